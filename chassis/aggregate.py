@@ -1,0 +1,97 @@
+"""Aggregates: the library's two event classes, each with one contract event as its only field.
+
+A subclass is a dataclass whose fields all have defaults; ``when`` folds one event into them. It holds
+a category (the first part of its stream's name) and decides by calling ``record`` or ``start``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+from caretrail_contracts.event import Event
+from eventsourcing.domain import Aggregate as LibraryAggregate
+from eventsourcing.utils import get_topic
+
+
+class Aggregate(LibraryAggregate):
+    """A consistency boundary with a stream of its own: pure, without clock or I/O.
+
+    ``patient`` and ``site`` go into the envelope of each of its events; ``when`` sets them.
+    """
+
+    category: ClassVar[str] = ""
+    patient: UUID | None = None
+    site: str | None = None
+
+    class Started(LibraryAggregate.Created):
+        """The first event of a stream."""
+
+        fact: Event
+
+        def apply(self, aggregate: Any) -> None:
+            """Fold the event."""
+            aggregate.when(self.fact)
+
+    class Recorded(LibraryAggregate.Event):
+        """Every later event of a stream."""
+
+        fact: Event
+
+        def apply(self, aggregate: Any) -> None:
+            """Fold the event."""
+            aggregate.when(self.fact)
+
+    @classmethod
+    def start(cls, id: UUID, fact: Event, at: datetime) -> Self:
+        """A new aggregate whose first event, true at ``at``, is ``fact``."""
+        return cls._create(cls.Started, id=id, fact=fact, timestamp=at)
+
+    def record(self, fact: Event, at: datetime) -> None:
+        """Decide: the event happened at ``at``; it is folded at once and committed with the command."""
+        self.trigger_event(self.Recorded, fact=fact, timestamp=at)
+
+    def when(self, fact: Event) -> None:
+        """Fold one event into the state."""
+        raise NotImplementedError(f"{type(self).__name__} folds no {type(fact).__name__}")
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream."""
+        return self.stream_of(self.id)
+
+    @classmethod
+    def stream_of(cls, id: UUID) -> str:
+        """The name of the stream of the aggregate with this id."""
+        return f"{cls.category}-{id}"
+
+    def decided(self) -> list[tuple[Event, datetime]]:
+        """Take the events decided since the last call, each with when it was true."""
+        return [(event.fact, event.timestamp) for event in self.collect_events()]  # type: ignore[attr-defined]
+
+    @classmethod
+    def replay(cls, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self:
+        """The aggregate after its stored events. Raises ValueError where there are none."""
+        found: Self | None = None
+        for fact, at in facts:
+            found = cls._replayed(found, id, fact, at)
+        if found is None:
+            raise ValueError(f"no events of {cls.stream_of(id)}")
+        return found
+
+    @classmethod
+    def _replayed(cls, found: Self | None, id: UUID, fact: Event, at: datetime) -> Self | None:
+        if found is None:
+            started = cls.Started(
+                originator_id=id,
+                originator_version=1,
+                timestamp=at,
+                originator_topic=get_topic(cls),
+                fact=fact,
+            )
+            return started.mutate(None)
+        return cls.Recorded(
+            originator_id=id, originator_version=found.version + 1, timestamp=at, fact=fact
+        ).mutate(found)

@@ -1,0 +1,207 @@
+"""Commands and the work of deciding them: load aggregates, let them decide, commit all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from caretrail_contracts.envelope import Actor
+from caretrail_contracts.event import Event
+from pydantic import BaseModel, ConfigDict
+
+from chassis.aggregate import Aggregate
+from chassis.refusal import AlreadyExists, NotFound
+
+A = TypeVar("A", bound=Aggregate)
+C = TypeVar("C", bound="Command")
+Row = dict[str, Any]
+
+
+class Command(BaseModel):
+    """Something that somebody wants done; imperative, with sealed values sealed already."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a command is carried out: its id, who and what for, and what led to it.
+
+    ``digest`` is the keyed digest of the request's body; a repeat with another one is refused.
+    """
+
+    command_id: UUID
+    actor: Actor
+    purpose: str
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event that a command decided, with its place in its stream."""
+
+    stream: str
+    stream_version: int
+    event: Event
+    occurred_at: datetime
+    patient: UUID | None
+    site: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A key that is unique within its scope, held by one owner for ever."""
+
+    scope: str
+    key: str
+    owner: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """All that one command writes. ``expected`` holds the version each stream must still have."""
+
+    cause: Cause
+    recorded_at: datetime
+    facts: tuple[Fact, ...]
+    expected: dict[str, int]
+    reservations: tuple[Reservation, ...] = ()
+    refusal: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command led to; the same again when it is sent again.
+
+    ``position`` is the store's position after the command: a read may ask to wait for it.
+    """
+
+    command_id: UUID
+    position: int
+    streams: dict[str, int] = field(default_factory=dict)
+    refusal: dict[str, Any] | None = None
+    repeated: bool = False
+
+
+class Desk(Protocol):
+    """Where work finds what it needs: aggregates by stream, rows of the service's own projections."""
+
+    async def aggregate(self, cls: type[A], id: UUID) -> A | None:
+        """The aggregate as it stands, None where its stream is empty."""
+        ...
+
+    async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
+        """Rows of a projection's table whose columns equal the key's."""
+        ...
+
+    async def owner(self, scope: str, key: str) -> UUID | None:
+        """Who holds a reserved key."""
+        ...
+
+
+class Work:
+    """The unit of work of one command. ``now`` is the time at which its events are recorded."""
+
+    def __init__(self, desk: Desk, cause: Cause, now: datetime) -> None:
+        self.cause, self.now = cause, now
+        self._desk = desk
+        self._touched: dict[str, tuple[Aggregate, int]] = {}
+        self._reservations: list[Reservation] = []
+
+    async def find(self, cls: type[A], id: UUID) -> A | None:
+        """The aggregate, or None."""
+        stream = cls.stream_of(id)
+        if stream in self._touched:
+            return self._touched[stream][0]  # type: ignore[return-value]
+        found = await self._desk.aggregate(cls, id)
+        if found is not None:
+            self._touched[stream] = (found, found.version)
+        return found
+
+    async def load(self, cls: type[A], id: UUID) -> A:
+        """The aggregate. Raises NotFound."""
+        found = await self.find(cls, id)
+        if found is None:
+            raise NotFound(kind=cls.category, id=id)
+        return found
+
+    def add(self, aggregate: A) -> A:
+        """Take in a new aggregate, made by ``start``. Raises AlreadyExists."""
+        if aggregate.stream in self._touched:
+            raise AlreadyExists(kind=aggregate.category, id=aggregate.id)
+        self._touched[aggregate.stream] = (aggregate, 0)
+        return aggregate
+
+    def reserve(self, scope: str, key: str, owner: UUID) -> None:
+        """Hold a unique key from this commit on; the commit fails with Reserved if another has it."""
+        self._reservations.append(Reservation(scope, key, owner))
+
+    async def owner(self, scope: str, key: str) -> UUID | None:
+        """Who holds a reserved key."""
+        return await self._desk.owner(scope, key)
+
+    async def rows(self, table: str, **key: Any) -> list[Row]:
+        """Rows of one of the service's own projections: what it knew when it decided."""
+        return await self._desk.rows(table, key)
+
+    async def row(self, table: str, **key: Any) -> Row | None:
+        """One such row, or None."""
+        rows = await self.rows(table, **key)
+        return rows[0] if rows else None
+
+    def touched(self) -> dict[str, Aggregate]:
+        """Every aggregate that was loaded or added, by stream."""
+        return {stream: aggregate for stream, (aggregate, _) in self._touched.items()}
+
+    def commit(self) -> Commit:
+        """What was decided, to be written at once."""
+        facts: list[Fact] = []
+        expected: dict[str, int] = {}
+        for stream, (aggregate, version) in self._touched.items():
+            decided = aggregate.decided()
+            if decided:
+                expected[stream] = version
+            for step, (event, at) in enumerate(decided, 1):
+                patient = getattr(event, "patient", None) or aggregate.patient
+                facts.append(Fact(stream, version + step, event, at, patient, aggregate.site))
+        return Commit(self.cause, self.now, tuple(facts), expected, tuple(self._reservations))
+
+
+Handler = Callable[[Any, Work], Awaitable[None]]
+
+
+class Handlers:
+    """The command handlers of a service, one for each type of command."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[type[Command], Handler] = {}
+        self._by_name: dict[str, type[Command]] = {}
+
+    def handles(
+        self, command: type[C]
+    ) -> Callable[[Callable[[C, Work], Awaitable[None]]], Callable[[C, Work], Awaitable[None]]]:
+        """Register the decorated function as the handler of a command."""
+
+        def register(
+            handler: Callable[[C, Work], Awaitable[None]],
+        ) -> Callable[[C, Work], Awaitable[None]]:
+            if command in self._by_type:
+                raise ValueError(f"{command.__name__} has a handler already")
+            self._by_type[command] = handler
+            self._by_name[command.__name__] = command
+            return handler
+
+        return register
+
+    def of(self, command: Command) -> Handler:
+        """The handler of a command."""
+        return self._by_type[type(command)]
+
+    def named(self, name: str) -> type[Command]:
+        """The command type of a name, as a timer's row keeps it."""
+        return self._by_name[name]

@@ -1,0 +1,97 @@
+"""The event: a frozen model with a service, a type name and a version, registered by both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+Upcast = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns the fields of one version into those of the next."""
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("expected a time with its offset from UTC")
+    return value
+
+
+Instant = Annotated[datetime, AfterValidator(_aware)]
+"""A point in time, always with its offset from UTC."""
+
+
+class UnknownEvent(LookupError):
+    """No contract is known for this event type."""
+
+
+class Value(BaseModel):
+    """A frozen part of an event: equal by its fields, closed to unknown ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Event(Value):
+    """Base of every event on the wire; the same object is the event in aggregate, store and topic.
+
+    A subclass names its service and version: ``class ReferralReceived(Event, service="intake")``.
+    ``upcasts[n]`` turns fields of version n into fields of version n + 1.
+    """
+
+    service: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    upcasts: ClassVar[dict[int, Upcast]] = {}
+
+    def __init_subclass__(cls, *, service: str = "", version: int = 1, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.service = service
+        cls.version = version
+        if service:
+            _CATALOGUE[cls.type()] = cls
+
+    @classmethod
+    def type(cls) -> str:
+        """The CloudEvents type, such as ``caretrail.intake.ReferralReceived``."""
+        return f"caretrail.{cls.service}.{cls.__name__}"
+
+    @classmethod
+    def schema_uri(cls) -> str:
+        """The CloudEvents dataschema of this version."""
+        return f"urn:caretrail:schema:{cls.service}.{cls.__name__}:v{cls.version}"
+
+    def to_bytes(self) -> bytes:
+        """The JSON of the event as it is stored once and sent unchanged."""
+        return self.__pydantic_serializer__.to_json(self)
+
+    @classmethod
+    def from_bytes(cls, body: bytes, version: int) -> Self:
+        """Read JSON of this or an older version (upcast), or of a newer one that only added fields.
+
+        Raises pydantic's ValidationError when the bytes do not fit, naming places.
+        """
+        if version == cls.version:
+            return cls.__pydantic_validator__.validate_json(body)  # type: ignore[return-value]
+        if version > cls.version:
+            return cls.model_validate_json(body, extra="ignore")
+        fields = json.loads(body)
+        for step in range(version, cls.version):
+            fields = cls.upcasts[step](fields)
+        return cls.model_validate(fields)
+
+
+_CATALOGUE: dict[str, type[Event]] = {}
+
+
+def catalogue() -> Iterator[type[Event]]:
+    """Every known event model, by type name; see :mod:`caretrail_contracts.catalogue` to load all."""
+    return iter(event for _, event in sorted(_CATALOGUE.items()))
+
+
+def model_of(type_name: str) -> type[Event]:
+    """The model of a CloudEvents type. Raises UnknownEvent."""
+    try:
+        return _CATALOGUE[type_name]
+    except KeyError:
+        raise UnknownEvent(type_name) from None

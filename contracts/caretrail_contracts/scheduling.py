@@ -1,0 +1,189 @@
+"""Scheduling's events: tracks, groups, seats, sessions, attendance."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from .codes import Code, Label, Minutes, Npi, TimeZone
+from .event import Event, Instant
+
+
+class Weekday(StrEnum):
+    """Days of a weekly pattern (RFC 5545 BYDAY)."""
+
+    MO = "MO"
+    TU = "TU"
+    WE = "WE"
+    TH = "TH"
+    FR = "FR"
+    SA = "SA"
+    SU = "SU"
+
+
+class TrackOpened(Event, service="scheduling"):
+    """A track of the program, such as adults in the evening."""
+
+    track: Code
+    site: Code
+    name: Label
+    weekly_minutes: Annotated[int, Field(ge=1, le=10_080)]
+
+
+class GroupSeriesScheduled(Event, service="scheduling"):
+    """A group of a track with its weekly pattern and its capacity."""
+
+    group: UUID
+    track: Code
+    site: Code
+    name: Label
+    weekdays: tuple[Weekday, ...]
+    starts: time
+    minutes: Minutes
+    time_zone: TimeZone
+    capacity: Annotated[int, Field(ge=1, le=100)]
+    facilitator: Npi
+    first_on: date
+    last_on: date
+
+
+class SeatTaken(Event, service="scheduling"):
+    """A seat of the group went to an enrollment."""
+
+    enrollment: UUID
+    seat: Annotated[int, Field(ge=1)]
+
+
+class SeatReleased(Event, service="scheduling"):
+    """A seat of the group is free again."""
+
+    enrollment: UUID
+    seat: Annotated[int, Field(ge=1)]
+
+
+class CapacityReached(Event, service="scheduling"):
+    """The group's last seat was taken."""
+
+    capacity: int
+
+
+class PatientEnrolledInGroup(Event, service="scheduling"):
+    """A patient has a seat in a group."""
+
+    enrollment: UUID
+    patient: UUID
+    episode: UUID
+    group: UUID
+    seat: int
+
+
+class WaitlistEntryAdded(Event, service="scheduling"):
+    """The group is full: the patient waits for a seat."""
+
+    enrollment: UUID
+    patient: UUID
+    episode: UUID
+    group: UUID
+    position: Annotated[int, Field(ge=1)]
+
+
+class EnrollmentRejected(Event, service="scheduling"):
+    """A patient could not be enrolled at all; staff decide what to do."""
+
+    patient: UUID
+    episode: UUID
+    track: Code
+    reason: Code
+
+
+class EnrollmentEnded(Event, service="scheduling"):
+    """A patient left a group or its waitlist."""
+
+    enrollment: UUID
+    reason: Code
+
+
+class SessionScheduled(Event, service="scheduling"):
+    """One meeting of a group."""
+
+    session: UUID
+    group: UUID
+    starts_at: Instant
+    ends_at: Instant
+
+
+class SessionCancelled(Event, service="scheduling"):
+    """The program called a meeting off."""
+
+    session: UUID
+    reason: Code
+
+
+class SessionClosed(Event, service="scheduling"):
+    """A meeting is over; each member's facts stand on their own streams."""
+
+    session: UUID
+    group: UUID
+    participant_count: Annotated[int, Field(ge=0)]
+    minutes: Minutes
+
+
+class Attended(Event):
+    """What a member's attendance says: from when to when, and the minutes between."""
+
+    patient: UUID
+    episode: UUID
+    session: UUID
+    group: UUID
+    started_at: Instant
+    ended_at: Instant
+    minutes: Minutes
+
+
+class SessionAttended(Attended, service="scheduling"):
+    """A member was there for the whole session."""
+
+
+class SessionPartiallyAttended(Attended, service="scheduling"):
+    """A member came late or left early."""
+
+    cause: Code
+
+
+class SessionMissed(Event, service="scheduling"):
+    """A member was not there."""
+
+    patient: UUID
+    episode: UUID
+    session: UUID
+    group: UUID
+    starts_at: Instant
+    excused: bool
+    reason: Code | None = None
+
+
+class AttendanceCorrected(Event, service="scheduling"):
+    """An attendance was recorded wrongly; these are the facts. Zero minutes means a miss."""
+
+    patient: UUID
+    episode: UUID
+    session: UUID
+    previous_minutes: Minutes
+    minutes: Minutes
+    started_at: Instant | None
+    ended_at: Instant | None
+    reason: Code
+    approver: Code
+
+
+class ConsecutiveMissesDetected(Event, service="scheduling"):
+    """Two misses in a row, or three in 14 days: outreach is due (domain: engagement)."""
+
+    patient: UUID
+    episode: UUID
+    count: Annotated[int, Field(ge=2)]
+    rule: Code

@@ -1,0 +1,68 @@
+"""Events that any service records about itself: refusals, looks at personal data, parked records."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import StringConstraints
+
+from .event import Event, Value
+from .sealed import Document, Sealed
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+
+
+class Place(Value):
+    """Where an input is wrong and what was expected there; never the value found."""
+
+    at: Name
+    expected: Annotated[str, StringConstraints(max_length=400)]
+
+
+class CommandRefused(Event, service="system"):
+    """A rule of the domain refused a command; a repeat of the command gets the same answer."""
+
+    command: Name
+    rule: Name
+    message: Annotated[str, StringConstraints(max_length=400)]
+    place: Place | None = None
+
+
+class InputRefused(Event, service="system"):
+    """A request, file or record could not be read; the input is kept sealed, its key stays reusable."""
+
+    door: Name
+    rule: Name
+    places: tuple[Place, ...]
+    document: Sealed[Document] | None = None
+
+
+class AccessRecorded(Event, service="system"):
+    """Somebody was shown, or refused, sealed values (45 CFR 164.312(b))."""
+
+    resource: Name
+    action: Name
+    kinds: tuple[Name, ...]
+    granted: bool = True
+
+
+class RecordParked(Event, service="system"):
+    """A handler could not apply an event; later events of its key wait behind it."""
+
+    handler: Name
+    event_id: UUID | None
+    key: Name
+    source: Name
+    position: int
+    error: Annotated[str, StringConstraints(max_length=400)]
+
+
+class RecordRedriven(Event, service="system"):
+    """A parked event was applied after all."""
+
+    handler: Name
+    event_id: UUID | None
+    key: Name
+    source: Name
+    position: int
