@@ -16,6 +16,27 @@ from eventsourcing.domain import Aggregate as LibraryAggregate
 from eventsourcing.utils import get_topic
 
 
+# Outside the aggregate: nested, the library would give them the fields of its __init__.
+class Started(LibraryAggregate.Created):
+    """The first event of a stream."""
+
+    fact: Event
+
+    def apply(self, aggregate: Any) -> None:
+        """Fold the event."""
+        aggregate.when(self.fact)
+
+
+class Recorded(LibraryAggregate.Event):
+    """Every later event of a stream."""
+
+    fact: Event
+
+    def apply(self, aggregate: Any) -> None:
+        """Fold the event."""
+        aggregate.when(self.fact)
+
+
 class Aggregate(LibraryAggregate):
     """A consistency boundary with a stream of its own: pure, without clock or I/O.
 
@@ -26,32 +47,14 @@ class Aggregate(LibraryAggregate):
     patient: UUID | None = None
     site: str | None = None
 
-    class Started(LibraryAggregate.Created):
-        """The first event of a stream."""
-
-        fact: Event
-
-        def apply(self, aggregate: Any) -> None:
-            """Fold the event."""
-            aggregate.when(self.fact)
-
-    class Recorded(LibraryAggregate.Event):
-        """Every later event of a stream."""
-
-        fact: Event
-
-        def apply(self, aggregate: Any) -> None:
-            """Fold the event."""
-            aggregate.when(self.fact)
-
     @classmethod
     def start(cls, id: UUID, fact: Event, at: datetime) -> Self:
         """A new aggregate whose first event, true at ``at``, is ``fact``."""
-        return cls._create(cls.Started, id=id, fact=fact, timestamp=at)
+        return cls._create(Started, id=id, fact=fact, timestamp=at)
 
     def record(self, fact: Event, at: datetime) -> None:
         """Decide: the event happened at ``at``; it is folded at once and committed with the command."""
-        self.trigger_event(self.Recorded, fact=fact, timestamp=at)
+        self.trigger_event(Recorded, fact=fact, timestamp=at)
 
     def when(self, fact: Event) -> None:
         """Fold one event into the state."""
@@ -84,7 +87,7 @@ class Aggregate(LibraryAggregate):
     @classmethod
     def _replayed(cls, found: Self | None, id: UUID, fact: Event, at: datetime) -> Self | None:
         if found is None:
-            started = cls.Started(
+            started = Started(
                 originator_id=id,
                 originator_version=1,
                 timestamp=at,
@@ -92,6 +95,6 @@ class Aggregate(LibraryAggregate):
                 fact=fact,
             )
             return started.mutate(None)
-        return cls.Recorded(
+        return Recorded(
             originator_id=id, originator_version=found.version + 1, timestamp=at, fact=fact
         ).mutate(found)

@@ -91,6 +91,9 @@ class Answer:
 class Desk(Protocol):
     """Where work finds what it needs: aggregates by stream, rows of the service's own projections."""
 
+    options: Any
+    """The service's own settings."""
+
     async def aggregate(self, cls: type[A], id: UUID) -> A | None:
         """The aggregate as it stands, None where its stream is empty."""
         ...
@@ -140,6 +143,11 @@ class Work:
     def reserve(self, scope: str, key: str, owner: UUID) -> None:
         """Hold a unique key from this commit on; the commit fails with Reserved if another has it."""
         self._reservations.append(Reservation(scope, key, owner))
+
+    @property
+    def options(self) -> Any:
+        """The service's own settings."""
+        return self._desk.options
 
     async def owner(self, scope: str, key: str) -> UUID | None:
         """Who holds a reserved key."""

@@ -1,0 +1,106 @@
+"""The store: what every adapter of it does, in memory or in PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.envelope import Envelope, Sensitivity, partition_of
+from caretrail_contracts.event import Event
+
+from chassis.command import Answer, Commit, Fact, Row
+from chassis.ids import derive
+
+BODY_BYTES_MAX = 262_144
+"""Size of an event's body at most: a quarter of the broker's default limit of 1 MiB."""
+
+
+class EventTooLarge(Exception):
+    """An event's body is larger than the limit."""
+
+
+class Store(Protocol):
+    """An append-only log of events in streams, with the memory of the commands that wrote them."""
+
+    async def append(self, commit: Commit) -> Answer:
+        """Write all of a commit durably, or nothing.
+
+        A known command id gives its first answer (``repeated``). Raises Conflict when a stream has
+        another version than expected, KeyReused when a known command comes with another digest,
+        Reserved when a key has another owner, EventTooLarge.
+        """
+        ...
+
+    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
+        """The events of a stream in order, each with when it was true."""
+        ...
+
+    async def read(self, after: int, limit: int) -> list[Record]:
+        """Events of all streams in order of position, from the one after ``after``."""
+        ...
+
+    async def head(self) -> int:
+        """The position of the newest event; 0 where there is none."""
+        ...
+
+    async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
+        """Rows of a projection's table whose columns equal the key's."""
+        ...
+
+    async def owner(self, scope: str, key: str) -> UUID | None:
+        """Who holds a reserved key."""
+        ...
+
+
+class Origin:
+    """What is the same in every envelope of a store: source, organisation, program, sensitivity."""
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        cell: str = "main",
+        organisation: str = "caretrail",
+        program: str = "iop",
+        sensitivity: Sensitivity = Sensitivity.PART2,
+    ) -> None:
+        self.service, self.organisation, self.program = service, organisation, program
+        self.sensitivity = sensitivity
+        self.source = f"urn:caretrail:{service}:{cell}"
+
+    def envelope(self, commit: Commit, index: int, fact: Fact, position: int, epoch: int) -> Envelope:
+        """The envelope of the fact at ``index`` of a commit; its id derives from command and index."""
+        cause = commit.cause
+        return Envelope(
+            id=derive(cause.command_id, index),
+            type=fact.event.type(),
+            version=fact.event.version,
+            source=self.source,
+            epoch=epoch,
+            position=position,
+            partition=partition_of(str(fact.patient) if fact.patient else fact.stream),
+            stream=fact.stream,
+            stream_version=fact.stream_version,
+            occurred_at=fact.occurred_at,
+            recorded_at=commit.recorded_at,
+            organisation=self.organisation,
+            program=self.program,
+            site=fact.site,
+            patient=fact.patient,
+            actor=cause.actor,
+            purpose=cause.purpose,
+            correlation_id=cause.correlation_id,
+            causation_id=cause.causation_id,
+            command_id=cause.command_id,
+            sensitivity=self.sensitivity,
+        )
+
+
+def body_of(fact: Fact) -> bytes:
+    """The bytes of a fact's event. Raises EventTooLarge."""
+    body = fact.event.to_bytes()
+    if len(body) > BODY_BYTES_MAX:
+        raise EventTooLarge(f"{fact.event.type()}: {len(body)} bytes, at most {BODY_BYTES_MAX}")
+    return body
