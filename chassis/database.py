@@ -1,0 +1,78 @@
+"""PostgreSQL: connections of a service, made the same way everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+Connection = psycopg.AsyncConnection[dict[str, Any]]
+
+POOL_MAX = 6
+"""Connections of a process for reads and consumers, beside the writer's and the lock's own."""
+
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+"""What a lost connection or a database that restarts raises: decide again, never poison."""
+
+
+async def connect(url: str, **parameters: Any) -> Connection:
+    """A connection in autocommit mode whose rows are dictionaries."""
+    return await psycopg.AsyncConnection.connect(
+        url, autocommit=True, row_factory=dict_row, connect_timeout=5, **parameters
+    )
+
+
+class Database:
+    """A service's database: a pool of connections, opened with ``async with``."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=POOL_MAX,
+            open=False,
+            timeout=5,
+            max_idle=60,
+            kwargs={"autocommit": True, "row_factory": dict_row},
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def __aenter__(self) -> Database:
+        await self._pool.open(wait=True, timeout=30)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for a while."""
+        async with self._pool.connection() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction that ends with the block."""
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def rows(self, query: Any, *parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(query, parameters)).fetchall()
+
+    async def row(self, query: Any, *parameters: Any) -> dict[str, Any] | None:
+        """The first row of a query, or None."""
+        rows = await self.rows(query, *parameters)
+        return rows[0] if rows else None
+
+
+def query(name: str) -> bytes:
+    """The text of a query that stands in a file of its own."""
+    return files("chassis.sql").joinpath(f"{name}.sql").read_bytes()

@@ -1,0 +1,1 @@
+"""Queries that are long enough for files of their own."""

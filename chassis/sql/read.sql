@@ -1,0 +1,13 @@
+-- Events after a position in order, each with the position before it in its partition.
+select position, epoch, id, stream, stream_version, type, version, occurred_at, recorded_at, organisation,
+    program, site, patient, actor_id, actor_role, purpose, correlation_id, causation_id, command_id,
+    sensitivity, partition, body,
+    coalesce(
+        lag(position) over (partition by partition, epoch order by position),
+        (
+            select max(p.position) from events p
+            where p.partition = e.partition and p.position < e.position and p.epoch = e.epoch
+        )
+    ) as prev
+from (select * from events where position > %s order by position limit %s) e
+order by position
