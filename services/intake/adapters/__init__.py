@@ -1,0 +1,1 @@
+"""Formats of the outside world that intake reads: FHIR R4 referrals."""
