@@ -1,0 +1,65 @@
+"""Settings of a process, from the environment (``CARETRAIL_…``) or a ``.env`` file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from caretrail_contracts.envelope import Sensitivity
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class NotMigrated(Exception):
+    """The databases were not made yet, or their addresses are not known here."""
+
+
+class Settings(BaseSettings):
+    """What a process needs to know of its surroundings.
+
+    ``postgres_url`` is an administrator's and used by the migration alone; services connect as their
+    own roles. ``clock_file`` names a shared clock of simulated time; without it the system's is used.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CARETRAIL_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    home: Path = Path(".caretrail")
+    kafka_bootstrap: str = ""
+    postgres_url: SecretStr | None = None
+    topic_prefix: str = "caretrail"
+    database_prefix: str = "caretrail"
+    cell: str = "main"
+    organisation: str = "caretrail"
+    program: str = "iop"
+    sensitivity: Sensitivity = Sensitivity.PART2
+    clock_file: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    api_token: SecretStr | None = None
+    body_bytes_max: int = 1_048_576
+    log_level: str = "INFO"
+
+    @property
+    def secrets(self) -> Path:
+        """Where local secrets lie: the master key and the services' database addresses."""
+        return self.home / "secrets"
+
+
+def database_url(settings: Settings, name: str) -> str:
+    """The address, with its own role, of a service's database or of the ``keystore``.
+
+    ``CARETRAIL_<NAME>_DATABASE_URL``, else what the migration wrote. Raises NotMigrated.
+    """
+    found = os.environ.get(f"CARETRAIL_{name.upper()}_DATABASE_URL")
+    if found:
+        return found
+    path = settings.secrets / "databases.json"
+    try:
+        return str(json.loads(path.read_text())[name])
+    except (FileNotFoundError, KeyError):
+        raise NotMigrated(
+            f"no database of {name} is known: run `caretrail migrate`, or set CARETRAIL_{name.upper()}_DATABASE_URL"
+        ) from None

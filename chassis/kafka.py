@@ -1,0 +1,80 @@
+"""Kafka: topics made by code, the producer and the consumer with the settings that keep promises."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from caretrail_contracts.envelope import PARTITIONS
+
+RECORD_BYTES_MAX = 1_000_000
+
+
+def assert_fast() -> None:
+    """Raise RuntimeError where aiokafka runs without its C extensions: sixty times slower, silently."""
+    from aiokafka.record import default_records
+
+    if default_records.DefaultRecordBatchBuilder.__module__.endswith("default_records"):
+        raise RuntimeError("aiokafka runs without its C extensions: install its wheel")
+
+
+async def make_topics(bootstrap: str, topics: list[str], replication: int = 1) -> None:
+    """Make topics that keep everything; those that are there stay as they are."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        response: Any = await admin.create_topics(
+            [
+                NewTopic(
+                    name,
+                    num_partitions=PARTITIONS,
+                    replication_factor=replication,
+                    topic_configs={"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)},
+                )
+                for name in topics
+            ]
+        )
+    finally:
+        await admin.close()
+    for name, code, *rest in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"topic {name}: {rest}")
+
+
+async def producer(bootstrap: str) -> AIOKafkaProducer:
+    """A started producer: idempotent, acknowledged by all replicas, in large batches."""
+    found = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        enable_idempotence=True,
+        acks="all",
+        linger_ms=2,
+        max_batch_size=262_144,
+        max_request_size=RECORD_BYTES_MAX,
+        request_timeout_ms=15_000,
+    )
+    return await _started(found)
+
+
+async def consumer(bootstrap: str) -> AIOKafkaConsumer:
+    """A started consumer without a group: partitions are assigned, offsets kept in PostgreSQL."""
+    found = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=500,
+        max_partition_fetch_bytes=4_194_304,
+    )
+    return await _started(found)
+
+
+async def _started(client: Any) -> Any:
+    try:
+        await client.start()
+    except BaseException:
+        await asyncio.shield(client.stop())
+        raise
+    return client

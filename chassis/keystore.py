@@ -1,0 +1,122 @@
+"""Keys of persons and services: one each, wrapped by a master key, in a database of their own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chassis.database import Database
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+CACHED_MAX = 10_000
+"""Keys kept in memory by a process."""
+
+
+class NoKey(LookupError):
+    """No key was issued for this owner, or it was destroyed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key and its name, ``<owner>.<generation>``."""
+
+    kid: str
+    secret: bytes
+
+
+class Keystore(Protocol):
+    """Issues keys and gives them out."""
+
+    async def issue(self, owner: str) -> Key:
+        """The owner's key, made now if there is none."""
+        ...
+
+    async def of(self, owner: str) -> Key:
+        """The owner's key. Raises NoKey."""
+        ...
+
+    async def named(self, kid: str) -> Key | None:
+        """The key of a name; None where it was destroyed."""
+        ...
+
+
+class MemoryKeystore:
+    """Keys in a dictionary, for tests."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, Key] = {}
+
+    async def issue(self, owner: str) -> Key:
+        """The owner's key, made now if there is none."""
+        return self._keys.setdefault(f"{owner}.1", Key(f"{owner}.1", os.urandom(KEY_BYTES)))
+
+    async def of(self, owner: str) -> Key:
+        """The owner's key. Raises NoKey."""
+        try:
+            return self._keys[f"{owner}.1"]
+        except KeyError:
+            raise NoKey(owner) from None
+
+    async def named(self, kid: str) -> Key | None:
+        """The key of a name; None where it was destroyed."""
+        return self._keys.get(kid)
+
+
+class PostgresKeystore:
+    """Keys in the keystore's database, each wrapped with AES-256-GCM under the master key."""
+
+    def __init__(self, database: Database, master: bytes) -> None:
+        self._database, self._master = database, AESGCM(master)
+        self._cache: dict[str, Key] = {}
+
+    async def issue(self, owner: str) -> Key:
+        """The owner's key, made now if there is none; safe against two makers at once."""
+        kid = f"{owner}.1"
+        if kid not in self._cache:
+            nonce, secret = os.urandom(NONCE_BYTES), os.urandom(KEY_BYTES)
+            wrapped = nonce + self._master.encrypt(nonce, secret, kid.encode())
+            await self._database.rows(ISSUE, kid, owner, wrapped)
+        return await self.of(owner)
+
+    async def of(self, owner: str) -> Key:
+        """The owner's key. Raises NoKey."""
+        found = await self.named(f"{owner}.1")
+        if found is None:
+            raise NoKey(owner)
+        return found
+
+    async def named(self, kid: str) -> Key | None:
+        """The key of a name; None where it was destroyed."""
+        if kid in self._cache:
+            return self._cache[kid]
+        row = await self._database.row("select wrapped from keys where kid = %s", kid)
+        if row is None or row["wrapped"] is None:
+            return None
+        wrapped = row["wrapped"]
+        secret = self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], kid.encode())
+        if len(self._cache) >= CACHED_MAX:
+            self._cache.clear()
+        self._cache[kid] = Key(kid, secret)
+        return self._cache[kid]
+
+
+ISSUE = b"""
+insert into keys (kid, owner, wrapped) values (%s, %s, %s) on conflict (kid) do nothing returning kid
+"""
+
+
+def master_key(secrets: Path) -> bytes:
+    """The master key of a home, made at the first call; only its owner may read the file."""
+    path = secrets / "master.key"
+    if not path.exists():
+        secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(os.urandom(KEY_BYTES))
+    return path.read_bytes()

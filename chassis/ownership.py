@@ -1,0 +1,138 @@
+"""Ownership: session locks in PostgreSQL decide which process leads, reads or fires what.
+
+A killed holder's locks are free at once, a frozen one's when its idle session times out; whoever works
+under a lock is fenced besides by a compare-and-set in its transaction. Not for transaction poolers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from math import ceil
+from uuid import uuid4
+
+import structlog
+
+from chassis.database import LOST, Connection, connect
+
+IDLE_TIMEOUT_MS = 10_000
+"""After this long without a heartbeat PostgreSQL ends the session and frees its locks."""
+
+HEARTBEAT_S = 2.0
+TURN_S = 0.5
+"""How often a process looks for locks that became free."""
+
+MEMBER_FRESH_S = 5.0
+"""A member not seen for longer counts no more when shares are computed."""
+
+log = structlog.get_logger(__name__)
+
+
+def lock_number(name: str) -> int:
+    """The 64-bit number of a lock's name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+
+
+class Ownership:
+    """The locks that a process holds, kept up by a task; run it with ``async with``."""
+
+    def __init__(self, url: str, role: str, names: Iterable[str]) -> None:
+        self._url, self._role = url, role
+        self._names = tuple(names)
+        self._member = uuid4()
+        self._connection: Connection | None = None
+        self._held: frozenset[str] = frozenset()
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Ownership:
+        self._task = asyncio.create_task(self._keep(), name=f"ownership-{self._role}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._lose()
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The names held now."""
+        return self._held
+
+    def holds(self, name: str) -> bool:
+        """Whether this process holds a name."""
+        return name in self._held
+
+    async def until(self, name: str) -> None:
+        """Wait until this process holds a name."""
+        while name not in self._held:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                await self._turn()
+                await asyncio.sleep(TURN_S)
+            except LOST as error:
+                log.warning("locks_lost", role=self._role, error=type(error).__name__)
+                await self._lose()
+                await asyncio.sleep(TURN_S)
+
+    async def _turn(self) -> None:
+        """One heartbeat: say that we are here, give back what is over our share, take what is free."""
+        if self._connection is None:
+            self._connection = await connect(
+                self._url, options=f"-c idle_session_timeout={IDLE_TIMEOUT_MS}", application_name=self._role
+            )
+        async with asyncio.timeout(HEARTBEAT_S * 2):
+            share = await self._share(self._connection)
+            await self._release(self._connection, len(self._held) - share)
+            await self._acquire(self._connection, share - len(self._held))
+
+    async def _share(self, connection: Connection) -> int:
+        cursor = await connection.execute(ANNOUNCE, (self._role, self._member, self._role, MEMBER_FRESH_S))
+        row = await cursor.fetchone()
+        others = int(row["others"]) if row else 0
+        return ceil(len(self._names) / (others + 1))
+
+    async def _release(self, connection: Connection, count: int) -> None:
+        for name in sorted(self._held, reverse=True)[: max(count, 0)]:
+            self._set(self._held - {name})
+            await connection.execute("select pg_advisory_unlock(%s)", (lock_number(name),))
+
+    async def _acquire(self, connection: Connection, count: int) -> None:
+        for name in self._names:
+            if count <= 0:
+                return
+            if name in self._held:
+                continue
+            cursor = await connection.execute("select pg_try_advisory_lock(%s) as got", (lock_number(name),))
+            row = await cursor.fetchone()
+            if row and row["got"]:
+                count -= 1
+                self._set(self._held | {name})
+
+    def _set(self, held: frozenset[str]) -> None:
+        self._held = held
+        self._changed.set()
+
+    async def _lose(self) -> None:
+        self._set(frozenset())
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.close()
+
+
+ANNOUNCE = b"""
+with seen as (
+    insert into members (role, member, seen_at) values (%s, %s, clock_timestamp())
+    on conflict (role, member) do update set seen_at = clock_timestamp()
+    returning member
+)
+select count(*) as others from members, seen
+where role = %s and members.member <> seen.member
+  and seen_at > clock_timestamp() - make_interval(secs => %s)
+"""

@@ -1,0 +1,121 @@
+"""A service, declared: what it decides, how it reacts, what it shows, which outside it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from caretrail_contracts.envelope import Envelope
+from caretrail_contracts.event import Event
+from caretrail_contracts.sealed import Sealed
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from chassis.command import Answer, Command, Handlers
+from chassis.doors import Erased
+from chassis.policy import Policies, Policy
+from chassis.projection import Archive, Projection
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class Office(Protocol):
+    """What adapters work with: commands, doors and rows, in the service's own name."""
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        ...
+
+    @property
+    def options(self) -> Any:
+        """The service's own settings."""
+        ...
+
+    async def execute(self, command: Command, key: str) -> Answer:
+        """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""
+        ...
+
+    async def issue_key(self, owner: UUID | str) -> None:
+        """Make the owner's key, if there is none yet."""
+        ...
+
+    async def seal(self, owner: UUID | str, value: T) -> Sealed[T]:
+        """Seal a value under its owner's key."""
+        ...
+
+    async def open(
+        self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str, purpose: str
+    ) -> list[Any | Erased]:
+        """Open values; the access is recorded before they are returned."""
+        ...
+
+    async def digest(self, scope: str, text: str) -> str:
+        """A keyed digest."""
+        ...
+
+    async def rows(self, sql: Any, *parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a query on the service's own tables."""
+        ...
+
+    async def row(self, sql: Any, *parameters: Any) -> dict[str, Any] | None:
+        """The first row of a query, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Something done to the outside because of an own event: at least once, recorded once.
+
+    ``act`` returns the command that records the outcome; what it raises is retried with back-off.
+    """
+
+    name: str
+    event: type[Event]
+    act: Callable[[Any, Envelope, Office], Awaitable[Command | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Something outside that is looked at every so often, by one process at a time.
+
+    ``look`` takes in what is there and returns how many items are still unhandled.
+    """
+
+    name: str
+    every_s: float
+    look: Callable[[Office], Awaitable[int]]
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the services."""
+
+    name: str
+    handlers: Handlers
+    policies: Policies
+    projections: tuple[Projection, ...] = ()
+    archives: tuple[Archive, ...] = ()
+    router: APIRouter | None = None
+    effects: tuple[Effect, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    options: Any = None
+
+    def sources(self) -> tuple[str, ...]:
+        """The other services, in order, whose events this one's handlers want."""
+        wanted = {event.service for projection in self.projections for event in projection.folds}
+        wanted |= {event.service for policy in self.policies.all for event in policy.events}
+        wanted |= {name for archive in self.archives for name in archive.services}
+        own = set() if any(self.name in archive.services for archive in self.archives) else {self.name}
+        return tuple(sorted(wanted - own - {"system"}))
+
+    def folding(self, event: type[Event]) -> list[Projection]:
+        """The projections that fold an event."""
+        return [projection for projection in self.projections if event in projection.folds]
+
+    def reacting(self, event: type[Event]) -> list[Policy]:
+        """The policies that react to an event."""
+        return [policy for policy in self.policies.all if event in policy.events]
