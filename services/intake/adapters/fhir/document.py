@@ -1,4 +1,4 @@
-"""From bytes to a JSON tree as FHIR allows it: one object, no name twice, no null, empty value or NaN out of place."""
+"""From bytes to a JSON tree as FHIR allows it: one object, no name twice, no null, empty value or NaN."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 
 from .errors import FhirError
 
-FILE_BYTES_MAX = 5 * 1024 * 1024  # the largest sample (a Consent with its text) has 0.13 MB; a referral with scans stays below
+FILE_BYTES_MAX = 5 * 1024 * 1024  # public samples reach 0.13 MB; a referral with scans stays below
 DEPTH_MAX = 64  # R4's deepest samples nest about 20; beyond this somebody plays
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,47}")
-_FORBIDDEN_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # R4 datatypes, string; lone surrogates
+# R4 string: no control characters but tab, CR, LF; and no lone surrogates, which UTF-8 cannot carry
+_FORBIDDEN_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 
 
 class _Doubled(dict[str, Any]):
@@ -87,7 +88,7 @@ def _check(file: str, pointer: str, name: str, value: Any, depth: int) -> None:
 
 
 def _check_items(file: str, pointer: str, name: str, items: list[Any], depth: int) -> None:
-    """Null holds a place in an array of primitives, and in the `_name` array beside it; nowhere else (R4 JSON)."""
+    """Null only holds a place in an array of primitives, and in the `_name` array beside it (R4 JSON)."""
     may_hold_null = name.startswith("_") or not any(isinstance(item, dict | list) for item in items)
     for index, item in enumerate(items):
         if item is not None or not may_hold_null:

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a person should know about a referral that was read all the same. It holds no value of the file."""
+    """What a person should know about a referral that was read all the same, without a value of the file."""
 
     file: str
     pointer: str
@@ -69,7 +69,7 @@ class Reason:
 class ReferralForm:
     """One referral. `urgency` is R4's request-priority; `authored_on` is a FHIR dateTime as it stands.
 
-    `referral` is the ServiceRequest's id, else its first identifier. `identifiers` are the sender's own numbers of it.
+    `referral` is the ServiceRequest's id, else its first identifier; `identifiers` are the sender's numbers.
     """
 
     file: str

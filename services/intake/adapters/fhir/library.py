@@ -1,4 +1,4 @@
-"""Finds what a reference means among the resources given, by R4's rules (references, and 2.36.4 for Bundles)."""
+"""Finds what a reference means among the resources given, by R4's rules (references; Bundle, 2.36.4)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ class Library:
         """The resources of a type that stand on their own, in the files' order."""
         return [resource for resource in self.resources if resource.type == kind]
 
-    def find(self, origin: Resource, reference: Node, types: frozenset[str] = RESOURCE_TYPES) -> Resource | None:
-        """The resource that `reference`, an element of `origin`, leads to; None if it is not among those given."""
+    def find(
+        self, origin: Resource, reference: Node, types: frozenset[str] = RESOURCE_TYPES
+    ) -> Resource | None:
+        """The resource that `reference`, an element of `origin`, leads to; None if it is not given."""
         text = reference.text("reference")
         found = self._called(origin, reference, text) if text else []
         identifier = reference.child("identifier")
@@ -48,7 +50,9 @@ class Library:
         if "?" in text and ":" not in text.split("?")[0]:
             kind, _, query = text.partition("?identifier=")
             system, bar, value = unquote(query).partition("|")
-            return self._identified(origin, (system or None) if bar else None, value if bar else system, {kind})
+            return self._identified(
+                origin, (system or None) if bar else None, value if bar else system, {kind}
+            )
         name = text.split("/_history/")[0]
         if ":" in name:
             exact = [resource for resource in self.resources if resource.full_url == name]
@@ -58,7 +62,9 @@ class Library:
     def _without_url(self, url: str) -> list[Resource]:
         """Resources that came without a fullUrl, by the end of an absolute one."""
         tail = url.rsplit(":", 1)[-1] if url.startswith("urn:") else "/".join(url.split("/")[-2:])
-        return [r for r in self.resources if r.full_url is None and r.id and tail in (r.id, f"{r.type}/{r.id}")]
+        return [
+            r for r in self.resources if r.full_url is None and r.id and tail in (r.id, f"{r.type}/{r.id}")
+        ]
 
     def _relative(self, origin: Resource, name: str) -> list[Resource]:
         base = _base(origin)
@@ -130,4 +136,6 @@ def _names(resource: Resource) -> list[tuple[object, ...]]:
 def _refuse_if_different(resource: Resource, twin: Resource) -> None:
     if resource.node.content != twin.node.content:
         first = f"the first stands in {twin.node.file} at {twin.node.pointer or '/'}"
-        raise resource.node.refusal(None, f"a second, different {resource.type} of the same name ({first})", "one of each")
+        raise resource.node.refusal(
+            None, f"a second, different {resource.type} of the same name ({first})", "one of each"
+        )

@@ -1,4 +1,4 @@
-"""People and organizations by name, and how to reach them, out of R4's HumanName, ContactPoint and Address."""
+"""People and organizations by name, and how to reach them: HumanName, ContactPoint, Address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POSTNOMINAL = re.compile(r"(?i)(jr|sr|ii|iii|iv|md|do|phd|rn|np|lcsw|psyd)\.?")
 def full_name(names: Sequence[Node]) -> tuple[str | None, str | None, bool]:
     """Family and given name of a person, and whether they had to be split from a text.
 
-    A current name goes before one whose period has an end, a former one last; given names are joined by a space.
+    A current name goes before one whose period has an end, a former one last; a space joins given names.
     """
     ranked = sorted(filter(_says_something, names), key=_name_rank)
     if not ranked:
@@ -33,7 +33,7 @@ def full_name(names: Sequence[Node]) -> tuple[str | None, str | None, bool]:
 
 
 def printed_name(resource_type: str, node: Node) -> str | None:
-    """How a resource is called in print: an organization's name, a person's text or prefix, given, family, suffix."""
+    """A resource's name in print: a person's text, else its parts with prefix and suffix."""
     if resource_type == "Organization":
         return node.text("name")
     if resource_type == "Device":
@@ -68,10 +68,16 @@ def postal_address(addresses: Sequence[Node]) -> Address | None:
 
 def _first(points: Sequence[Node], system: str) -> str | None:
     usable = [
-        node for node in points
-        if node.text("system") == system and node.text("value") and node.text("use") != "old" and not _ended(node)
+        node
+        for node in points
+        if node.text("system") == system
+        and node.text("value")
+        and node.text("use") != "old"
+        and not _ended(node)
     ]
-    ranked = sorted(usable, key=lambda node: (node.number("rank") or 99, _place(_PHONE_USES, node.text("use"))))
+    ranked = sorted(
+        usable, key=lambda node: (node.number("rank") or 99, _place(_PHONE_USES, node.text("use")))
+    )
     return ranked[0].text("value") if ranked else None
 
 

@@ -1,4 +1,4 @@
-"""An object of a FHIR file with its place, read element by element; a wrong type is refused where it stands."""
+"""An object of a FHIR file with its place, read element by element; wrong types are refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import FhirError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A JSON object, the file it is of and its JSON pointer there. Every method raises FhirError on a wrong type."""
+    """A JSON object, its file and its JSON pointer there. Every method raises FhirError on a wrong type."""
 
     file: str
     pointer: str

@@ -19,11 +19,13 @@ _ORDER_LAST = 2**31
 def payer(reading: Reading, patient: Resource | None) -> tuple[str | None, str | None]:
     """The payer's name and the member id.
 
-    From the insurance that the request names, else the patient's Coverage among the files; of several in force the first
-    in the order of benefits (Coverage.order).
+    From the insurance that the request names, else the patient's Coverage among the files; of several
+    in force the first in the order of benefits (Coverage.order).
     """
     linked = [found for each in reading.speakers for found in _linked(reading, each)]
-    usable = _in_force(reading, linked) or ([] if linked else _in_force(reading, _of_patient(reading, patient)))
+    usable = _in_force(reading, linked) or (
+        [] if linked else _in_force(reading, _of_patient(reading, patient))
+    )
     if not usable:
         return _words(reading), None
     best = min(usable, key=lambda found: found.node.number("order") or _ORDER_LAST)
@@ -50,7 +52,9 @@ def _linked(reading: Reading, speaker: Resource) -> Iterator[Resource]:
 def _of_patient(reading: Reading, patient: Resource | None) -> list[Resource]:
     """Coverages given beside or contained, whose beneficiary is the patient."""
     contained = [part for part in reading.request.contained.values() if part.type == "Coverage"]
-    return [each for each in (*contained, *reading.library.of_type("Coverage")) if _covers(reading, each, patient)]
+    return [
+        each for each in (*contained, *reading.library.of_type("Coverage")) if _covers(reading, each, patient)
+    ]
 
 
 def _covers(reading: Reading, coverage: Resource, patient: Resource | None) -> bool:
@@ -61,7 +65,9 @@ def _covers(reading: Reading, coverage: Resource, patient: Resource | None) -> b
     if found is not None or patient is not None:
         return same(found, patient)
     text = beneficiary.text("reference")
-    return text is not None and any(text == each.text("reference") for _, each in reading.references(SUBJECT_OF))
+    return text is not None and any(
+        text == each.text("reference") for _, each in reading.references(SUBJECT_OF)
+    )
 
 
 def _in_force(reading: Reading, found: list[Resource]) -> list[Resource]:
@@ -85,7 +91,7 @@ def _payer_name(reading: Reading, insurance: Resource) -> str | None:
 
 
 def _words(reading: Reading) -> str | None:
-    """Without a Coverage in force: the insurer of a Claim, else the display or number of the insurance not given."""
+    """Without a Coverage in force: a Claim's insurer, else the display of the insurance not given."""
     for speaker, insurer in reading.references({"Claim": "insurer"}):
         return named(reading, speaker, insurer)
     for speaker in reading.speakers:

@@ -1,4 +1,4 @@
-"""What R4 knows: its resource types, and the shape of those that the reader uses, by the R4B models of fhir.resources."""
+"""R4's resource types, and the shape of those that the reader uses, by the R4B models of fhir.resources."""
 
 from __future__ import annotations
 
@@ -14,40 +14,47 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 # R4 (4.0.1), https://hl7.org/fhir/R4/resourcelist.html
-RESOURCE_TYPES = frozenset("""
-Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic Binary
-BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement CarePlan CareTeam CatalogEntry ChargeItem
-ChargeItemDefinition Claim ClaimResponse ClinicalImpression CodeSystem Communication CommunicationRequest
-CompartmentDefinition Composition ConceptMap Condition Consent Contract Coverage CoverageEligibilityRequest
-CoverageEligibilityResponse DetectedIssue Device DeviceDefinition DeviceMetric DeviceRequest DeviceUseStatement
-DiagnosticReport DocumentManifest DocumentReference EffectEvidenceSynthesis Encounter Endpoint EnrollmentRequest
-EnrollmentResponse EpisodeOfCare EventDefinition Evidence EvidenceVariable ExampleScenario ExplanationOfBenefit
-FamilyMemberHistory Flag Goal GraphDefinition Group GuidanceResponse HealthcareService ImagingStudy Immunization
-ImmunizationEvaluation ImmunizationRecommendation ImplementationGuide InsurancePlan Invoice Library Linkage List Location
-Measure MeasureReport Media Medication MedicationAdministration MedicationDispense MedicationKnowledge MedicationRequest
-MedicationStatement MedicinalProduct MedicinalProductAuthorization MedicinalProductContraindication
-MedicinalProductIndication MedicinalProductIngredient MedicinalProductInteraction MedicinalProductManufactured
-MedicinalProductPackaged MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition MessageHeader
-MolecularSequence NamingSystem NutritionOrder Observation ObservationDefinition OperationDefinition OperationOutcome
-Organization OrganizationAffiliation Parameters Patient PaymentNotice PaymentReconciliation Person PlanDefinition
-Practitioner PractitionerRole Procedure Provenance Questionnaire QuestionnaireResponse RelatedPerson RequestGroup
-ResearchDefinition ResearchElementDefinition ResearchStudy ResearchSubject RiskAssessment RiskEvidenceSynthesis Schedule
-SearchParameter ServiceRequest Slot Specimen SpecimenDefinition StructureDefinition StructureMap Subscription Substance
-SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial
-SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities TestReport TestScript ValueSet
-VerificationResult VisionPrescription
-""".split())
+_RESOURCE_TYPES = """
+Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic
+Binary BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement CarePlan CareTeam CatalogEntry
+ChargeItem ChargeItemDefinition Claim ClaimResponse ClinicalImpression CodeSystem Communication
+CommunicationRequest CompartmentDefinition Composition ConceptMap Condition Consent Contract Coverage
+CoverageEligibilityRequest CoverageEligibilityResponse DetectedIssue Device DeviceDefinition DeviceMetric
+DeviceRequest DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference EffectEvidenceSynthesis
+Encounter Endpoint EnrollmentRequest EnrollmentResponse EpisodeOfCare EventDefinition Evidence
+EvidenceVariable ExampleScenario ExplanationOfBenefit FamilyMemberHistory Flag Goal GraphDefinition Group
+GuidanceResponse HealthcareService ImagingStudy Immunization ImmunizationEvaluation
+ImmunizationRecommendation ImplementationGuide InsurancePlan Invoice Library Linkage List Location Measure
+MeasureReport Media Medication MedicationAdministration MedicationDispense MedicationKnowledge
+MedicationRequest MedicationStatement MedicinalProduct MedicinalProductAuthorization
+MedicinalProductContraindication MedicinalProductIndication MedicinalProductIngredient
+MedicinalProductInteraction MedicinalProductManufactured MedicinalProductPackaged
+MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition MessageHeader
+MolecularSequence NamingSystem NutritionOrder Observation ObservationDefinition OperationDefinition
+OperationOutcome Organization OrganizationAffiliation Parameters Patient PaymentNotice PaymentReconciliation
+Person PlanDefinition Practitioner PractitionerRole Procedure Provenance Questionnaire QuestionnaireResponse
+RelatedPerson RequestGroup ResearchDefinition ResearchElementDefinition ResearchStudy ResearchSubject
+RiskAssessment RiskEvidenceSynthesis Schedule SearchParameter ServiceRequest Slot Specimen
+SpecimenDefinition StructureDefinition StructureMap Subscription Substance SubstanceNucleicAcid
+SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial
+SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities TestReport TestScript
+ValueSet VerificationResult VisionPrescription
+"""
+RESOURCE_TYPES = frozenset(_RESOURCE_TYPES.split())
 
-# Types whose content the reader uses, so that their shape is checked in full; others pass as known and well-formed JSON.
-# R4B (4.3.0) left these as R4 has them. Importing the models costs 0.3 s and 20 MB, hence only when a file comes in.
-READ_TYPES = frozenset("""
-Bundle Claim ClaimResponse Condition Coverage Device DiagnosticReport DocumentReference Observation Organization Patient
-Practitioner PractitionerRole RelatedPerson ServiceRequest Task
-""".split())
+# Types whose content the reader uses: their shape is checked in full; others need a known name, sound JSON.
+# R4B (4.3.0) left these as R4 has them. The models cost 0.3 s and 20 MB: imported when a file comes in.
+_READ_TYPES = """
+Bundle Claim ClaimResponse Condition Coverage Device DiagnosticReport DocumentReference Observation
+Organization Patient Practitioner PractitionerRole RelatedPerson ServiceRequest Task
+"""
+READ_TYPES = frozenset(_READ_TYPES.split())
 
-# R4 extensibility: an unknown modifier extension must not be ignored; a reader that does not know it may not go on.
+# R4 extensibility: an unknown modifier extension must not be ignored; a reader that
+# does not know it may not go on.
 UNMODIFIED_TYPES = frozenset({"Coverage", "Patient", "ServiceRequest", "Task"})
 
+_NOT_ALLOWED = ("a value that R4 does not allow here", "a value of the element's type")
 _WHAT = {
     "extra_forbidden": ("an element that R4 does not know here", "only elements of R4"),
     "model_field_validation.missing": ("a required element is missing", "the element that R4 requires"),
@@ -61,7 +68,7 @@ _WHAT = {
 
 
 def check(resource_type: str, node: Node) -> None:
-    """Refuse a resource that breaks R4; `contained` resources and those in a Bundle are left to calls of their own."""
+    """Refuse a resource that breaks R4; contained ones and a Bundle's are left to calls of their own."""
     if resource_type in UNMODIFIED_TYPES:
         for name in ("modifierExtension", "implicitRules"):
             if name in node.content:
@@ -76,7 +83,8 @@ def check(resource_type: str, node: Node) -> None:
         getattr(module, resource_type).model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-    except (AttributeError, KeyError, TypeError) as crash:  # fhir-core 1.1 on values of a type it never expects
+    except (AttributeError, KeyError, TypeError) as crash:
+        # fhir-core 1.1 crashes on values of a type that it does not expect
         raise node.refusal(None, "a value of a wrong type", f"an R4 {resource_type}") from crash
     else:
         return
@@ -92,8 +100,8 @@ def _refusal(node: Node, error: ErrorDetails) -> Exception:
     for part in error["loc"]:
         place = Node(node.file, pointer_to(place.pointer, part), {})
     if error["type"].startswith("date") or "Date" in error["msg"] or "Instant" in error["msg"]:
-        return place.refusal(None, "not a date that exists", "a FHIR date, such as YYYY, YYYY-MM or YYYY-MM-DD")
+        return place.refusal(None, "not a date that exists", "a FHIR date: YYYY, YYYY-MM or YYYY-MM-DD")
     if not error["loc"]:
         return place.refusal(None, "two values for one choice of types", "one element of each [x]")
-    what, expected = _WHAT.get(error["type"], ("a value that R4 does not allow here", "a value of the element's type"))
+    what, expected = _WHAT.get(error["type"], _NOT_ALLOWED)
     return place.refusal(None, what, expected)

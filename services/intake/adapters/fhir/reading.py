@@ -12,13 +12,13 @@ from .resources import Resource
 
 NOT_GIVEN = "the resource referred to is not among the files"
 
-# A Task in one of these ends the work that it asked for; it says nothing of the request any more (R4 task-status).
+# A Task in one of these has ended its work: it says nothing of the request any more (R4 task-status).
 _TASK_OVER = frozenset({"cancelled", "entered-in-error", "failed", "rejected"})
 
 
 @dataclass(slots=True)
 class Reading:
-    """`speakers` are the request itself, then the Tasks that focus on it, then the preauthorization Claims that name it."""
+    """`speakers`: the request, the Tasks that focus on it, the preauthorization Claims that name it."""
 
     library: Library
     speakers: list[Resource]
@@ -77,7 +77,7 @@ def _focuses(library: Library, task: Resource, request: Resource) -> bool:
 
 
 def _authorizes(library: Library, claim: Resource, request: Resource) -> bool:
-    """Whether a Claim asks the payer for this request (Da Vinci PAS: the item's extension requestedService)."""
+    """Whether a Claim asks the payer for this request (Da Vinci PAS: extension requestedService)."""
     if claim.node.text("use") != "preauthorization":
         return False
     named = [claim.node.child("referral")]

@@ -9,7 +9,8 @@ from .node import Node
 from .reading import NOT_GIVEN, Reading, says
 from .resources import Resource
 
-_REASON_TYPES = frozenset({"Condition", "Observation", "DiagnosticReport", "DocumentReference"})  # R4 ServiceRequest
+# R4 ServiceRequest.reasonReference
+_REASON_TYPES = frozenset({"Condition", "Observation", "DiagnosticReport", "DocumentReference"})
 _CONCEPTS = {
     "Condition": ("code",),
     "Observation": ("code",),
@@ -40,7 +41,8 @@ def _given_by(reading: Reading, speaker: Resource) -> Iterator[Reason]:
 
 def _diagnoses(reading: Reading, claim: Resource) -> Iterator[Reason]:
     for diagnosis in claim.node.children("diagnosis"):
-        concept, reference = diagnosis.child("diagnosisCodeableConcept"), diagnosis.child("diagnosisReference")
+        concept = diagnosis.child("diagnosisCodeableConcept")
+        reference = diagnosis.child("diagnosisReference")
         if concept is not None:
             yield from _coded(concept)
         if reference is not None:
@@ -57,11 +59,12 @@ def _one_or_more(node: Node, name: str) -> list[Node]:
 
 def _coded(concept: Node) -> Iterator[Reason]:
     text = concept.text("text")
-    coded = [(code, each.text("system")) for each in concept.children("coding") if (code := each.text("code"))]
+    codings = concept.children("coding")
+    coded = [(code, each.text("system")) for each in codings if (code := each.text("code"))]
     for code, system in coded:
         yield Reason(code, system, text)
     if not coded:
-        words = text or next((shown for each in concept.children("coding") if (shown := each.text("display"))), None)
+        words = text or next((shown for each in codings if (shown := each.text("display"))), None)
         if words is not None:
             yield Reason(None, None, words)
 

@@ -17,9 +17,19 @@ from .resources import Resource, resources
 
 STATUSES = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
 VOID_STATUSES = frozenset({"revoked", "entered-in-error"})
-INTENTS = frozenset({
-    "proposal", "plan", "directive", "order", "original-order", "reflex-order", "filler-order", "instance-order", "option",
-})
+INTENTS = frozenset(
+    {
+        "proposal",
+        "plan",
+        "directive",
+        "order",
+        "original-order",
+        "reflex-order",
+        "filler-order",
+        "instance-order",
+        "option",
+    }
+)
 PART_INTENTS = frozenset({"reflex-order", "filler-order", "instance-order"})
 ASKING_INTENTS = INTENTS - {"proposal", "plan", "option"}
 PRIORITIES = frozenset({"routine", "urgent", "asap", "stat"})
@@ -28,8 +38,8 @@ PRIORITIES = frozenset({"routine", "urgent", "asap", "stat"})
 def read_referrals(files: Sequence[tuple[str, bytes]]) -> list[ReferralForm]:
     """The referrals in files given together as (name, content), in the order of the files.
 
-    Raises FhirError, and then nothing of the files counts: for a file that is no R4 resource, a reference that leads to
-    two resources, a request that is void, and for files without any request.
+    Raises FhirError, and then nothing of the files counts: for a file that is no R4 resource, a reference
+    that leads to two resources, a request that is void, and for files without any request.
     """
     library = Library(resources(files))
     requests = _requests(library)
@@ -98,7 +108,7 @@ def _form(library: Library, request: Resource) -> ReferralForm:
 
 
 def _urgency(reading: Reading) -> str | None:
-    """The request's priority, else its Task's. A Claim's priority is about its processing, so it does not count."""
+    """The request's priority, else its Task's; a Claim's is about its own processing."""
     for speaker in reading.speakers:
         priority = speaker.node.code("priority", PRIORITIES) if speaker.type != "Claim" else None
         if priority is not None:

@@ -9,7 +9,16 @@ from .resources import Resource
 
 # R4: ServiceRequest.requester; Task.requester; in Da Vinci PAS Claim.provider is the requestor
 REQUESTER_OF = {"ServiceRequest": "requester", "Task": "requester", "Claim": "provider"}
-NAMED_TYPES = frozenset({"Device", "Organization", "Patient", "Practitioner", "PractitionerRole", "RelatedPerson"})
+NAMED_TYPES = frozenset(
+    {
+        "Device",
+        "Organization",
+        "Patient",
+        "Practitioner",
+        "PractitionerRole",
+        "RelatedPerson",
+    }
+)
 
 
 def requester(reading: Reading) -> str | None:

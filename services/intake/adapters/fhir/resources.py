@@ -11,9 +11,18 @@ from .node import Node
 
 RESOURCES_MAX = 5_000  # a referral carries tens; more is an export, which has no place here
 
-BUNDLE_TYPES = frozenset({
-    "document", "message", "transaction", "transaction-response", "batch", "batch-response", "searchset", "collection",
-})  # R4 bundle-type, without history: versions of one thing are no set of things
+BUNDLE_TYPES = frozenset(
+    {
+        "document",
+        "message",
+        "transaction",
+        "transaction-response",
+        "batch",
+        "batch-response",
+        "searchset",
+        "collection",
+    }
+)  # R4 bundle-type, without history: versions of one thing are no set of things
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +49,7 @@ def resources(files: Sequence[tuple[str, bytes]]) -> list[Resource]:
         for resource in _unpacked(Node(file, "", parse(file, content)), None, scope, None):
             found.append(resource)
             if len(found) > RESOURCES_MAX:
-                raise resource.node.refusal(None, "too many resources", f"at most {RESOURCES_MAX} in all files")
+                raise resource.node.refusal(None, "too many resources", f"at most {RESOURCES_MAX} in all")
     return found
 
 
@@ -77,6 +86,6 @@ def _with_contained(resource: Resource) -> Resource:
         if part.id in resource.contained:
             raise node.refusal("id", "a second contained resource with this id", "each id once")
         if "contained" in node.content:
-            raise node.refusal("contained", "a contained resource that contains another", "one level (R4 dom-2)")
+            raise node.refusal("contained", "a contained resource contains another", "one level (R4 dom-2)")
         resource.contained[part.id] = part
     return resource

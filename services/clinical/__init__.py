@@ -1,0 +1,1 @@
+"""Clinical: measures, risk, diagnoses, signed notes."""

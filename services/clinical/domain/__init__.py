@@ -1,0 +1,1 @@
+"""Clinical's rules: measures and what they ask for."""

@@ -1,0 +1,1 @@
+"""Intake: referrals, persons, episodes of care."""
