@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from .envelope import Actor, Envelope, Sensitivity
-from .event import Event, model_of
+from .binding import Attributes, header_of, read_message
+from .binding import BrokenHeader as BrokenHeader
+from .envelope import PARTITIONS, Actor, Envelope, Sensitivity
+from .event import Event, model_of, schema_uri
 
 Headers = list[tuple[str, bytes]]
 
+BIGINT_MAX = 2**63 - 1
+"""Numbers of the envelope are PostgreSQL bigints."""
 
-class BrokenHeader(ValueError):
-    """A CloudEvents header is missing or cannot be read; the message names it, never its value."""
-
-    def __init__(self, header: str, expected: str) -> None:
-        super().__init__(f"header {header}: expected {expected}")
-        self.header, self.expected = header, expected
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_SOURCE = re.compile(r"urn:caretrail:[a-z][a-z0-9-]*:[A-Za-z0-9._-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,119 +39,135 @@ class Record:
         return model_of(self.envelope.type).from_bytes(self.body, self.envelope.version)
 
 
-def _time(value: datetime) -> bytes:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z").encode()
+def _time(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueError("a time of the envelope has no offset from UTC")
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _instant(value: str) -> datetime | None:
+    if not _RFC3339.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # a month 13, or an offset that leaves the year 1
+        return None
 
 
 def to_headers(envelope: Envelope, prev: int | None) -> Headers:
     """The headers of an event. Positions are strings: CloudEvents integers have 32 bits."""
     e = envelope
-    name = e.type.removeprefix("caretrail.")
-    headers: list[tuple[str, bytes | None]] = [
-        ("content-type", b"application/json"),
-        ("ce_specversion", b"1.0"),
-        ("ce_id", str(e.id).encode()),
-        ("ce_type", e.type.encode()),
-        ("ce_source", e.source.encode()),
-        ("ce_time", _time(e.occurred_at)),
-        ("ce_dataschema", f"urn:caretrail:schema:{name}:v{e.version}".encode()),
-        ("ce_eventversion", str(e.version).encode()),
-        ("ce_epoch", str(e.epoch).encode()),
-        ("ce_position", str(e.position).encode()),
-        ("ce_prev", None if prev is None else str(prev).encode()),
-        ("ce_partition", str(e.partition).encode()),
-        ("ce_partitionkey", e.key.encode()),
-        ("ce_stream", e.stream.encode()),
-        ("ce_streamversion", str(e.stream_version).encode()),
-        ("ce_recordedat", _time(e.recorded_at)),
-        ("ce_organisation", e.organisation.encode()),
-        ("ce_program", e.program.encode()),
-        ("ce_site", e.site.encode() if e.site else None),
-        ("ce_patient", str(e.patient).encode() if e.patient else None),
-        ("ce_actorid", e.actor.id.encode()),
-        ("ce_actorrole", e.actor.role.encode()),
-        ("ce_purpose", e.purpose.encode()),
-        ("ce_correlationid", str(e.correlation_id).encode()),
-        ("ce_causationid", str(e.causation_id).encode() if e.causation_id else None),
-        ("ce_commandid", str(e.command_id).encode()),
-        ("ce_sensitivity", e.sensitivity.value.encode()),
-    ]
-    return [(key, value) for key, value in headers if value is not None]
+    attributes: dict[str, object] = {
+        "datacontenttype": "application/json",
+        "specversion": "1.0",
+        "id": e.id,
+        "type": e.type,
+        "source": e.source,
+        "time": _time(e.occurred_at),
+        "dataschema": schema_uri(e.type, e.version),
+        "eventversion": e.version,
+        "epoch": e.epoch,
+        "position": e.position,
+        "prev": prev,
+        "partition": e.partition,
+        "partitionkey": e.key,
+        "stream": e.stream,
+        "streamversion": e.stream_version,
+        "recordedat": _time(e.recorded_at),
+        "organisation": e.organisation,
+        "program": e.program,
+        "site": e.site or None,
+        "patient": e.patient,
+        "actorid": e.actor.id,
+        "actorrole": e.actor.role,
+        "purpose": e.purpose,
+        "correlationid": e.correlation_id,
+        "causationid": e.causation_id,
+        "commandid": e.command_id,
+        "sensitivity": e.sensitivity.value,
+    }
+    return [(header_of(name), str(value).encode()) for name, value in attributes.items() if value is not None]
 
 
 class _Reader:
-    """Reads headers by name and says which one is broken."""
+    """Reads attributes by name and says which header is broken."""
 
-    def __init__(self, headers: Iterable[tuple[str, bytes]]) -> None:
-        self.found = dict(headers)
+    def __init__(self, found: Attributes) -> None:
+        self.found = found
 
     def text(self, name: str) -> str:
-        value = self.maybe(name)
-        if value is None:
-            raise BrokenHeader(name, "a value, found none")
+        value = self.found.get(name)
+        if not value:
+            raise BrokenHeader(header_of(name), "a value, found none")
         return value
 
-    def maybe(self, name: str) -> str | None:
-        value = self.found.get(name)
-        try:
-            return None if value is None else value.decode()
-        except UnicodeDecodeError:
-            raise BrokenHeader(name, "UTF-8") from None
+    def exactly(self, name: str, expected: str) -> None:
+        if self.text(name) != expected:
+            raise BrokenHeader(header_of(name), expected)
 
-    def number(self, name: str) -> int:
+    def number(self, name: str, least: int, most: int = BIGINT_MAX) -> int:
         value = self.text(name)
-        if not (value.isascii() and value.isdigit()):
-            raise BrokenHeader(name, "a whole number")
+        if not (value.isascii() and value.isdigit() and len(value) <= 19 and least <= int(value) <= most):
+            raise BrokenHeader(header_of(name), f"a whole number from {least} to {most}")
         return int(value)
 
     def uuid(self, name: str) -> UUID:
-        try:
-            return UUID(self.text(name))
-        except ValueError:
-            raise BrokenHeader(name, "a UUID") from None
+        value = self.text(name)
+        if not _UUID.fullmatch(value):
+            raise BrokenHeader(header_of(name), "a UUID")
+        return UUID(value)
 
     def time(self, name: str) -> datetime:
-        try:
-            value = datetime.fromisoformat(self.text(name))
-        except ValueError:
-            raise BrokenHeader(name, "an RFC 3339 time") from None
-        if value.tzinfo is None:
-            raise BrokenHeader(name, "a time with its offset")
-        return value.astimezone(UTC)
+        found = _instant(self.text(name))
+        if found is None:
+            raise BrokenHeader(header_of(name), "an RFC 3339 time with its offset")
+        return found
+
+    def source(self) -> str:
+        value = self.text("source")
+        if not _SOURCE.fullmatch(value):
+            raise BrokenHeader("ce_source", "urn:caretrail:SERVICE:CELL")
+        return value
 
     def sensitivity(self) -> Sensitivity:
         try:
-            return Sensitivity(self.maybe("ce_sensitivity") or "part2")
+            return Sensitivity(self.found.get("sensitivity", "part2"))
         except ValueError:
             return Sensitivity.PART2
 
 
-def from_headers(headers: Iterable[tuple[str, bytes]], body: bytes) -> Record:
-    """The record of a Kafka message. Raises BrokenHeader."""
-    h = _Reader(headers)
-    if h.text("ce_specversion") != "1.0":
-        raise BrokenHeader("ce_specversion", "1.0")
+def from_headers(headers: Iterable[tuple[str, bytes | None]], body: bytes) -> Record:
+    """The record of a Kafka message, in binary or structured mode. Raises BrokenHeader."""
+    found, data = read_message(headers, body)
+    h = _Reader(found)
+    h.exactly("specversion", "1.0")
+    if found.get("datacontenttype", "application/json").partition(";")[0].strip() != "application/json":
+        raise BrokenHeader("content-type", "application/json")
     envelope = Envelope(
-        id=h.uuid("ce_id"),
-        type=h.text("ce_type"),
-        version=h.number("ce_eventversion"),
-        source=h.text("ce_source"),
-        epoch=h.number("ce_epoch"),
-        position=h.number("ce_position"),
-        partition=h.number("ce_partition"),
-        stream=h.text("ce_stream"),
-        stream_version=h.number("ce_streamversion"),
-        occurred_at=h.time("ce_time"),
-        recorded_at=h.time("ce_recordedat"),
-        organisation=h.text("ce_organisation"),
-        program=h.text("ce_program"),
-        site=h.maybe("ce_site"),
-        patient=h.uuid("ce_patient") if "ce_patient" in h.found else None,
-        actor=Actor(h.text("ce_actorid"), h.text("ce_actorrole")),
-        purpose=h.text("ce_purpose"),
-        correlation_id=h.uuid("ce_correlationid"),
-        causation_id=h.uuid("ce_causationid") if "ce_causationid" in h.found else None,
-        command_id=h.uuid("ce_commandid"),
+        id=h.uuid("id"),
+        type=h.text("type"),
+        version=h.number("eventversion", least=1),
+        source=h.source(),
+        epoch=h.number("epoch", least=0),
+        position=h.number("position", least=1),
+        partition=h.number("partition", least=0, most=PARTITIONS - 1),
+        stream=h.text("stream"),
+        stream_version=h.number("streamversion", least=1),
+        occurred_at=h.time("time"),
+        recorded_at=h.time("recordedat"),
+        organisation=h.text("organisation"),
+        program=h.text("program"),
+        site=found.get("site"),
+        patient=h.uuid("patient") if "patient" in found else None,
+        actor=Actor(h.text("actorid"), h.text("actorrole")),
+        purpose=h.text("purpose"),
+        correlation_id=h.uuid("correlationid"),
+        causation_id=h.uuid("causationid") if "causationid" in found else None,
+        command_id=h.uuid("commandid"),
         sensitivity=h.sensitivity(),
     )
-    return Record(envelope, body, h.number("ce_prev") if "ce_prev" in h.found else None)
+    if h.text("partitionkey") != envelope.key:
+        raise BrokenHeader("ce_partitionkey", "the patient, else the stream")
+    if found.get("dataschema", "") not in ("", schema_uri(envelope.type, envelope.version)):
+        raise BrokenHeader("ce_dataschema", "the schema of ce_type and ce_eventversion")
+    return Record(envelope, data, h.number("prev", least=0) if "prev" in found else None)

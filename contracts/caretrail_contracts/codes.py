@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", max_length=64)]
 """A code or a name of configuration; never a person's words."""
@@ -14,8 +14,8 @@ Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$
 Label = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 """A short label that the program gave something of its own (a track, a site, a rule)."""
 
-Icd10 = Annotated[str, StringConstraints(pattern=r"^[A-TV-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$")]
-"""An ICD-10-CM diagnosis code with its dot."""
+Icd10 = Annotated[str, StringConstraints(pattern=r"^[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?$")]
+"""An ICD-10-CM diagnosis code with its dot (chapter 22, U00-U85, included: U07.1, U09.9)."""
 
 Hcpcs = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{5}$")]
 """A HCPCS or CPT procedure code."""
@@ -28,8 +28,20 @@ TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-
 
 Minutes = Annotated[int, Field(ge=0, le=1440)]
 Units = Annotated[int, Field(ge=0, le=10_000)]
-Money = Annotated[Decimal, Field(max_digits=12, decimal_places=2)]
-"""An amount in US dollars, to the cent; JSON carries it as a string."""
+CENT = Decimal("0.01")
+
+
+def _to_the_cent(amount: Decimal) -> Decimal:
+    return amount.quantize(CENT) + 0  # + 0: no negative zero
+
+
+Money = Annotated[
+    Decimal,
+    Field(max_digits=12, decimal_places=2),
+    AfterValidator(_to_the_cent),
+    WithJsonSchema({"type": "string", "pattern": r"^-?(0|[1-9][0-9]{0,9})\.[0-9]{2}$"}),
+]
+"""An amount in US dollars; JSON carries it as a string with two places, whatever was given."""
 
 
 class Urgency(StrEnum):

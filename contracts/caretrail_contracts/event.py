@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -13,24 +13,35 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the fields of one version into those of the next."""
 
 
-def _aware(value: datetime) -> datetime:
+def _in_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("expected a time with its offset from UTC")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("expected a time between the years 1 and 9999") from None
 
 
-Instant = Annotated[datetime, AfterValidator(_aware)]
-"""A point in time, always with its offset from UTC."""
+Instant = Annotated[datetime, AfterValidator(_in_utc)]
+"""A point in time; given with any offset, kept in UTC, so that one instant has one form on the wire."""
 
 
 class UnknownEvent(LookupError):
     """No contract is known for this event type."""
 
 
-class Value(BaseModel):
-    """A frozen part of an event: equal by its fields, closed to unknown ones."""
+def schema_uri(type_name: str, version: int) -> str:
+    """The CloudEvents dataschema of a version of an event type."""
+    return f"urn:caretrail:schema:{type_name.removeprefix('caretrail.')}:v{version}"
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Value(BaseModel):
+    """A frozen part of an event: equal by its fields, closed to unknown ones.
+
+    Its validation errors hold no input, since they end up in logs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Event(Value):
@@ -59,7 +70,7 @@ class Event(Value):
     @classmethod
     def schema_uri(cls) -> str:
         """The CloudEvents dataschema of this version."""
-        return f"urn:caretrail:schema:{cls.service}.{cls.__name__}:v{cls.version}"
+        return schema_uri(cls.type(), cls.version)
 
     def to_bytes(self) -> bytes:
         """The JSON of the event as it is stored once and sent unchanged."""
@@ -72,7 +83,8 @@ class Event(Value):
         Raises pydantic's ValidationError when the bytes do not fit, naming places.
         """
         if version == cls.version:
-            return cls.__pydantic_validator__.validate_json(body)  # type: ignore[return-value]
+            event: Self = cls.__pydantic_validator__.validate_json(body)
+            return event
         if version > cls.version:
             return cls.model_validate_json(body, extra="ignore")
         fields = json.loads(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -11,7 +12,13 @@ from pydantic_core import CoreSchema
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Base64 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=65536)]
+
+CIPHERTEXT_CHARS_MAX = 240_000
+"""Size of a sealed value at most: with the rest of its event it stays below the store's 256 KiB."""
+
+Base64 = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", min_length=1, max_length=CIPHERTEXT_CHARS_MAX)
+]
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -24,7 +31,7 @@ class Sealed(BaseModel, Generic[T]):
     object may be carried from one event into another and still be opened.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kid: Annotated[str, StringConstraints(min_length=3, max_length=120)]
     nonce: Base64
@@ -59,7 +66,7 @@ class Sealed(BaseModel, Generic[T]):
 
 
 class _Kind(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class PersonName(_Kind):
@@ -72,7 +79,7 @@ class PersonName(_Kind):
 class BirthDate(RootModel[date]):
     """A date of birth."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class PostalAddress(_Kind):
@@ -87,31 +94,31 @@ class PostalAddress(_Kind):
 class EmailAddress(RootModel[ShortText]):
     """A mail address."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class PhoneNumber(RootModel[ShortText]):
     """A telephone number."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class MemberId(RootModel[ShortText]):
     """A payer's number for its member."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class RecordNumber(RootModel[ShortText]):
     """Another party's identifier for the patient or the referral: a record, account or claim number."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class FreeText(RootModel[Text]):
     """Anything that a person wrote in words."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Document(_Kind):
@@ -129,3 +136,15 @@ def sealed_fields(model: type[BaseModel]) -> dict[str, Any]:
             if isinstance(part, type) and issubclass(part, Sealed):
                 found[name] = part.content()
     return found
+
+
+def sealed_values(value: object, at: str = "") -> Iterator[tuple[str, Sealed[Any]]]:
+    """Every sealed value inside a model, at any depth, with its JSON pointer."""
+    if isinstance(value, Sealed):
+        yield at, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from sealed_values(getattr(value, name), f"{at}/{name}")
+    elif isinstance(value, tuple | list):
+        for index, part in enumerate(value):
+            yield from sealed_values(part, f"{at}/{index}")
