@@ -1,0 +1,1 @@
+"""Audit: the ledger of every event, replay, and what was known when."""

@@ -1,0 +1,1 @@
+"""Billing: authorizations, charges, claims, remittances, denials and appeals."""

@@ -1,0 +1,1 @@
+"""Notifications: messages to patients within their day and caps, tasks for staff, escalations."""

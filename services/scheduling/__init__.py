@@ -1,0 +1,1 @@
+"""Scheduling: tracks, groups, sessions, seats and attendance."""
