@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
@@ -10,7 +11,6 @@ from chassis.command import A, Answer, Cause, Command, Commit, Handlers, Row, Wo
 from chassis.refusal import Conflict, Refusal, Refused
 from chassis.refused import refusal_commit
 from chassis.store import Store
-from uuid import UUID
 
 ATTEMPTS_MAX = 20
 """How often a command is decided again after conflicts; a hot stream needs some, a loop none."""

@@ -161,7 +161,7 @@ class PostgresReader:
 
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream in order, each with when it was true."""
-        return [_fact(row) for row in await self._database.rows(STREAM, stream)]
+        return [fact_of(row) for row in await self._database.rows(STREAM, stream)]
 
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""
@@ -188,7 +188,8 @@ class PostgresReader:
 OWNER = b"select owner from reservations where scope = %s and key = %s"
 
 
-def _fact(row: Row) -> tuple[Event, datetime]:
+def fact_of(row: Row) -> tuple[Event, datetime]:
+    """The event of a row of ``events``, and when it was true."""
     event = model_of(row["type"]).from_bytes(row["body"], row["version"])
     return event, row["occurred_at"].astimezone(UTC)
 
