@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+PYDANTIC = ("pydantic", "pydantic-core", "annotated-types", "typing-extensions", "typing-inspection")
 PROJECT = Path(__file__).parents[2] / "contracts"
 
 USE = """
@@ -22,7 +24,7 @@ print(json.dumps({
     "differences": [str(each) for each in frozen.differences(frozen.home())],
     "channels": len(asyncapi.document()["channels"]),
     "where": catalogue.__file__,
-    "foreign": sorted({name.split(".")[0] for name in sys.modules} & {"chassis", "services", "cli", "typer", "rich"}),
+    "foreign": sorted({"chassis", "services", "cli", "typer"} & {name.split(".")[0] for name in sys.modules}),
 }))
 """
 
@@ -66,9 +68,4 @@ def test_the_wheel_works_in_an_environment_that_has_pydantic_alone(tmp_path: Pat
 
 def pydantic_here() -> list[str]:
     """The versions of this environment, so that the cache serves them without a network."""
-    from importlib.metadata import version
-
-    return [
-        f"{name}=={version(name)}"
-        for name in ("pydantic", "pydantic-core", "annotated-types", "typing-extensions", "typing-inspection")
-    ]
+    return [f"{name}=={version(name)}" for name in PYDANTIC]
