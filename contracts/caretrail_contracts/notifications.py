@@ -8,8 +8,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from .codes import Code, Label
+from .codes import Code, Label, TimeZone
 from .event import Event, Instant
+from .sealed import EmailAddress, Sealed
 
 
 class Template(StrEnum):
@@ -31,17 +32,24 @@ class TaskKind(StrEnum):
     ENROLLMENT = "enrollment"
     AUTHORIZATION = "authorization"
     REMITTANCE_REVIEW = "remittance_review"
+    CHARGE_HOLD = "charge_hold"
     MESSAGE_FAILED = "message_failed"
 
 
 class MessageRequested(Event, service="notifications"):
-    """A message to a patient is wanted."""
+    """A message to a patient is wanted; what may go out is decided at ``post_at``.
+
+    ``about`` is the session or the episode that the message is about. ``appointment`` is the time that
+    its text names. After ``not_after`` it would tell nobody anything.
+    """
 
     message: UUID
     patient: UUID
     template: Template
     channel: Code
     about: UUID
+    post_at: Instant
+    appointment: Instant | None = None
     not_after: Instant | None = None
 
 
@@ -58,11 +66,15 @@ class MessageDeferred(Event, service="notifications"):
 
 
 class MessageReleased(Event, service="notifications"):
-    """A message may go out now."""
+    """A message may go out now, to this address, with its time told in this zone."""
 
     message: UUID
     patient: UUID
     template: Template
+    attempt: Annotated[int, Field(ge=1)]
+    to: Sealed[EmailAddress]
+    time_zone: TimeZone
+    appointment: Instant | None = None
 
 
 class MessageSent(Event, service="notifications"):
@@ -72,7 +84,7 @@ class MessageSent(Event, service="notifications"):
 
 
 class MessageFailed(Event, service="notifications"):
-    """The mail server could not take a message."""
+    """The mail server could not take a message; without ``retry_at`` it is not tried again."""
 
     attempt: Annotated[int, Field(ge=1)]
     reason: Code
@@ -94,7 +106,7 @@ class ContactOptedIn(Event, service="notifications"):
 
 
 class StaffTaskCreated(Event, service="notifications"):
-    """Somebody of the staff must act."""
+    """Somebody of the staff must act, by ``due_at``; ``about`` is what it is about."""
 
     task: UUID
     kind: TaskKind
@@ -105,11 +117,14 @@ class StaffTaskCreated(Event, service="notifications"):
 
 
 class StaffTaskEscalated(Event, service="notifications"):
-    """Nobody acknowledged a task in time: the next on-call person has it."""
+    """Nobody acknowledged a task in time: the next on-call person has it, until ``due_at``."""
 
+    task: UUID
+    kind: TaskKind
     previous: Code
     assignee: Code
     level: Annotated[int, Field(ge=1)]
+    due_at: Instant
 
 
 class StaffTaskAcknowledged(Event, service="notifications"):
@@ -123,3 +138,29 @@ class StaffTaskCompleted(Event, service="notifications"):
 
     by: Code
     outcome: Code
+
+
+class StaffNoticeReleased(Event, service="notifications"):
+    """The assignee of a task is told of it by mail, at any hour."""
+
+    notice: UUID
+    task: UUID
+    kind: TaskKind
+    assignee: Code
+    attempt: Annotated[int, Field(ge=1)]
+
+
+class StaffNoticeSent(Event, service="notifications"):
+    """The mail server took a notice; its Message-ID derives from the notice's id."""
+
+    message_id: Label
+
+
+class StaffNoticeFailed(Event, service="notifications"):
+    """The mail server could not take a notice; the task stands all the same."""
+
+    task: UUID
+    kind: TaskKind
+    attempt: Annotated[int, Field(ge=1)]
+    reason: Code
+    retry_at: Instant | None

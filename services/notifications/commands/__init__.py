@@ -1,0 +1,1 @@
+"""What notifications can be asked to do: messages, wishes, tasks, notices."""

@@ -1,0 +1,175 @@
+"""Messages to patients: requested by causes, decided on at their posting time, sent or failed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from caretrail_contracts.codes import Code
+from caretrail_contracts.notifications import MessageRequested, TaskKind, Template
+
+from chassis.command import Command, Work
+from services.notifications.commands.knowledge import (
+    at_risk,
+    members,
+    other_messages,
+    recipient,
+    withdrawn,
+)
+from services.notifications.commands.registry import Options, handlers
+from services.notifications.commands.tasks import OpenTask, open_task
+from services.notifications.domain.message import MOOT, Message, Status, message_id
+from services.notifications.domain.posting import posting_time
+from services.notifications.domain.preferences import EMAIL
+
+
+class RequestMessage(Command):
+    """A message to one patient is wanted."""
+
+    patient: UUID
+    template: Template
+    about: UUID
+    appointment: datetime | None = None
+    not_after: datetime | None = None
+
+
+@handlers.handles(RequestMessage)
+async def request_message(command: RequestMessage, work: Work) -> None:
+    """Once for each template, cause and patient."""
+    id = message_id(command.template, command.about, command.patient)
+    if await work.find(Message, id):
+        return
+    options: Options = work.options
+    wanted = MessageRequested(
+        message=id,
+        patient=command.patient,
+        template=command.template,
+        channel=EMAIL,
+        about=command.about,
+        post_at=posting_time(work.now, options.posting_every),
+        appointment=command.appointment,
+        not_after=command.not_after,
+    )
+    work.add(Message.request(wanted, work.now))
+
+
+class RemindOfSession(Command):
+    """The members of a session are to be reminded of it."""
+
+    session: UUID
+    group: UUID
+    starts_at: datetime
+
+
+@handlers.handles(RemindOfSession)
+async def remind_of_session(command: RemindOfSession, work: Work) -> None:
+    """Each member once, in order of their ids; nobody where the session was called off or is over."""
+    if work.now >= command.starts_at or await withdrawn(work, command.session):
+        return
+    for patient in await members(work, command.group):
+        reminder = RequestMessage(
+            patient=patient,
+            template=Template.SESSION_REMINDER,
+            about=command.session,
+            appointment=command.starts_at,
+            not_after=command.starts_at,
+        )
+        await request_message(reminder, work)
+
+
+class FollowUpMiss(Command):
+    """A member was not at a session: write to them, and call where they are at risk."""
+
+    patient: UUID
+    session: UUID
+    starts_at: datetime
+    excused: bool
+
+
+OUTREACH_WITHIN = timedelta(hours=36)
+"""From the start of the missed session: the same day, or the morning after an evening's session."""
+
+
+@handlers.handles(FollowUpMiss)
+async def follow_up_miss(command: FollowUpMiss, work: Work) -> None:
+    """At an open moderate or high risk a human calls at the first miss (domain.md 3.8 (7))."""
+    if not command.excused:
+        outreach = RequestMessage(
+            patient=command.patient,
+            template=Template.MISSED_SESSION,
+            about=command.session,
+            appointment=command.starts_at,
+            not_after=command.starts_at + OUTREACH_WITHIN,
+        )
+        await request_message(outreach, work)
+    if await at_risk(work, command.patient):
+        await _call(command.patient, command.session, work)
+
+
+class PostMessage(Command):
+    """A message's posting time has come."""
+
+    message: UUID
+    posting: datetime
+
+
+@handlers.handles(PostMessage)
+async def post_message(command: PostMessage, work: Work) -> None:
+    """Decide on the message; one that a patient at risk will not get becomes a call."""
+    message = await work.load(Message, command.message)
+    if not message.waits_for(command.posting):
+        return
+    assert message.patient
+    assert message.about
+    options: Options = work.options
+    message.post(
+        await recipient(work, message.patient),
+        await other_messages(work, message.patient, message.id),
+        options.caps,
+        await withdrawn(work, message.id) or await withdrawn(work, message.about),
+        work.now,
+    )
+    kept_back = message.status is Status.SUPPRESSED and message.rule not in MOOT
+    if kept_back and await at_risk(work, message.patient):
+        await _call(message.patient, message.about, work)
+
+
+async def _call(patient: UUID, about: UUID, work: Work) -> None:
+    await open_task(OpenTask(kind=TaskKind.CALL_PATIENT, patient=patient, about=about), work)
+
+
+class RecordMessageSent(Command):
+    """The mail server took a message."""
+
+    message: UUID
+    attempt: int
+    message_id: str
+
+
+@handlers.handles(RecordMessageSent)
+async def record_message_sent(command: RecordMessageSent, work: Work) -> None:
+    """Once for each attempt."""
+    message = await work.load(Message, command.message)
+    message.sent(command.attempt, command.message_id, work.now)
+
+
+class RecordMessageFailed(Command):
+    """The mail server did not take a message; ``final`` where trying again is no use."""
+
+    message: UUID
+    attempt: int
+    reason: Code
+    final: bool
+
+
+@handlers.handles(RecordMessageFailed)
+async def record_message_failed(command: RecordMessageFailed, work: Work) -> None:
+    """Once for each attempt; what a patient at risk will never get becomes a call."""
+    message = await work.load(Message, command.message)
+    message.failed(command.attempt, command.reason, command.final, work.now)
+    if message.status is not Status.FAILED:
+        return
+    assert message.patient
+    assert message.about
+    if await at_risk(work, message.patient):
+        await _call(message.patient, message.about, work)

@@ -1,0 +1,1 @@
+"""What notifications decides: pure, without I/O, clock or frameworks."""
