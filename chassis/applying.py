@@ -195,4 +195,3 @@ def _model(record: Record) -> type[Event] | None:
         return model_of(record.envelope.type)
     except UnknownEvent:
         return None
-

@@ -125,7 +125,9 @@ class TopicFeed:
                     await self._turn()
                     self.fault = None
                 except (Fenced, Gap, Conflict, KafkaError, OSError, *LOST) as error:
-                    self.fault = f"{type(error).__name__}: {error}" if isinstance(error, Gap) else type(error).__name__
+                    self.fault = (
+                        f"{type(error).__name__}: {error}" if isinstance(error, Gap) else type(error).__name__
+                    )
                     log.warning("topic_feed_interrupted", error=self.fault)
                     await self._close()
                     await asyncio.sleep(PAUSE_S)

@@ -52,9 +52,7 @@ class Policies:
 
     def on(
         self, *events: type[E]
-    ) -> Callable[
-        [Callable[[E, Envelope], Iterable[Reaction]]], Callable[[E, Envelope], Iterable[Reaction]]
-    ]:
+    ) -> Callable[[Callable[[E, Envelope], Iterable[Reaction]]], Callable[[E, Envelope], Iterable[Reaction]]]:
         """Register the decorated function as a policy for these events."""
 
         def register(

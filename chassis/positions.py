@@ -45,11 +45,17 @@ class Positions:
 
     async def load(self, database: Database) -> None:
         """Read the table."""
+        async with database.connection() as connection:
+            await self.load_from(connection)
+
+    async def load_from(self, connection: Connection) -> None:
+        """Read the table over a connection, as its transaction sees it."""
+        cursor = await connection.execute("select * from positions")
         self._places = {
             (row["topic"], row["partition"], row["source"]): Place(
                 row["epoch"], row["position"], row["kafka_offset"]
             )
-            for row in await database.rows("select * from positions")
+            for row in await cursor.fetchall()
         }
 
     def last(self, topic: str, partition: int) -> tuple[str, Place] | None:

@@ -166,9 +166,7 @@ class PostgresReader:
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""
         rows = await self._database.rows(READ, after, limit)
-        return [
-            Record(envelope_of(row, self._origin.source), row["body"], row["prev"]) for row in rows
-        ]
+        return [Record(envelope_of(row, self._origin.source), row["body"], row["prev"]) for row in rows]
 
     async def head(self) -> int:
         """The position of the newest event; 0 where there is none."""

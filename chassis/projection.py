@@ -86,11 +86,7 @@ class Projection:
     folds: ClassVar[dict[type[Event], Fold]] = {}
 
     def __init_subclass__(cls) -> None:
-        cls.folds = {
-            event: fold
-            for fold in vars(cls).values()
-            for event in getattr(fold, "__folds__", ())
-        }
+        cls.folds = {event: fold for fold in vars(cls).values() for event in getattr(fold, "__folds__", ())}
 
     @classmethod
     def name(cls) -> str:

@@ -106,11 +106,11 @@ async def _upsert(
 ) -> None:
     put, add = shape
     columns = (*table.key, *put, *add)
-    values = [
-        [key[i] for key, _ in rows] for i in range(len(table.key))
-    ] + [
-        [_stored(row.put[name], table.columns[name]) for _, row in rows] for name in put
-    ] + [[row.add[name] for _, row in rows] for name in add]
+    values = (
+        [[key[i] for key, _ in rows] for i in range(len(table.key))]
+        + [[_stored(row.put[name], table.columns[name]) for _, row in rows] for name in put]
+        + [[row.add[name] for _, row in rows] for name in add]
+    )
     await connection.execute(_upsert_statement(table, columns, put, add), values)
 
 
@@ -119,7 +119,9 @@ def _upsert_statement(
 ) -> sql.Composed:
     name = sql.Identifier(table.name)
     updates = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in put]
-    updates += [sql.SQL("{0} = {1}.{0} + excluded.{0}").format(sql.Identifier(column), name) for column in add]
+    updates += [
+        sql.SQL("{0} = {1}.{0} + excluded.{0}").format(sql.Identifier(column), name) for column in add
+    ]
     action = sql.SQL("update set ") + sql.SQL(", ").join(updates) if updates else sql.SQL("nothing")
     return sql.SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do {}").format(
         name, _names(columns), _arrays(table, columns), _names(table.key), action

@@ -1,0 +1,110 @@
+"""The ASGI application of a service: its routes, problem documents, limits, and the runtime's life."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from caretrail_contracts.envelope import Actor
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis import internal, problems
+from chassis.command import Cause
+from chassis.config import Settings
+from chassis.http import has_token, is_loopback, refuse_input
+from chassis.ids import derive
+from chassis.problems import Problem, document, places_of
+from chassis.runtime import Role, Runtime
+from chassis.service import Service
+
+OPEN_PATHS = ("/health/live", "/health/ready")
+"""What answers without a credential."""
+
+
+class TokenMissing(Exception):
+    """A service refuses any address but a loopback one without CARETRAIL_API_TOKEN."""
+
+
+def application(service: Service, settings: Settings, role: Role = Role.ALL) -> FastAPI:
+    """The application of a service in a role. Raises TokenMissing."""
+    if not is_loopback(settings.host) and settings.api_token is None:
+        raise TokenMissing(
+            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
+        )
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        async with Runtime(service, settings, role) as runtime:
+            app.state.runtime, app.state.ground = runtime, runtime.ground
+            yield
+
+    app = FastAPI(title=f"Caretrail {service.name}", version="1", lifespan=life)
+    problems.install(app)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_middleware(Limits, settings=settings)
+    app.include_router(internal.router)
+    if service.router and role.includes(Role.API):
+        app.include_router(service.router, tags=[service.name])
+    return app
+
+
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
+    """A request that does not fit its schema: recorded, its key stays reusable."""
+    assert isinstance(error, RequestValidationError)
+    places = places_of(error)
+    ground = request.app.state.ground
+    digest = await ground.doors.digest("body", (await request.body()).hex())
+    id_, _, role = request.headers.get("caretrail-actor", "unknown;unknown").partition(";")
+    route = (request.method, request.url.path, request.headers.get("idempotency-key"))
+    command_id = derive(ground.service.name, "malformed", id_, *route, digest)
+    purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
+    actor = Actor(id_[:120] or "unknown", role[:120] or "unknown")
+    cause = Cause(command_id=command_id, actor=actor, purpose=purpose, correlation_id=command_id)
+    await refuse_input(ground, cause, request, "Malformed", places)
+    detail = "The request does not fit its schema; see places."
+    return document(request, Problem(422, "Malformed", detail, places))
+
+
+class Limits:
+    """Refuses bodies over the limit and, where a token is in force, requests without it."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._max = app, settings.body_bytes_max
+        self._token = settings.api_token.get_secret_value() if settings.api_token else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request within the limits."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        if self._token and scope["path"] not in OPEN_PATHS and not has_token(request, self._token):
+            problem = Problem(401, "Unauthorized", "Send the credential in force as a Bearer token.")
+            await document(request, problem)(scope, receive, send)
+            return
+        await self._within(request, scope, receive, send)
+
+    async def _within(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body up to the limit, then let the application have it."""
+        chunks, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+            if size > self._max:
+                detail = f"The body is larger than {self._max} bytes."
+                await document(request, Problem(413, "BodyTooLarge", detail))(scope, receive, send)
+                return
+            if not message.get("more_body"):
+                break
+        body: list[Message] = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
+
+        async def replay() -> Message:
+            return body.pop() if body else await receive()
+
+        await self._app(scope, replay, send)

@@ -1,0 +1,117 @@
+"""Effects on the outside: FastStream brings own events from the topic, each is done until it is recorded.
+
+The group's offset only says where to go on; what was done is known by command id. Low rates only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+import structlog
+from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from chassis.office import AdapterOffice, Ground
+from chassis.refusal import Refused
+from chassis.service import Effect
+
+PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
+"""Rest between attempts while the infrastructure fails: doubled each time up to the longer one."""
+
+SESSION_MS = 6_000
+"""After this long without a heartbeat the broker gives the effects to another process."""
+
+log = structlog.get_logger(__name__)
+
+
+class Effects:
+    """Carries out a service's effects."""
+
+    def __init__(self, ground: Ground, bootstrap: str, topic: str) -> None:
+        self._ground, self._topic = ground, topic
+        self._by_type: dict[str, list[Effect]] = {}
+        for effect in ground.service.effects:
+            self._by_type.setdefault(effect.event.type(), []).append(effect)
+        self._broker = KafkaBroker(bootstrap, logger=None)
+        self._seen, self._waiting = 0, set[UUID]()
+        self._broker.subscriber(
+            topic,
+            group_id=f"{topic}.effects",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.MANUAL,
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=1_000,
+        )(self._take)
+
+    async def run(self) -> None:
+        """Carry out effects until cancelled."""
+        await self._broker.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self._broker.stop()
+
+    async def _take(self, message: KafkaMessage) -> None:
+        raw = message.raw_message
+        headers = dict(raw.headers)
+        effects = self._by_type.get(headers.get("ce_type", b"").decode(errors="replace"), [])
+        if not effects:
+            return
+        try:
+            record = from_headers(raw.headers, raw.value or b"")
+        except BrokenHeader as error:
+            log.warning("effect_skipped", header=error.header, offset=raw.offset)
+            return
+        for effect in effects:
+            await self._until_done(effect, record)
+        await message.ack()
+
+    async def _until_done(self, effect: Effect, record: Record) -> None:
+        pause = PAUSE_S
+        while True:
+            try:
+                await self._do(effect, record)
+                return
+            except Exception as error:
+                log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, PAUSE_MAX_S)
+
+    async def _do(self, effect: Effect, record: Record) -> None:
+        about = record.envelope
+        office = AdapterOffice(self._ground, effect.name, about.correlation_id)
+        known = await self._ground.database.row(
+            KNOWN, effect.name, about.id, office.command_id(str(about.id))
+        )
+        if known is None:
+            command = await effect.act(record.decode(), about, office)
+            if command:
+                try:
+                    await office.execute(command, str(about.id))
+                except Refused as refused:
+                    log.info("effect_refused", effect=effect.name, rule=refused.rule)
+        await self._ground.database.rows(DONE, effect.name, about.id)
+
+    async def pending(self) -> int:
+        """Effects of committed events that are not done yet."""
+        types = list(self._by_type)
+        if not types:
+            return 0
+        for row in await self._ground.database.rows(NEW, self._seen, types):
+            self._waiting.add(row["id"])
+            self._seen = max(self._seen, row["position"])
+        if self._waiting:
+            done = await self._ground.database.rows(FINISHED, list(self._waiting))
+            self._waiting -= {row["event_id"] for row in done}
+        return len(self._waiting)
+
+
+KNOWN = b"""
+select 1 from effects_done where effect = %s and event_id = %s
+union all select 1 from commands where command_id = %s limit 1
+"""
+DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
+NEW = b"select id, position from events where position > %s and type = any(%s) order by position"
+FINISHED = b"select event_id from effects_done where event_id = any(%s)"

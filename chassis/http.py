@@ -1,0 +1,200 @@
+"""HTTP: who calls and why, idempotent commands, reads that wait for a position."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Annotated, Any, TypeVar
+from uuid import UUID, uuid4
+
+from caretrail_contracts.envelope import Actor, Purpose
+from caretrail_contracts.sealed import Document, Sealed
+from caretrail_contracts.system import InputRefused, Place
+from fastapi import Depends, Request
+from pydantic import BaseModel
+
+from chassis.command import Cause, Command
+from chassis.doors import Erased
+from chassis.ids import derive
+from chassis.office import Ground
+from chassis.positions import OWN
+from chassis.problems import Problem
+from chassis.telemetry import COMMANDS
+
+T = TypeVar("T", bound=BaseModel)
+
+WAIT_MAX_S = 5.0
+"""How long a read waits for the position it asks for."""
+
+
+class Accepted(BaseModel):
+    """What a command led to. Give ``position`` back as ``Caretrail-After`` to read your own write."""
+
+    command_id: UUID
+    position: int
+    streams: dict[str, int]
+    repeated: bool = False
+
+
+class Caller:
+    """Who calls, for what purpose, and what they may use; made from a request's headers."""
+
+    def __init__(self, request: Request, ground: Ground, actor: Actor, purpose: str, digest: bytes) -> None:
+        self._request, self._ground, self._digest = request, ground, digest
+        self.actor, self.purpose = actor, purpose
+        self.issue_key = ground.doors.issue_key
+        self.digest = ground.doors.digest
+        self.rows = ground.database.rows
+        self.row = ground.database.row
+
+    @property
+    def now(self) -> datetime:
+        """The time."""
+        return self._ground.clock.now()
+
+    @property
+    def options(self) -> Any:
+        """The service's own settings."""
+        return self._ground.service.options
+
+    @property
+    def command_id(self) -> UUID:
+        """The command's id, from service, actor, method, path and key. Raises Problem without a key."""
+        key = self._request.headers.get("idempotency-key")
+        if not key:
+            raise _missing(
+                "Idempotency-Key", "a key that is new for each command and the same for its repeats"
+            )
+        route = (self._request.method, self._request.url.path)
+        return derive(self._ground.service.name, self.actor.id, *route, key)
+
+    def cause(self, step: str = "") -> Cause:
+        """The cause of this request's command; a request with several names each by a step."""
+        id = derive(self.command_id, step) if step else self.command_id
+        return Cause(
+            command_id=id,
+            actor=self.actor,
+            purpose=self.purpose,
+            correlation_id=self.command_id,
+            digest=self._digest,
+        )
+
+    async def execute(self, command: Command, step: str = "") -> Accepted:
+        """Carry out a command; a repeat gives the first answer. Raises Refused and the like."""
+        try:
+            answer = await self._ground.executor.execute(command, self.cause(step))
+        except Exception as error:
+            COMMANDS.labels(type(error).__name__).inc()
+            raise
+        COMMANDS.labels("repeated" if answer.repeated else "accepted").inc()
+        return Accepted(
+            command_id=answer.command_id,
+            position=answer.position,
+            streams=answer.streams,
+            repeated=answer.repeated,
+        )
+
+    async def seal(self, owner: UUID | str, value: T) -> Sealed[T]:
+        """Seal a value under its owner's key."""
+        return await self._ground.doors.seal(owner, value)
+
+    async def open(
+        self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str
+    ) -> list[Any | Erased]:
+        """Open values; the access is recorded before they are returned."""
+        return await self._ground.open(self._look(), patient, sealed, resource)
+
+    async def refuse(
+        self, rule: str, detail: str, places: tuple[Place, ...], *, status: int = 422
+    ) -> Problem:
+        """Record that the body could not be read, keep it sealed, and give the problem to raise.
+
+        The idempotency key stays reusable.
+        """
+        await refuse_input(self._ground, self._look(), self._request, rule, places)
+        return Problem(status, rule, detail, places)
+
+    def _look(self) -> Cause:
+        """The cause of a look or a refusal: repeated requests with a key give one record, others each their own."""
+        key = self._request.headers.get("idempotency-key") or uuid4()
+        route = (self._request.method, self._request.url.path)
+        id = derive(self._ground.service.name, "look", self.actor.id, *route, key, self._digest.hex())
+        return Cause(command_id=id, actor=self.actor, purpose=self.purpose, correlation_id=id)
+
+
+async def refuse_input(
+    ground: Ground, cause: Cause, request: Request, rule: str, places: tuple[Place, ...]
+) -> None:
+    """Record a refused body where an auditor looks for it, sealed under the service's key."""
+    from base64 import b64encode
+
+    owner = f"service:{ground.service.name}"
+    media_type = request.headers.get("content-type", "application/octet-stream")[:200]
+    content = b64encode((await request.body())[:KEPT_BYTES_MAX]).decode()
+    sealed = await ground.doors.seal(owner, Document(media_type=media_type, content=content))
+    door = f"{request.method} {request.url.path}"[:120]
+    event = InputRefused(door=door, rule=rule, places=places, document=sealed)
+    await ground.note(cause, "refused", event)
+
+
+KEPT_BYTES_MAX = 32_768
+"""Of a refused input this much is kept."""
+
+
+def _missing(header: str, expected: str) -> Problem:
+    return Problem(
+        400, "HeaderMissing", f"The header {header} is missing.", (Place(at=header, expected=expected),)
+    )
+
+
+async def calling(request: Request) -> Caller:
+    """The caller of a request. Raises Problem where actor or purpose is missing."""
+    ground: Ground = request.app.state.ground
+    actor = _actor(request.headers.get("caretrail-actor", ""))
+    purpose = request.headers.get("caretrail-purpose", "")
+    if purpose not in set(Purpose):
+        raise _missing("Caretrail-Purpose", f"one of {', '.join(Purpose)}")
+    digest = bytes.fromhex(await ground.doors.digest("body", (await request.body()).hex()))
+    await _wait_for(ground, request.headers.get("caretrail-after"))
+    return Caller(request, ground, actor, purpose, digest)
+
+
+Calling = Annotated[Caller, Depends(calling)]
+
+
+def _actor(text: str) -> Actor:
+    id, _, role = text.partition(";")
+    if not (id.strip() and role.strip()) or len(text) > 120:
+        raise _missing("Caretrail-Actor", "an id and a role, such as staff-7;coordinator")
+    return Actor(id.strip(), role.strip())
+
+
+async def _wait_for(ground: Ground, after: str | None) -> None:
+    """Wait until the service's own projections have applied a position."""
+    if after is None:
+        return
+    if not after.isdigit():
+        raise _missing("Caretrail-After", "a position, as a command's answer gives it")
+    deadline = asyncio.get_running_loop().time() + WAIT_MAX_S
+    while True:
+        row = await ground.database.row("select max(position) as p from positions where topic = %s", OWN)
+        if row and (row["p"] or 0) >= int(after):
+            return
+        if asyncio.get_running_loop().time() > deadline:
+            raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
+        await asyncio.sleep(0.01)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is one of this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def has_token(request: Request, token: str) -> bool:
+    """Whether a request carries the credential in force."""
+    return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Bearer {token}".encode())

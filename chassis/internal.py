@@ -1,0 +1,104 @@
+"""Endpoints for machines: health, metrics, progress for a driver, digests for the audit."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from chassis.digests import digest_of, stream_digest
+
+if TYPE_CHECKING:
+    from chassis.runtime import Runtime
+
+router = APIRouter(tags=["internal"])
+
+READ_MAX = 5_000
+"""Events read at once for digests."""
+
+
+def _runtime(request: Request) -> Runtime:
+    found: Runtime = request.app.state.runtime
+    return found
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The loop turns."""
+    return {"status": "live"}
+
+
+@router.get("/health/ready")
+async def ready(request: Request, response: Response) -> dict[str, Any]:
+    """Every feed is caught up, or moved in the last 30 s."""
+    faults = await _runtime(request).faults()
+    response.status_code = 503 if faults else 200
+    return {"status": "not ready" if faults else "ready", "faults": faults}
+
+
+@router.get("/metrics")
+async def metrics() -> Response:
+    """Prometheus metrics."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/internal/progress")
+async def progress(request: Request) -> dict[str, Any]:
+    """How far the store, relay and consumers are, and what is due or under way."""
+    return await _runtime(request).progress()
+
+
+@router.get("/internal/digests")
+async def digests(request: Request, until: int | None = None) -> dict[str, Any]:
+    """Count and digest of every stream, up to a position."""
+    runtime = _runtime(request)
+    reader = runtime.ground.store
+    until = await reader.head() if until is None else until
+    events: dict[str, list[str]] = {}
+    after = 0
+    while after < until:
+        records = await reader.read(after, READ_MAX)
+        if not records:
+            break
+        for record in records:
+            if record.envelope.position <= until:
+                events.setdefault(record.envelope.stream, []).append(digest_of(record))
+        after = records[-1].envelope.position
+    return {
+        "source": runtime.origin.source,
+        "until": until,
+        "streams": {
+            stream: {"events": len(found), "digest": stream_digest(found)}
+            for stream, found in sorted(events.items())
+        },
+    }
+
+
+@router.get("/internal/digests/{stream}")
+async def stream_digests(request: Request, stream: str, until: int | None = None) -> dict[str, Any]:
+    """Id, position and digest of each event of a stream, up to a position."""
+    runtime = _runtime(request)
+    rows = await runtime.ground.database.rows(STREAM_POSITIONS, stream, until)
+    found = []
+    for _, group in groupby(rows, key=lambda row: row["position"]):
+        position = next(group)["position"]
+        (record,) = await runtime.ground.store.read(position - 1, 1)
+        about = record.envelope
+        found.append(
+            {
+                "id": str(about.id),
+                "type": about.type,
+                "version": about.stream_version,
+                "position": position,
+                "digest": digest_of(record),
+            }
+        )
+    return {"source": runtime.origin.source, "stream": stream, "events": found}
+
+
+STREAM_POSITIONS = b"""
+select position from events where stream = %s and position <= coalesce(%s::bigint, position)
+order by stream_version
+"""

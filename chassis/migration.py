@@ -1,0 +1,104 @@
+"""Migration: databases and run-time roles by an administrator, tables by plain SQL files (yoyo)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from yoyo import get_backend, read_migrations
+
+from chassis.config import NotMigrated, Settings
+from chassis.keystore import master_key
+
+CHASSIS = Path(__file__).parent / "migrations"
+KEYSTORE = Path(__file__).parent / "keystore_migrations"
+
+APPEND_ONLY = ("events", "commands", "reservations")
+"""Tables of record: the run-time role may read and insert, nothing else."""
+
+
+def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, str]:
+    """Make every database that is missing, bring its tables up to date, and write down its address.
+
+    ``services`` gives each service's own folders of migrations. Only this knows the administrator's
+    address; the services connect with roles of their own. Raises NotMigrated where none is set.
+    """
+    if settings.postgres_url is None:
+        raise NotMigrated("set CARETRAIL_POSTGRES_URL to an administrator's address")
+    admin = settings.postgres_url.get_secret_value()
+    addresses = {}
+    for name, folders in {
+        **{name: [CHASSIS, *own] for name, own in services.items()},
+        "keystore": [KEYSTORE],
+    }.items():
+        addresses[name] = _database(admin, settings, name)
+        _tables(make_conninfo(admin, dbname=f"{settings.database_prefix}_{name}"), folders)
+        _grant(admin, f"{settings.database_prefix}_{name}", name)
+    _write(settings.secrets / "databases.json", addresses)
+    return addresses
+
+
+def _database(admin: str, settings: Settings, name: str) -> str:
+    """Make role and database; the address with which the role connects."""
+    role = f"{settings.database_prefix}_{name}"
+    password = hmac.new(master_key(settings.secrets), role.encode(), hashlib.sha256).hexdigest()
+    with psycopg.connect(admin, autocommit=True) as connection:
+        if not _exists(connection, "select from pg_roles where rolname = %s", role):
+            connection.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
+        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), password))
+        if not _exists(connection, "select from pg_database where datname = %s", role):
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(role)))
+    return make_conninfo(admin, user=role, password=password, dbname=role)
+
+
+def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
+    return connection.execute(query.encode(), (name,)).fetchone() is not None
+
+
+def _tables(url: str, folders: list[Path]) -> None:
+    parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
+    backend = get_backend(_yoyo_address(parts))
+    migrations = read_migrations(*(str(folder) for folder in folders if folder.is_dir()))
+    with backend.lock():
+        backend.apply_migrations(backend.to_apply(migrations))
+    backend.connection.close()
+
+
+def _yoyo_address(parts: dict[str, str]) -> str:
+    from urllib.parse import quote
+
+    user, password = quote(parts.get("user", ""), safe=""), quote(parts.get("password", ""), safe="")
+    host, port = parts.get("host", ""), parts.get("port", "")
+    socket = f"?unix_socket={quote(host, safe='')}" if host.startswith("/") else ""
+    place = "" if socket else host + (f":{port}" if port else "")
+    return f"postgresql+psycopg://{user}:{password}@{place}/{parts['dbname']}{socket}"
+
+
+def _grant(admin: str, database: str, name: str) -> None:
+    role = sql.Identifier(database)
+    with psycopg.connect(make_conninfo(admin, dbname=database), autocommit=True) as connection:
+        connection.execute(sql.SQL("revoke all on database {} from public").format(role))
+        connection.execute(sql.SQL("grant connect on database {} to {}").format(role, role))
+        connection.execute(sql.SQL("grant usage, create on schema public to {}").format(role))
+        connection.execute(
+            sql.SQL("grant select, insert, update, delete on all tables in schema public to {}").format(role)
+        )
+        connection.execute(sql.SQL("grant usage on all sequences in schema public to {}").format(role))
+        for table in APPEND_ONLY if name != "keystore" else ():
+            revoke = sql.SQL("revoke update, delete on {} from {}").format(sql.Identifier(table), role)
+            connection.execute(revoke)
+
+
+def _write(path: Path, addresses: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_suffix(".new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(addresses, file, indent=1)
+    temporary.replace(path)

@@ -1,0 +1,108 @@
+"""Problem documents (RFC 9457): every error of the HTTP edge, made in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caretrail_contracts.system import Place
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from chassis.database import LOST
+from chassis.group import Overloaded, Unavailable
+from chassis.refusal import Conflict, KeyReused, Refusal, Reserved
+from chassis.store import EventTooLarge
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """An error of the HTTP edge. ``places`` name what is wrong and what was expected, never values."""
+
+    def __init__(self, status: int, rule: str, detail: str, places: tuple[Place, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status, self.rule, self.detail, self.places = status, rule, detail, places
+
+
+def document(request: Request, problem: Problem) -> JSONResponse:
+    """The answer that carries a problem."""
+    body: dict[str, Any] = {
+        "type": f"urn:caretrail:problem:{problem.rule}",
+        "title": _spaced(problem.rule),
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.url.path,
+    }
+    if problem.places:
+        body["places"] = [place.model_dump() for place in problem.places]
+    headers = {"Retry-After": "1"} if problem.status == 503 else None
+    return JSONResponse(body, problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _spaced(rule: str) -> str:
+    return (
+        "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip().capitalize()
+    )
+
+
+def problem_of(error: Exception) -> Problem:
+    """What an exception means to the caller."""
+    match error:
+        case Problem():
+            return error
+        case Refusal():
+            at = getattr(error, "place", error.at)
+            places = (Place(at=at, expected=error.message[:400]),) if at else ()
+            return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
+        case KeyReused():
+            return Problem(
+                422, "KeyReused", "This Idempotency-Key came with another body before: use a new one."
+            )
+        case Reserved():
+            return Problem(409, "Reserved", "Another one holds this unique key already.")
+        case Conflict():
+            return Problem(409, "Conflict", "Others kept changing this at the same time: send it again.")
+        case EventTooLarge():
+            return Problem(413, "EventTooLarge", str(error))
+        case Unavailable() | Overloaded():
+            return Problem(503, type(error).__name__, "The service cannot take this now: send it again.")
+        case HTTPException():
+            return Problem(error.status_code, "NotServed", str(error.detail))
+        case _ if isinstance(error, LOST):
+            return Problem(503, "Unavailable", "The database is away: send it again.")
+    return Problem(500, "Bug", "Something went wrong on our side; it is in the log.")
+
+
+def places_of(error: RequestValidationError) -> tuple[Place, ...]:
+    """Where a request does not fit its schema, as JSON pointers."""
+    return tuple(
+        Place(at=_pointer(item["loc"])[:120], expected=_expected(item)) for item in error.errors()[:20]
+    )
+
+
+def _pointer(loc: tuple[Any, ...]) -> str:
+    if loc and loc[0] == "body":
+        return "/" + "/".join(str(part) for part in loc[1:])
+    return " ".join(str(part) for part in loc)
+
+
+def _expected(item: dict[str, Any]) -> str:
+    """pydantic's message, which says what was expected; what it quotes of the input is left out."""
+    if item["type"] in ("value_error", "assertion_error", "json_invalid"):
+        return {"json_invalid": "valid JSON"}.get(item["type"], str(item["msg"]))[:400]
+    return str(item["msg"])[:400]
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
+
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        return document(request, problem_of(error))
+
+    for kind in (
+        Problem, Refusal, KeyReused, Reserved, Conflict, EventTooLarge, Unavailable, Overloaded,
+        HTTPException, *LOST, Exception,
+    ):  # fmt: skip
+        app.add_exception_handler(kind, handle)

@@ -1,0 +1,258 @@
+"""A service's process: what each role runs, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from caretrail_contracts.catalogue import all_events
+from caretrail_contracts.cloudevents import BrokenHeader
+from caretrail_contracts.envelope import Actor, topic_of
+from caretrail_contracts.sealed import Document
+from caretrail_contracts.system import InputRefused, Place
+
+from chassis.applying import Applier
+from chassis.clock import clock_of
+from chassis.command import Cause
+from chassis.config import Settings, database_url
+from chassis.database import Database
+from chassis.doors import Doors
+from chassis.effects import Effects
+from chassis.executor import Executor
+from chassis.feeds import StoreFeed, TopicFeed, lock_names
+from chassis.group import PostgresStore
+from chassis.ids import derive
+from chassis.kafka import assert_fast, make_topics
+from chassis.keystore import PostgresKeystore, master_key
+from chassis.office import Ground
+from chassis.ownership import Ownership
+from chassis.positions import OWN
+from chassis.postgres import Appender, PostgresReader
+from chassis.rebuilding import Rebuilder
+from chassis.relay import Relay
+from chassis.service import Service
+from chassis.store import Origin
+from chassis.timers import LOCK as TIMERS
+from chassis.timers import Timers
+from chassis.watching import Watcher
+
+log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """What a process does; ``all`` by default."""
+
+    ALL = "all"
+    API = "api"
+    RELAY = "relay"
+    CONSUMERS = "consumers"
+    TIMERS = "timers"
+
+    def includes(self, other: Role) -> bool:
+        """Whether a process of this role does the other's work."""
+        return self in (Role.ALL, other)
+
+
+class Runtime:
+    """A running service; use with ``async with``. Its fields are set once it is entered."""
+
+    ground: Ground
+    origin: Origin
+
+    def __init__(self, service: Service, settings: Settings, role: Role = Role.ALL) -> None:
+        self.service, self.settings, self.role = service, settings, role
+        self.topic = topic_of(service.name, settings.topic_prefix)
+        self._stack = AsyncExitStack()
+        self._work: list[tuple[str, Coroutine[Any, Any, None]]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.store_feed: StoreFeed | None = None
+        self.topic_feed: TopicFeed | None = None
+        self.relay: Relay | None = None
+        self.effects: Effects | None = None
+        self.watchers: list[Watcher] = []
+
+    async def __aenter__(self) -> Runtime:
+        assert_fast()
+        all_events()
+        try:
+            await self._build()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self._tasks = [asyncio.create_task(self._guard(name, work), name=name) for name, work in self._work]
+        log.info("started", role=self.role.value, topic=self.topic)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+        log.info("stopped", role=self.role.value)
+
+    async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """A part that dies of a bug says so and takes the process's readiness with it."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.exception("part_died", part=name, error=type(error).__name__)
+            raise
+
+    async def _build(self) -> None:
+        settings, name = self.settings, self.service.name
+        self.origin = Origin(
+            name,
+            cell=settings.cell,
+            organisation=settings.organisation,
+            program=settings.program,
+            sensitivity=settings.sensitivity,
+        )
+        topics = [topic_of(source, settings.topic_prefix) for source in self.service.sources()]
+        await make_topics(settings.kafka_bootstrap, sorted({self.topic, *topics}))
+        database = await self._stack.enter_async_context(Database(database_url(settings, name)))
+        keys = await self._stack.enter_async_context(Database(database_url(settings, "keystore")))
+        epoch = await _epoch(database, self.origin.source)
+        appender = Appender(self.origin, epoch)
+        store = await self._stack.enter_async_context(PostgresStore(database, appender))
+        clock = clock_of(settings.clock_file)
+        executor = Executor(store, self.service.handlers, clock, self.service.options)
+        doors = Doors(PostgresKeystore(keys, master_key(settings.secrets)), name)
+        self.ground = Ground(self.service, database, store, executor, doors, clock)
+        await Rebuilder(
+            self.service,
+            database,
+            PostgresReader(database, self.origin),
+            settings.kafka_bootstrap,
+            settings.topic_prefix,
+        ).prepare()
+        await self._parts(topics, appender)
+
+    async def _parts(self, topics: list[str], appender: Appender) -> None:
+        if self.role.includes(Role.RELAY):
+            await self._relay()
+        if self.role.includes(Role.CONSUMERS):
+            await self._consumers(topics, appender)
+        if self.role.includes(Role.TIMERS):
+            await self._timers(appender)
+
+    async def _owning(self, role: str, names: list[str]) -> Ownership:
+        return await self._stack.enter_async_context(
+            Ownership(self.ground.database.url, f"{self.service.name}:{role}", names)
+        )
+
+    async def _relay(self) -> None:
+        owning = await self._owning("relay", [f"relay:{self.topic}"])
+        ground = self.ground
+        self.relay = Relay(ground.database, ground.store, self.settings.kafka_bootstrap, self.topic, owning)
+        ground.store.on_commit.append(self.relay.wake)
+        self._work.append(("relay", self.relay.run()))
+
+    async def _consumers(self, topics: list[str], appender: Appender) -> None:
+        ground, service = self.ground, self.service
+        own = Applier(service, ground.database, appender, ground.clock)
+        own.on_commit.append(ground.store.committed)
+        self.store_feed = StoreFeed(ground.database, ground.store, own, await self._owning("store", [OWN]))
+        ground.store.on_commit.append(self.store_feed.wake)
+        self._work.append(("store-feed", self.store_feed.run()))
+        if topics:
+            others = Applier(service, ground.database, appender, ground.clock)
+            others.on_commit.append(ground.store.committed)
+            owning = await self._owning("reader", lock_names(topics))
+            self.topic_feed = TopicFeed(
+                ground.database, others, owning, self.settings.kafka_bootstrap, self._keep_broken
+            )
+            self._work.append(("topic-feed", self.topic_feed.run()))
+        if service.effects:
+            self.effects = Effects(ground, self.settings.kafka_bootstrap, self.topic)
+            self._work.append(("effects", self.effects.run()))
+
+    async def _timers(self, appender: Appender) -> None:
+        ground, service = self.ground, self.service
+        owning = await self._owning("timers", [TIMERS])
+        timers = Timers(service, ground.database, appender, ground.clock, owning)
+        timers.on_commit.append(ground.store.committed)
+        self._work.append(("timers", timers.run()))
+        for watch in service.watches:
+            watching = await self._owning(f"watch-{watch.name}", [f"watch:{watch.name}"])
+            watcher = Watcher(ground, watch, watching)
+            self.watchers.append(watcher)
+            self._work.append((f"watch-{watch.name}", watcher.run()))
+
+    async def _keep_broken(
+        self, topic: str, partition: int, offset: int, error: BrokenHeader, body: bytes
+    ) -> None:
+        """A message without readable headers: recorded once, its body kept sealed, then passed over."""
+        from base64 import b64encode
+
+        id = derive(self.service.name, "broken", topic, partition, offset)
+        cause = Cause(
+            command_id=id,
+            actor=Actor(f"service:{self.service.name}", "consumer"),
+            purpose="HOPERAT",
+            correlation_id=id,
+        )
+        document = await self.ground.doors.seal(
+            f"service:{self.service.name}",
+            Document(media_type="application/octet-stream", content=b64encode(body[:32_768]).decode()),
+        )
+        place = Place(at=f"{topic}[{partition}]@{offset} {error.header}"[:120], expected=error.expected)
+        refused = InputRefused(door=topic, rule="BrokenHeader", places=(place,), document=document)
+        await self.ground.note(cause, "refused", refused)
+
+    async def faults(self) -> list[str]:
+        """What keeps the process from being ready."""
+        found = [f"{task.get_name()} died" for task in self._tasks if task.done()]
+        for feed in (self.store_feed, self.topic_feed):
+            if feed and feed.fault:
+                found.append(f"{type(feed).__name__}: {feed.fault}")
+        return found
+
+    async def progress(self) -> dict[str, Any]:
+        """Heads of the own log, marks of relay and consumers, and what waits or is under way."""
+        database = self.ground.database
+        heads = {row["partition"]: row["head"] for row in await database.rows(HEADS) if row["head"]}
+        mark = await database.row("select position from relay_mark where topic = %s", self.topic)
+        consumed: dict[str, dict[str, int]] = {}
+        for row in await database.rows("select topic, partition, source, position from positions"):
+            name = OWN if row["topic"] == OWN else row["source"]
+            consumed.setdefault(name, {})[str(row["partition"])] = row["position"]
+        counts = await database.row(COUNTS, self.ground.clock.now())
+        return {
+            "service": self.service.name,
+            "source": self.origin.source,
+            "sources": list(self.service.sources()),
+            "head": await self.ground.store.head(),
+            "heads": {str(partition): head for partition, head in heads.items()},
+            "relayed": mark["position"] if mark else 0,
+            "consumed": consumed,
+            "queued": self.ground.store.depth,
+            **(counts or {}),
+            "effects": await self.effects.pending() if self.effects else 0,
+            "watched": sum(watcher.pending for watcher in self.watchers),
+        }
+
+
+async def _epoch(database: Database, source: str) -> int:
+    await database.rows(
+        "insert into origin (source) values (%s) on conflict do nothing returning epoch", source
+    )
+    row = await database.row("select epoch from origin where source = %s", source)
+    assert row is not None
+    return int(row["epoch"])
+
+
+HEADS = b"""
+select p as partition, (select max(position) from events e where e.partition = p) as head
+from generate_series(0, 11) as p
+"""
+COUNTS = b"""
+select count(*) filter (where due_at <= %s) as due, min(due_at) as next_due,
+    (select count(*) from parked) as parked
+from timers
+"""
