@@ -61,8 +61,9 @@ def read_interchanges(data: bytes) -> tuple[tuple[Interchange, ...], tuple[Warni
     while position < len(text) or not found:
         delimiters, isa, position = _read_isa(text, position, number, warnings)
         segments = [isa]
-        for segment, position in _split(text, position, delimiters, number + 1, warnings):
+        for segment, behind in _split(text, position, delimiters, number + 1, warnings):
             segments.append(segment)
+            position = behind
             if segment.id == "IEA":
                 break
         number += len(segments)
