@@ -8,6 +8,7 @@ from caretrail_contracts.codes import Code
 from caretrail_contracts.notifications import ContactOptedIn, ContactOptedOut
 
 from chassis.command import Command, Work
+from chassis.refusal import NotFound
 from services.notifications.commands.registry import handlers
 from services.notifications.domain.preferences import Preferences
 
@@ -22,7 +23,7 @@ class OptOut(Command):
 @handlers.handles(OptOut)
 async def opt_out(command: OptOut, work: Work) -> None:
     """From now on; what waits is suppressed."""
-    known = await work.find(Preferences, command.patient)
+    known = await _preferences(command.patient, work)
     if known:
         known.opt_out(command.channel, work.now)
     else:
@@ -40,9 +41,17 @@ class OptIn(Command):
 @handlers.handles(OptIn)
 async def opt_in(command: OptIn, work: Work) -> None:
     """From now on; what was suppressed stays so."""
-    known = await work.find(Preferences, command.patient)
+    known = await _preferences(command.patient, work)
     if known:
         known.opt_in(command.channel, work.now)
     else:
         fact = ContactOptedIn(patient=command.patient, channel=command.channel)
         work.add(Preferences.first(fact, work.now))
+
+
+async def _preferences(patient: UUID, work: Work) -> Preferences | None:
+    """The patient's word so far. Raises NotFound for an id that nobody registered: it is mistyped."""
+    known = await work.find(Preferences, patient)
+    if known is None and not await work.rows("contacts", patient=patient):
+        raise NotFound(kind="patient", id=patient)
+    return known

@@ -1,0 +1,1 @@
+"""Mail, the only door of notifications to the outside world."""
