@@ -75,7 +75,7 @@ def _yoyo_address(parts: dict[str, str]) -> str:
 
     user, password = quote(parts.get("user", ""), safe=""), quote(parts.get("password", ""), safe="")
     host, port = parts.get("host", ""), parts.get("port", "")
-    socket = f"?unix_socket={quote(host, safe='')}" if host.startswith("/") else ""
+    socket = f"?host={quote(host, safe='')}" if host.startswith("/") else ""
     place = "" if socket else host + (f":{port}" if port else "")
     return f"postgresql+psycopg://{user}:{password}@{place}/{parts['dbname']}{socket}"
 

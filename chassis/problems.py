@@ -90,9 +90,10 @@ def _pointer(loc: tuple[Any, ...]) -> str:
 
 def _expected(item: dict[str, Any]) -> str:
     """pydantic's message, which says what was expected; what it quotes of the input is left out."""
-    if item["type"] in ("value_error", "assertion_error", "json_invalid"):
-        return {"json_invalid": "valid JSON"}.get(item["type"], str(item["msg"]))[:400]
-    return str(item["msg"])[:400]
+    if item["type"] == "json_invalid":
+        return "valid JSON"
+    message = str(item["msg"])
+    return (message.partition(",")[0] if item["type"].endswith("_parsing") else message)[:400]
 
 
 def install(app: FastAPI) -> None:
