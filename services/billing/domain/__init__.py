@@ -1,1 +1,1 @@
-"""What billing decides: charges, authorizations, remittances, denials and appeals; pure, without I/O or clock."""
+"""What billing decides: charges, authorizations, remittances, denials, appeals; no I/O, no clock."""

@@ -1,4 +1,4 @@
-"""What a payer's answer means: denials are found from adjustment reasons, never from the claim status alone."""
+"""What a payer's answer means: denials are found from adjustment reasons, not from the claim status alone."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ def line_denied(line: AdjudicatedLine) -> bool:
 def claim_verdict(claim: AdjudicatedClaim) -> ClaimVerdict:
     """Denied when all its lines are or CLP02 says 4; a claim without lines is judged as one line.
 
-    A reversal is no denial. REVIEW, for a person: an unknown reason on anything that is not denied, an unknown
+    A reversal is no denial. REVIEW, for a person: an unknown reason on anything not denied, an unknown
     claim status, or a claim paid 0 by a denying reason of claim level above lines that are not denied.
     """
     if claim.status == ClaimStatus.REVERSAL_OF_PREVIOUS_PAYMENT:

@@ -1,4 +1,4 @@
-"""From attended minutes to a day's charge, by the payer contract: a per diem, discrete services, or a hold."""
+"""From attended minutes to a day's charge, by the payer contract: per diem, discrete services, or a hold."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class AttendedInterval:
-    """What one member attended of one session: whole or part; `members` is the group's size, None outside one."""
+    """What one patient attended of one session; `members` is the group's size, None outside a group."""
 
     start: datetime
     end: datetime
@@ -84,7 +84,7 @@ class PayerContract:
 
 @dataclass(frozen=True, slots=True)
 class ChargeDecision:
-    """A charge (units > 0), a hold, or neither: a day that bills nothing. `amount` is units times the price."""
+    """A charge (units > 0), a hold, or neither (nothing to bill). `amount` is units times the price."""
 
     minutes: int
     units: int = 0
@@ -107,7 +107,7 @@ def billable_minutes(intervals: Iterable[AttendedInterval], excluded_breaks: fro
 
 
 def decide_day(contract: PayerContract, intervals: Sequence[AttendedInterval]) -> ChargeDecision:
-    """The charge of one patient's day (domain.md 2.3): no charge without a signed note for all that was attended."""
+    """One patient's day (domain.md 2.3): no charge without a signed note for all that was attended."""
     minutes = billable_minutes(intervals, contract.excluded_breaks)
     if not minutes:
         return ChargeDecision(minutes)

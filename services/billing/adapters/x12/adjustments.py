@@ -1,4 +1,4 @@
-"""CAS and PLB: the adjustments of claims, lines and providers, however their triplets and pairs are filled."""
+"""CAS and PLB: the adjustments of claims, lines and providers, however triplets and pairs are filled."""
 
 from services.billing.adapters.x12.elements import amount_at, optional_amount_at
 from services.billing.adapters.x12.errors import Warning
@@ -12,7 +12,7 @@ _PAIRS_END = 14  # PLB holds at most six pairs: PLB03 to PLB14
 
 
 def adjustments_of(segment: Segment, warnings: list[Warning]) -> list[RemittedAdjustment]:
-    """Of a CAS: reason, amount, quantity up to six times; empty quantities and empty triplets are read over."""
+    """Of a CAS: reason, amount, quantity up to six times; empty quantities and triplets are read over."""
     if segment.get(1).strip() not in GROUPS:
         warnings.append(segment.warn("unknown adjustment group", 1))
     if any(text.strip() for text in segment.elements[_TRIPLETS_END:]):

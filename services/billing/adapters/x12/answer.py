@@ -23,7 +23,7 @@ def advice_answer(advice: RemittanceAdvice) -> dict[str, Any]:
 
 
 def _claim(claim: RemittedClaim) -> dict[str, Any]:
-    """`denied` is true for a claim denied as a whole; adjustments are those of claim level, then of the lines."""
+    """`denied`: the claim as a whole is. Adjustments are those of claim level, then those of the lines."""
     return {
         "claim": claim.claim,
         "status": claim.status,

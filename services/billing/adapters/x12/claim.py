@@ -1,7 +1,7 @@
 """Professional claims as opened values at the door: each is checked before it may stand in an 837P.
 
-Names, dates of birth, addresses and member ids are in the clear here; nothing in this module logs or stores them,
-and refusals name fields, never values.
+Names, dates of birth, addresses and member ids are in the clear here; nothing in this module logs or
+stores them, and refusals name fields, never values.
 """
 
 import re

@@ -16,7 +16,7 @@ IMPLEMENTATION = "005010X222A1"
 
 
 def write_claims(file: ClaimFile) -> bytes:
-    """The interchange in ASCII, a segment a line. Times are written as they are given (use the submitter's)."""
+    """The interchange in ASCII, a segment a line. Times are written as given (the submitter's own)."""
     envelope = Envelope(
         sender=file.submitter.id,
         receiver=file.receiver.id,

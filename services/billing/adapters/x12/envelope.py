@@ -25,7 +25,7 @@ class TransactionSet:
 def open_interchanges(
     interchanges: Iterable[Interchange],
 ) -> tuple[tuple[TransactionSet, ...], tuple[Warning, ...]]:
-    """The transaction sets of all interchanges in order; raises X12Error on a wrong count or control number."""
+    """The transaction sets of all interchanges; raises X12Error on a wrong count or control number."""
     sets: list[TransactionSet] = []
     warnings: list[Warning] = []
     for interchange in interchanges:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 
 class X12Error(ValueError):
-    """The file is refused whole; says where (segment number counted from the first ISA = 1) and what was expected."""
+    """The file is refused whole. Segments are counted from the first ISA, which is 1."""
 
     def __init__(
         self, what: str, expected: str, *, segment: int = 0, segment_id: str = "", element: int = 0

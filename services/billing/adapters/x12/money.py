@@ -14,7 +14,7 @@ class NotAnAmount(ValueError):
 
 
 def parse_amount(text: str) -> Decimal:
-    """Cents of `400`, `.5`, `100.`, `+5`, `-1.27`; raises NotAnAmount for exponents, blanks and split cents."""
+    """Cents of `400`, `.5`, `100.`, `+5`, `-1.27`; raises NotAnAmount for exponents and split cents."""
     text = text.strip()
     if not _AMOUNT.fullmatch(text) or sum(map(str.isdigit, text)) > DIGITS_MAX:
         raise NotAnAmount("not a plain decimal number")

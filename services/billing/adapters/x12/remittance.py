@@ -57,7 +57,7 @@ class RemittedLine:
 
 @dataclass(frozen=True, slots=True)
 class RemittedClaim:
-    """A CLP: `adjustments` are those of claim level that count; `repeated` ones only repeat those of the lines."""
+    """A CLP: `adjustments` are those of claim level that count; `repeated` ones only repeat the lines'."""
 
     claim: str
     status: str

@@ -1,4 +1,4 @@
-"""Reads 835 transaction sets (005010X221A1) segment by segment into remittance values, balanced or refused."""
+"""Reads 835 transaction sets (005010X221A1) segment by segment into values, balanced or refused."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ _READ_OVER = frozenset({"ST", "SE", "NTE", "CUR", "N2", "N3", "N4", "PER", "RDM"
 
 
 def read_remittances(data: bytes) -> RemittanceFile:
-    """Every 835 of a file; raises X12Error (OutOfBalance among them), and then nothing of the file is usable."""
+    """Every 835 of a file; raises X12Error (OutOfBalance among them), then nothing of it is usable."""
     interchanges, of_reader = read_interchanges(data)
     sets, of_envelopes = open_interchanges(interchanges)
     warnings = [*of_reader, *of_envelopes]
