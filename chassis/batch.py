@@ -165,7 +165,8 @@ class Batch:
                 sql.SQL(", ").join(map(sql.Identifier, row)),
                 sql.SQL(", ").join(sql.Placeholder() for _ in row),
             )
-            await self._connection.execute(statement, list(row.values()))
+            values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
+            await self._connection.execute(statement, values)
 
 
 def _chained(commits: Sequence[Commit]) -> list[Commit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from base64 import b64encode
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 
 from caretrail_contracts.envelope import Actor, Purpose
 from caretrail_contracts.sealed import Document, Sealed
-from caretrail_contracts.system import InputRefused, Place
+from caretrail_contracts.system import AccessRecorded, InputRefused, Place
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
@@ -128,8 +129,6 @@ async def refuse_input(
     ground: Ground, cause: Cause, request: Request, rule: str, places: tuple[Place, ...]
 ) -> None:
     """Record a refused body where an auditor looks for it, sealed under the service's key."""
-    from base64 import b64encode
-
     owner = f"service:{ground.service.name}"
     media_type = request.headers.get("content-type", "application/octet-stream")[:200]
     content = b64encode((await request.body())[:KEPT_BYTES_MAX]).decode()

@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -19,7 +20,7 @@ from chassis.keystore import master_key
 CHASSIS = Path(__file__).parent / "migrations"
 KEYSTORE = Path(__file__).parent / "keystore_migrations"
 
-APPEND_ONLY = ("events", "commands", "reservations")
+APPEND_ONLY = ("events", "commands", "reservations", "ledger")
 """Tables of record: the run-time role may read and insert, nothing else."""
 
 
@@ -39,7 +40,7 @@ def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, st
     }.items():
         addresses[name] = _database(admin, settings, name)
         _tables(make_conninfo(admin, dbname=f"{settings.database_prefix}_{name}"), folders)
-        _grant(admin, f"{settings.database_prefix}_{name}", name)
+        _grant(admin, f"{settings.database_prefix}_{name}")
     _write(settings.secrets / "databases.json", addresses)
     return addresses
 
@@ -71,8 +72,6 @@ def _tables(url: str, folders: list[Path]) -> None:
 
 
 def _yoyo_address(parts: dict[str, str]) -> str:
-    from urllib.parse import quote
-
     user, password = quote(parts.get("user", ""), safe=""), quote(parts.get("password", ""), safe="")
     host, port = parts.get("host", ""), parts.get("port", "")
     socket = f"?host={quote(host, safe='')}" if host.startswith("/") else ""
@@ -80,7 +79,7 @@ def _yoyo_address(parts: dict[str, str]) -> str:
     return f"postgresql+psycopg://{user}:{password}@{place}/{parts['dbname']}{socket}"
 
 
-def _grant(admin: str, database: str, name: str) -> None:
+def _grant(admin: str, database: str) -> None:
     role = sql.Identifier(database)
     with psycopg.connect(make_conninfo(admin, dbname=database), autocommit=True) as connection:
         connection.execute(sql.SQL("revoke all on database {} from public").format(role))
@@ -90,7 +89,9 @@ def _grant(admin: str, database: str, name: str) -> None:
             sql.SQL("grant select, insert, update, delete on all tables in schema public to {}").format(role)
         )
         connection.execute(sql.SQL("grant usage on all sequences in schema public to {}").format(role))
-        for table in APPEND_ONLY if name != "keystore" else ():
+        for table in APPEND_ONLY:
+            if not _exists(connection, "select from pg_tables where tablename = %s", table):
+                continue
             revoke = sql.SQL("revoke update, delete on {} from {}").format(sql.Identifier(table), role)
             connection.execute(revoke)
 

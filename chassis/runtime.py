@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from enum import StrEnum
@@ -188,8 +189,6 @@ class Runtime:
         self, topic: str, partition: int, offset: int, error: BrokenHeader, body: bytes
     ) -> None:
         """A message without readable headers: recorded once, its body kept sealed, then passed over."""
-        from base64 import b64encode
-
         id = derive(self.service.name, "broken", topic, partition, offset)
         cause = Cause(
             command_id=id,

@@ -1,0 +1,1 @@
+"""Audit's view of the other services: their digests over HTTP."""
