@@ -1,0 +1,81 @@
+"""An event's fields on one line: short ids, sealed values shown as sealed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cli import screen
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_SEALED = frozenset({"kid", "nonce", "ct"})
+
+PARTS_MAX = 4
+"""Parts of a list that are shown before the rest is counted."""
+
+
+def short(text: str) -> str:
+    """A text with each UUID in it cut to its first eight digits."""
+    return _UUID.sub(lambda found: found[0][:8], text)
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether a JSON value is a sealed object."""
+    return isinstance(value, Mapping) and value.keys() == _SEALED
+
+
+def is_erased(value: Any) -> bool:
+    """Whether a JSON value stands for one whose key was destroyed."""
+    return isinstance(value, str) and value == screen.ERASED_TEXT
+
+
+def in_brief(fields: Mapping[str, Any], without: frozenset[str] = frozenset({"patient"})) -> Text:
+    """The fields as ``name value`` parts; what is null or left out is not shown."""
+    from rich.text import Text
+
+    line = Text()
+    for name, value in fields.items():
+        if value is None or name in without:
+            continue
+        line.append(" · " if line else "", style=screen.QUIET)
+        line.append(f"{name} ", style=screen.QUIET)
+        for text, style in _parts(value):
+            line.append(text, style=style)
+    return line
+
+
+def _parts(value: Any) -> Iterator[tuple[str, str]]:
+    if is_sealed(value):
+        yield screen.SEALED_TEXT, screen.SEALED
+    elif is_erased(value):
+        yield screen.ERASED_TEXT, screen.QUIET
+    elif isinstance(value, bool):
+        yield ("yes" if value else "no"), ""
+    elif isinstance(value, list):
+        yield from _listed(value)
+    elif isinstance(value, Mapping):
+        inside = [(name, part) for name, part in value.items() if part is not None]
+        for index, (name, part) in enumerate(inside):
+            yield f"{', ' if index else '('}{name} ", screen.QUIET
+            yield from _parts(part)
+        yield (")" if inside else "()"), screen.QUIET
+    else:
+        yield ("—" if value is None else short(str(value))), ""
+
+
+def _listed(values: list[Any]) -> Iterator[tuple[str, str]]:
+    if not values:
+        yield "none", screen.QUIET
+    for index, value in enumerate(values[:PARTS_MAX] if any(map(_is_part, values)) else values):
+        yield (", " if index else ""), ""
+        yield from _parts(value)
+    if any(map(_is_part, values)) and len(values) > PARTS_MAX:
+        yield f", {len(values) - PARTS_MAX} more", screen.QUIET
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, Mapping) and not is_sealed(value)

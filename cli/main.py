@@ -1,0 +1,26 @@
+"""The `caretrail` command: thin; asks the services over HTTP, reads topics, starts the local stack.
+
+Modules of commands import little at their top, so that ``caretrail --help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from cli import contracts, ingest, mailbox, tail, timeline
+
+app = typer.Typer(
+    help="Caretrail: event-sourced care coordination, from referral to claim, with a provable audit trail.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("timeline")(timeline.timeline)
+app.command("tail")(tail.tail)
+app.add_typer(ingest.app, name="ingest")
+app.add_typer(contracts.app, name="contracts")
+app.command("mailbox")(mailbox.mailbox)
+
+
+if __name__ == "__main__":
+    app()

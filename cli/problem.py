@@ -1,0 +1,86 @@
+"""What went wrong, told to a person (or, with ``--json``, to a program) before the command ends with 1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from cli import screen
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is wrong, and what was expected there; never the value found."""
+
+    at: str
+    expected: str
+    what: str = ""
+
+
+class Problem(Exception):
+    """A command cannot do what was asked: title, detail, the places it is about, what to do."""
+
+    def __init__(
+        self, title: str, detail: str = "", *, places: Sequence[Place] = (), advice: str = "", status: int = 0
+    ) -> None:
+        super().__init__(title)
+        self.title, self.detail, self.advice, self.status = title, detail, advice, status
+        self.places = tuple(places)
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any], status: int) -> Problem:
+        """The problem that a service answered with (RFC 9457)."""
+        places = [
+            Place(str(each.get("at", "")), str(each.get("expected", "")), str(each.get("what", "")))
+            for each in document.get("places") or ()
+            if isinstance(each, Mapping)
+        ]
+        title = str(document.get("title") or f"the service answered {status}")
+        return cls(title, str(document.get("detail") or ""), places=places, status=status)
+
+    def as_json(self) -> dict[str, Any]:
+        """The problem for programs, in the shape of RFC 9457."""
+        places = [{"at": place.at, "what": place.what, "expected": place.expected} for place in self.places]
+        fields = {"title": self.title, "status": self.status, "detail": self.detail, "places": places}
+        return {name: value for name, value in fields.items() if value} | (
+            {"advice": self.advice} if self.advice else {}
+        )
+
+    def show(self) -> None:
+        """Print it to the error console."""
+        from rich.text import Text
+
+        console = screen.err()
+        console.print(Text.assemble((self.title, screen.BAD)))
+        if self.detail and self.detail != self.title:
+            console.print(Text(self.detail))
+        if self.places:
+            _show_places(self.places)
+        if self.advice:
+            console.print(Text(self.advice, style=screen.QUIET))
+
+
+def _show_places(places: Sequence[Place]) -> None:
+    names = ("where", "what", "expected") if any(place.what for place in places) else ("where", "expected")
+    table = screen.new_table(*names)
+    for place in places:
+        table.add_row(place.at or "(whole input)", *([place.what] if len(names) == 3 else []), place.expected)
+    screen.err().print(table)
+
+
+@contextmanager
+def told(as_json: bool = False) -> Iterator[None]:
+    """Tell a problem and end with exit code 1 instead of a traceback."""
+    try:
+        yield
+    except Problem as problem:
+        if as_json:
+            typer.echo(json.dumps(problem.as_json(), ensure_ascii=False), err=True)
+        else:
+            problem.show()
+        raise typer.Exit(1) from None

@@ -1,0 +1,59 @@
+"""The screen: two consoles, one meaning for each colour, and JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+QUIET = "dim"
+NAME = "bold cyan"
+PERSON = "green"
+SEALED = "yellow"
+GOOD = "green"
+BAD = "bold red"
+
+WIDE = 110
+"""Columns from which a table shows all it has."""
+
+SEALED_TEXT = "‹sealed›"
+ERASED_TEXT = "‹erased›"
+
+
+@cache
+def out() -> Console:
+    """Where answers go."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+@cache
+def err() -> Console:
+    """Where problems go."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(document: Any, *, compact: bool = False) -> None:
+    """Print a JSON document for programs, indented or on one line; never folded to the terminal's width."""
+    text = json.dumps(document, ensure_ascii=False, indent=None if compact else 2, default=str)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def new_table(*columns: str, title: str | None = None) -> Table:
+    """A table of the house: no boxes, quiet headings, columns to be styled by name afterwards."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, box=SIMPLE_HEAD, header_style=QUIET, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,62 @@
+"""Asks a service over HTTP, and turns what it refuses into a problem that can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from cli.problem import Problem
+from cli.stack_file import Stack
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 30.0
+
+
+def address(stack: Stack, service: str) -> str:
+    """The base URL of a service. Raises Problem."""
+    try:
+        return stack.services[service].rstrip("/")
+    except KeyError:
+        known = ", ".join(sorted(stack.services)) or "none"
+        raise Problem(f"the stack has no service {service}", f"It has: {known}.") from None
+
+
+@contextmanager
+def client(stack: Stack, service: str, headers: Mapping[str, str]) -> Iterator[httpx.Client]:
+    """A client of a service, with the headers that every request carries."""
+    import httpx
+
+    base = address(stack, service)
+    try:
+        with httpx.Client(base_url=base, headers=dict(headers), timeout=TIMEOUT_S) as found:
+            yield found
+    except httpx.TransportError as error:
+        raise silent(service, base, error) from None
+
+
+def silent(service: str, base: str, error: Exception) -> Problem:
+    """The problem that a service does not answer."""
+    return Problem(
+        f"{service} does not answer at {base}",
+        f"{type(error).__name__}.",
+        advice="`caretrail status` shows which processes run; `caretrail up` starts the stack.",
+    )
+
+
+def answer(response: httpx.Response) -> Any:
+    """The JSON of an answer. Raises Problem for a problem document or any other failure."""
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if response.is_success and document is not None:
+        return document
+    if isinstance(document, dict):
+        raise Problem.of_document(document, response.status_code)
+    path = response.request.url.path
+    raise Problem(
+        f"{path} answered {response.status_code} without a JSON document", status=response.status_code
+    )

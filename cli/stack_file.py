@@ -1,0 +1,57 @@
+"""The running stack: where its servers and services listen, as ``caretrail up`` writes it down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cli.problem import Problem
+
+
+class NoStack(Problem):
+    """No stack runs under a home, or its file cannot be read."""
+
+
+class Stack(BaseModel):
+    """Addresses of a running stack; ``services`` gives the base URL of each."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kafka_bootstrap: str
+    postgres_url: str = ""
+    services: dict[str, str] = {}
+
+
+def path_under(home: Path) -> Path:
+    """Where the stack of a home is written down."""
+    return home / "run" / "stack.json"
+
+
+def read(home: Path) -> Stack:
+    """The stack that runs under a home. Raises NoStack."""
+    path = path_under(home)
+    try:
+        return Stack.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise NoStack(
+            f"no stack is running under {home}; start one with `caretrail up`",
+            advice="CARETRAIL_HOME names another home.",
+        ) from None
+    except ValidationError as error:
+        at = "".join(f"/{part}" for part in error.errors()[0]["loc"])
+        raise NoStack(
+            f"{path} cannot be read at {at or '(root)'}: {error.errors()[0]['msg']}",
+            advice="Stop the stack with `caretrail down` and start it again.",
+        ) from None
+
+
+def write(home: Path, stack: Stack) -> None:
+    """Write a stack down, whole or not at all, for its owner's eyes alone."""
+    path = path_under(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(stack.model_dump_json(indent=2) + "\n")
+    fresh.replace(path)

@@ -1,0 +1,182 @@
+"""`caretrail timeline`: every event of one patient, across all services, as known at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from cli import screen
+from cli.options import ActorOption, JsonOption, PurposeOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+PAGE = 500
+AT_ONCE = "at once"
+
+
+def timeline(
+    patient: Annotated[UUID, typer.Argument(help="The patient's pseudonym.")],
+    as_of: Annotated[
+        str, typer.Option("--as-of", metavar="TIME", help="Only what was recorded by then (ISO 8601).")
+    ] = "",
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show every event of a patient: when it was true, when it was learned, by whom and why."""
+    from cli import stack_file
+    from cli.problem import told
+    from cli.settings import CliSettings, asking_as
+
+    settings = CliSettings()
+    headers = asking_as(settings, actor, purpose)
+    until = _time(as_of)
+    with told(as_json):
+        items = list(pages(stack_file.read(settings.home), patient, until, headers))
+    if as_json:
+        screen.print_json(items)
+    elif not items:
+        screen.out().print(f"Nothing is known of {patient}{f' by {as_of}' if as_of else ''}.", soft_wrap=True)
+    else:
+        show(items)
+
+
+def pages(
+    stack: Any, patient: UUID, as_of: datetime | None, headers: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    """A patient's events, as audit gives them page by page. Raises Problem."""
+    from cli import service
+
+    with service.client(stack, "audit", headers) as audit:
+        after: Any = None
+        while True:
+            asked = {"as_of": as_of.isoformat() if as_of else None, "after": after, "limit": PAGE}
+            given = {name: value for name, value in asked.items() if value is not None}
+            page = service.answer(audit.get(f"/patients/{patient}/timeline", params=given))
+            yield from page["items"]
+            if page.get("next") is None or page["next"] == after:
+                return
+            after = page["next"]
+
+
+def show(items: list[dict[str, Any]]) -> None:
+    """Print the events: one row each on a wide screen, two lines each on a narrow one."""
+    causes = {item["id"]: str(number) for number, item in enumerate(items, start=1)}
+    wide = screen.out().width >= screen.WIDE
+    screen.out().print(_wide(items, causes) if wide else _narrow(items, causes))
+    patients = items[0].get("patient")
+    screen.out().print(f"[{screen.QUIET}]{len(items)} events of {patients}[/]", soft_wrap=True)
+
+
+def _wide(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
+    from rich.console import Group
+
+    table = screen.new_table("#", "occurred", "recorded", "service", "event", "by", "cause")
+    for column in (*table.columns[:4], table.columns[6]):
+        column.no_wrap = True
+    table.columns[0].justify, table.columns[4].ratio = "right", 1
+    for number, item in enumerate(items, start=1):
+        learned = late(item) if late(item) == AT_ONCE else _minute(item["recorded_at"])
+        facts = Group(*(part for part in (_event(item), fields_of(item)) if part))
+        row = (
+            _minute(item["occurred_at"]),
+            learned,
+            service_of(item),
+            facts,
+            _by(item),
+            cause_of(item, causes),
+        )
+        table.add_row(str(number), *row)
+    return table
+
+
+def _narrow(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
+    from rich.console import Group
+    from rich.text import Text
+
+    table = screen.new_table("#", "occurred", "recorded", "event")
+    for column in table.columns[:3]:
+        column.no_wrap = True
+    table.columns[0].justify, table.columns[3].ratio = "right", 1
+    for number, item in enumerate(items, start=1):
+        head = Text.assemble((service_of(item) + " ", screen.QUIET), _event(item))
+        who = Text.assemble("by ", _by(item), "  cause ", cause_of(item, causes), style=screen.QUIET)
+        lines = Group(*(part for part in (head, fields_of(item), who) if part))
+        table.add_row(str(number), _minute(item["occurred_at"]), late(item), lines)
+    return table
+
+
+def service_of(item: Mapping[str, Any]) -> str:
+    """The service that recorded an event."""
+    parts = str(item.get("source", "")).split(":")
+    return parts[2] if len(parts) > 2 else str(item.get("service", "?"))
+
+
+def late(item: Mapping[str, Any]) -> str:
+    """How long after it was true it was learned; within a minute that is at once."""
+    gap = _instant(item["recorded_at"]) - _instant(item["occurred_at"])
+    if abs(gap) < timedelta(minutes=1):
+        return AT_ONCE
+    return f"{'+' if gap > timedelta(0) else '-'}{_span(abs(gap))}"
+
+
+def cause_of(item: Mapping[str, Any], causes: Mapping[str, str]) -> str:
+    """The number of the event that caused this one, else its short id; a dash where a person did."""
+    cause = item.get("causation_id")
+    if cause is None:
+        return "—"
+    return f"#{causes[cause]}" if cause in causes else str(cause)[:8]
+
+
+def fields_of(item: Mapping[str, Any]) -> Text:
+    """The event's fields in brief."""
+    from cli.fields import in_brief
+
+    return in_brief(item.get("event") or {})
+
+
+def _span(gap: timedelta) -> str:
+    minutes = int(gap.total_seconds()) // 60
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _event(item: Mapping[str, Any]) -> Text:
+    from rich.text import Text
+
+    return Text(str(item["type"]).rpartition(".")[2], style=screen.NAME)
+
+
+def _by(item: Mapping[str, Any]) -> str:
+    actor = item.get("actor") or {}
+    who, role = str(actor.get("id", "?")), str(actor.get("role", "?"))
+    why = str(item.get("purpose", ""))
+    return f"{role} {why}".strip() if who == role else f"{who} ({role}) {why}".strip()
+
+
+def _minute(text: str) -> str:
+    return f"{_instant(text):%Y-%m-%d %H:%M}"
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _time(text: str) -> datetime | None:
+    """The time asked for; without an offset it is this machine's. Raises typer.BadParameter."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "expected a time such as 2026-03-12T10:00 or 2026-03-12T10:00:00Z", param_hint="--as-of"
+        ) from None
