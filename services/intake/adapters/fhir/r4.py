@@ -83,9 +83,9 @@ def check(resource_type: str, node: Node) -> None:
         getattr(module, resource_type).model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-    except (AttributeError, KeyError, TypeError) as crash:
+    except (AttributeError, KeyError, TypeError):
         # fhir-core 1.1 crashes on values of a type that it does not expect
-        raise node.refusal(None, "a value of a wrong type", f"an R4 {resource_type}") from crash
+        raise node.refusal(None, "a value of a wrong type", f"an R4 {resource_type}") from None
     else:
         return
     raise _refusal(node, first)
