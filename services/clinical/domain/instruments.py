@@ -185,9 +185,9 @@ ScreenAnswers = Sequence[ScreenAnswer | None]
 def suicide_risk(answers: ScreenAnswers, form: ScreenForm = ScreenForm.LIFETIME_RECENT) -> RiskLevel:
     """The level of a C-SSRS screener by its triage; there is no total score. Raises AnswersRefused.
 
-    High: 4, 5 or recent behavior (6). Moderate: 3, or behavior longer ago. Low: 1 or 2 alone. A missing answer
-    that could still raise the level makes the screen incomplete, unless it is high already: never low or none.
-    Source: https://cssrs.columbia.edu, triage document; https://help.blueprint-health.com/en/articles/5208202.
+    High: 4, 5 or recent behavior (6). Moderate: 3, or behavior longer ago. Low: 1 or 2 alone. A missing
+    answer that could still raise the level makes it incomplete, unless it is high already: never low or none.
+    Source: https://cssrs.columbia.edu (triage); https://help.blueprint-health.com/en/articles/5208202.
     """
     _check_screen(answers, form)
     wish, thoughts, method, intent, plan, behavior = answers

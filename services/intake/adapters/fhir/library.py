@@ -15,6 +15,9 @@ class Library:
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self.resources: list[Resource] = []
+        self._by_url: dict[str, list[Resource]] = {}
+        self._by_name: dict[str, list[Resource]] = {}  # by "Type/id", and by id alone
+        self._by_identifier: dict[tuple[str | None, str | None], list[Resource]] = {}
         known: dict[tuple[object, ...], Resource] = {}
         for resource in resources:
             twins = [twin for twin in map(known.get, _names(resource)) if twin is not None]
@@ -22,7 +25,17 @@ class Library:
                 _refuse_if_different(resource, twin)
             known.update(dict.fromkeys(_names(resource), resource))
             if not twins:
-                self.resources.append(resource)
+                self._add(resource)
+
+    def _add(self, resource: Resource) -> None:
+        self.resources.append(resource)
+        if resource.full_url:
+            self._by_url.setdefault(resource.full_url, []).append(resource)
+        if resource.id:
+            for name in (f"{resource.type}/{resource.id}", resource.id):
+                self._by_name.setdefault(name, []).append(resource)
+        for identifier in identifiers(resource.node):
+            self._by_identifier.setdefault(identifier, []).append(resource)
 
     def of_type(self, kind: str) -> list[Resource]:
         """The resources of a type that stand on their own, in the files' order."""
@@ -55,24 +68,21 @@ class Library:
             )
         name = text.split("/_history/")[0]
         if ":" in name:
-            exact = [resource for resource in self.resources if resource.full_url == name]
-            return _nearest(origin, exact) or _nearest(origin, self._without_url(name))
+            return _nearest(origin, self._by_url.get(name, [])) or _nearest(origin, self._without_url(name))
         return self._relative(origin, name)
 
     def _without_url(self, url: str) -> list[Resource]:
         """Resources that came without a fullUrl, by the end of an absolute one."""
         tail = url.rsplit(":", 1)[-1] if url.startswith("urn:") else "/".join(url.split("/")[-2:])
-        return [
-            r for r in self.resources if r.full_url is None and r.id and tail in (r.id, f"{r.type}/{r.id}")
-        ]
+        return [resource for resource in self._by_name.get(tail, []) if resource.full_url is None]
 
     def _relative(self, origin: Resource, name: str) -> list[Resource]:
         base = _base(origin)
         if base:
-            exact = [r for r in self.resources if r.scope == origin.scope and r.full_url == f"{base}/{name}"]
+            exact = [r for r in self._by_url.get(f"{base}/{name}", []) if r.scope == origin.scope]
             if exact:
                 return exact
-        named = [r for r in self.resources if r.id and f"{r.type}/{r.id}" == name]
+        named = self._by_name.get(name, []) if "/" in name else []
         return _nearest(origin, [r for r in named if not base or not _base(r) or _base(r) == base])
 
     def _identified(
@@ -80,8 +90,8 @@ class Library:
     ) -> list[Resource]:
         if value is None:
             return []
-        matches = (r for r in self.resources if r.type in types and (system, value) in identifiers(r.node))
-        return _nearest(origin, list(matches))
+        held = self._by_identifier.get((system, value), [])
+        return _nearest(origin, [resource for resource in held if resource.type in types])
 
 
 def identifiers(node: Node) -> list[tuple[str | None, str | None]]:

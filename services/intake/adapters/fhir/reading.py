@@ -44,11 +44,17 @@ class Reading:
                     yield speaker, reference
 
 
-def speakers_for(library: Library, request: Resource) -> list[Resource]:
-    """The request and what stands beside it to say more of it."""
-    tasks = [task for task in library.of_type("Task") if _focuses(library, task, request)]
-    claims = [claim for claim in library.of_type("Claim") if _authorizes(library, claim, request)]
-    return [request, *tasks, *claims]
+def speakers(library: Library) -> dict[Resource, list[Resource]]:
+    """What stands beside each request to say more of it: Tasks first, then Claims."""
+    found: dict[Resource, list[Resource]] = {}
+    for task in library.of_type("Task"):
+        focus = _focus_of(library, task)
+        if focus is not None:
+            found.setdefault(focus, []).append(task)
+    for claim in library.of_type("Claim"):
+        for request in _authorized(library, claim):
+            found.setdefault(request, []).append(claim)
+    return found
 
 
 def says(reference: Node) -> bool:
@@ -63,7 +69,7 @@ def label(reference: Node) -> str | None:
     return reference.text("display") or value or reference.text("reference")
 
 
-def focus_of(library: Library, task: Resource) -> Resource | None:
+def _focus_of(library: Library, task: Resource) -> Resource | None:
     """The ServiceRequest that a Task is about, if it is about one that was given."""
     focus = task.node.child("focus")
     if focus is None or task.node.text("status") in _TASK_OVER:
@@ -72,18 +78,15 @@ def focus_of(library: Library, task: Resource) -> Resource | None:
     return _request_at(library, task, focus)
 
 
-def _focuses(library: Library, task: Resource, request: Resource) -> bool:
-    return focus_of(library, task) is request
-
-
-def _authorizes(library: Library, claim: Resource, request: Resource) -> bool:
-    """Whether a Claim asks the payer for this request (Da Vinci PAS: extension requestedService)."""
+def _authorized(library: Library, claim: Resource) -> list[Resource]:
+    """The requests that a Claim asks the payer for (Da Vinci PAS: its items' requestedService)."""
     if claim.node.text("use") != "preauthorization":
-        return False
+        return []
     named = [claim.node.child("referral")]
     for item in claim.node.children("item"):
         named += [extension.child("valueReference") for extension in item.children("extension")]
-    return any(_request_at(library, claim, each) is request for each in named if each is not None)
+    found = [_request_at(library, claim, each) for each in named if each is not None]
+    return list(dict.fromkeys(each for each in found if each is not None))
 
 
 def _request_at(library: Library, origin: Resource, reference: Node) -> Resource | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .errors import FhirError
 from .form import ReferralForm
@@ -10,7 +10,7 @@ from .library import Library
 from .node import Node
 from .patients import business_identifiers, patient_form, subject
 from .payers import payer
-from .reading import Reading, focus_of, speakers_for
+from .reading import Reading, speakers
 from .reasons import reasons
 from .requesters import requester
 from .resources import Resource, resources
@@ -42,19 +42,16 @@ def read_referrals(files: Sequence[tuple[str, bytes]]) -> list[ReferralForm]:
     that leads to two resources, a request that is void, and for files without any request.
     """
     library = Library(resources(files))
-    requests = _requests(library)
+    beside = speakers(library)
+    requests = _requests(library, beside)
     if not requests:
         raise FhirError(files[0][0] if files else "-", "", "no referral in the files", "a ServiceRequest")
-    return [_form(library, request) for request in requests]
+    return [_form(Reading(library, [request, *beside.get(request, [])])) for request in requests]
 
 
-def _requests(library: Library) -> list[Resource]:
+def _requests(library: Library, beside: Iterable[Resource]) -> list[Resource]:
     """The requests that are referrals: neither replaced by nor a part of another one given."""
-    found = library.of_type("ServiceRequest")
-    for task in library.of_type("Task"):
-        focus = focus_of(library, task)
-        if focus is not None and focus not in found:
-            found.append(focus)
+    found = list(dict.fromkeys([*library.of_type("ServiceRequest"), *beside]))
     for request in found:
         _refuse_if_void(request.node)
     replaced = [each for request in found for each in _among(library, request, "replaces", found)]
@@ -78,9 +75,8 @@ def _among(library: Library, request: Resource, element: str, found: list[Resour
     return [each for each in named if each is not None and each in found and each is not request]
 
 
-def _form(library: Library, request: Resource) -> ReferralForm:
-    reading = Reading(library, speakers_for(library, request))
-    node = request.node
+def _form(reading: Reading) -> ReferralForm:
+    request, node = reading.request, reading.request.node
     status, intent = node.code("status", STATUSES), node.code("intent", INTENTS)
     if status == "completed":
         reading.note(node, "the request is completed")

@@ -9,7 +9,7 @@ from . import r4
 from .document import parse
 from .node import Node
 
-RESOURCES_MAX = 5_000  # a referral carries tens; more is an export, which has no place here
+RESOURCES_MAX = 2_000  # a referral carries tens; more is an export, which has no place here
 
 BUNDLE_TYPES = frozenset(
     {

@@ -242,7 +242,10 @@ def test_contact_and_address_in_use_are_taken() -> None:
         (
             ref("PractitionerRole/pr"),
             [
-                resource("PractitionerRole", id="pr", practitioner=ref("Practitioner/d"), organization=ref("Organization/o1")),
+                resource(
+                    "PractitionerRole", id="pr",
+                    practitioner=ref("Practitioner/d"), organization=ref("Organization/o1"),
+                ),
                 resource("Practitioner", id="d", name=[{"text": "Dr. Jan Water"}]),
                 payer(),
             ],

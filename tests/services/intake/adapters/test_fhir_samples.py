@@ -1,4 +1,4 @@
-"""Real FHIR files of others, where they are at hand (CARETRAIL_TEST_DATA, else ../shared/data beside the repository)."""
+"""Real FHIR files of others: CARETRAIL_TEST_DATA, else ../shared/data beside the repository."""
 
 from __future__ import annotations
 
