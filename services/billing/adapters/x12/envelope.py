@@ -87,7 +87,7 @@ def _check_control(header: Segment, position: int, trailer: Segment, warnings: l
     opened, closed = header.get(position).strip(), trailer.get(2).strip()
     if opened == closed and opened:
         return
-    if opened.isdigit() and closed.isdigit() and int(opened) == int(closed):
+    if (opened + closed).isascii() and opened.isdigit() and closed.isdigit() and int(opened) == int(closed):
         warnings.append(trailer.warn("control number padded otherwise than in its header", 2))
         return
     raise trailer.refuse("control number differs", f"that of {header.id}{position:02d}", 2)
