@@ -1,0 +1,155 @@
+"""The stack of a home: servers, databases, services, payer and mailbox, up and down together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from chassis.clock import SharedClock
+from chassis.config import Settings
+from chassis.migration import migrate
+from pydantic import SecretStr
+
+from deploy.local import kafka, postgres
+from deploy.local.memory import Peak
+from deploy.local.ports import free_port
+from deploy.local.programs import SERVICES, migrations, outsiders, services
+from deploy.local.supervisor import Program, Supervisor
+
+
+class AlreadyUp(Exception):
+    """A stack of this home runs already."""
+
+
+@dataclass
+class Servers:
+    """Where Kafka and PostgreSQL are, embedded or external."""
+
+    kafka_bootstrap: str
+    postgres_url: str
+    embedded: list[Program]
+
+
+@dataclass
+class Stack:
+    """A running stack."""
+
+    home: Path
+    servers: Servers
+    urls: dict[str, str]
+    supervisor: Supervisor
+    peak: Peak
+    clock: SharedClock | None
+
+
+async def servers(home: Path, settings: Settings) -> Servers:
+    """Kafka and PostgreSQL of a home, or those that the settings name. PostgreSQL runs on return."""
+    embedded: list[Program] = []
+    bootstrap = settings.kafka_bootstrap
+    if not bootstrap:
+        port = free_port()
+        embedded.append(await asyncio.to_thread(kafka.program, home, port, free_port()))
+        bootstrap = f"127.0.0.1:{port}"
+    if settings.postgres_url:
+        return Servers(bootstrap, settings.postgres_url.get_secret_value(), embedded)
+    return Servers(bootstrap, await asyncio.to_thread(postgres.start, home), embedded)
+
+
+@asynccontextmanager
+async def up(settings: Settings, *, clock: SharedClock | None = None, seed: int = 0) -> AsyncIterator[Stack]:
+    """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady."""
+    home = settings.home.resolve()
+    _claim(home)
+    supervisor, peak = Supervisor(home), Peak()
+    peak.roots = [os.getpid()]
+    sampling = asyncio.create_task(peak.run())
+    try:
+        found, urls = await _start(home, settings, supervisor, clock, seed)
+        peak.roots += _postmaster(home)
+        yield Stack(home, found, urls, supervisor, peak, clock)
+    finally:
+        sampling.cancel()
+        await supervisor.stop()
+        if not settings.postgres_url:
+            await asyncio.to_thread(postgres.stop, home)
+        (home / "run" / "stack.json").unlink(missing_ok=True)
+
+
+async def _start(
+    home: Path, settings: Settings, supervisor: Supervisor, clock: SharedClock | None, seed: int
+) -> tuple[Servers, dict[str, str]]:
+    found = await servers(home, settings)
+    starting = asyncio.create_task(supervisor.start(*found.embedded))
+    known = settings.model_copy(update={"home": home, "postgres_url": SecretStr(found.postgres_url)})
+    await asyncio.to_thread(migrate, known, migrations())
+    await starting
+    ports = {name: free_port() for name in (*SERVICES, "mailbox")}
+    shared = {
+        "CARETRAIL_HOME": str(home),
+        "CARETRAIL_KAFKA_BOOTSTRAP": found.kafka_bootstrap,
+        "CARETRAIL_POSTGRES_URL": "",
+    }
+    if clock is not None:
+        shared["CARETRAIL_CLOCK_FILE"] = str(home / "clock")
+    await supervisor.start(*outsiders(home, shared, ports, seed))
+    await supervisor.start(*services(home, shared, ports))
+    urls = {name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES}
+    _write(home, found, urls)
+    return found, urls
+
+
+def _claim(home: Path) -> None:
+    path = home / "run" / "stack.json"
+    if path.exists() and is_alive(json.loads(path.read_text())["pid"]):
+        raise AlreadyUp(f"a stack of {home} runs already: stop it with `caretrail down`")
+
+
+def _write(home: Path, found: Servers, urls: dict[str, str]) -> None:
+    content = {
+        "pid": os.getpid(),
+        "kafka_bootstrap": found.kafka_bootstrap,
+        "postgres_url": found.postgres_url,
+        "services": urls,
+        "mailbox": str(home / "mailbox"),
+    }
+    path = home / "run" / "stack.json"
+    temporary = path.with_suffix(".new")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(content, file, indent=1)
+    temporary.replace(path)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this id runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def stop(home: Path) -> bool:
+    """Ask the stack of a home to stop; whether one ran."""
+    path = home / "run" / "stack.json"
+    if not path.exists():
+        return False
+    pid = json.loads(path.read_text())["pid"]
+    if not is_alive(pid):
+        path.unlink()
+        return False
+    os.kill(pid, signal.SIGTERM)
+    return True
+
+
+def _postmaster(home: Path) -> list[int]:
+    path = home / "postgres" / "postmaster.pid"
+    return [int(path.read_text().split()[0])] if path.exists() else []

@@ -1,0 +1,172 @@
+"""The supervisor: programs as child processes that are restarted when they die and stopped with it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESTART_S, RESTART_MAX_S = 0.2, 5.0
+"""Rest before a program that died is started again: doubled each time up to the longer one."""
+
+STEADY_S = 10.0
+"""A program that ran this long starts anew with the shorter rest."""
+
+STOP_S = 10.0
+"""After this long a program that was asked to stop is killed."""
+
+READY_MAX_S = 60.0
+PR_SET_PDEATHSIG = 1
+
+
+class NotReady(Exception):
+    """A program did not become ready in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program to run: its name, command line, environment, and where to ask whether it is ready."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready: str = ""
+    port: int | None = None
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this child when the supervisor dies, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Child:
+    """One program, kept running."""
+
+    def __init__(self, program: Program, home: Path) -> None:
+        self.program, self._home = program, home
+        self.process: asyncio.subprocess.Process | None = None
+        self.restarts = 0
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the program and keep it running."""
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep-{self.program.name}")
+
+    async def stop(self) -> None:
+        """Ask it to stop, and kill it when it does not."""
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self.process and self.process.returncode is None:
+            self.process.terminate()
+            try:
+                await asyncio.wait_for(self.process.wait(), STOP_S)
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+        (self._home / "run" / f"{self.program.name}.json").unlink(missing_ok=True)
+
+    async def _spawn(self) -> None:
+        log = self._home / "logs" / f"{self.program.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as out:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.program.argv,
+                env={**os.environ, **self.program.env},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        self._write()
+
+    async def _keep(self) -> None:
+        pause, loop = RESTART_S, asyncio.get_running_loop()
+        while True:
+            assert self.process is not None
+            began = loop.time()
+            await self.process.wait()
+            pause = RESTART_S if loop.time() - began > STEADY_S else min(pause * 2, RESTART_MAX_S)
+            await asyncio.sleep(pause)
+            self.restarts += 1
+            await self._spawn()
+
+    def _write(self) -> None:
+        assert self.process is not None
+        found = {
+            "name": self.program.name,
+            "pid": self.process.pid,
+            "port": self.program.port,
+            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "restarts": self.restarts,
+        }
+        path = self._home / "run" / f"{self.program.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".new")
+        temporary.write_text(json.dumps(found))
+        temporary.replace(path)
+
+
+class Supervisor:
+    """Programs of one home, started together and stopped in reverse order."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.children: list[Child] = []
+
+    async def start(self, *programs: Program) -> None:
+        """Start programs side by side and wait until each is ready. Raises NotReady."""
+        children = [Child(program, self._home) for program in programs]
+        self.children += children
+        await asyncio.gather(*(child.start() for child in children))
+        await asyncio.gather(*(self._until_ready(child) for child in children))
+
+    async def stop(self) -> None:
+        """Stop every program, the last started first."""
+        while self.children:
+            await self.children.pop().stop()
+
+    async def _until_ready(self, child: Child) -> None:
+        try:
+            async with asyncio.timeout(READY_MAX_S):
+                while not await _is_ready(child.program.ready):
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            log = self._home / "logs" / f"{child.program.name}.log"
+            raise NotReady(
+                f"{child.program.name} was not ready within {READY_MAX_S:.0f} s: see {log}"
+            ) from None
+
+
+async def _is_ready(where: str) -> bool:
+    if not where:
+        return True
+    if where.startswith("tcp://"):
+        host, _, port = where.removeprefix("tcp://").rpartition(":")
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            return False
+        writer.close()
+        return True
+    return await asyncio.to_thread(_answers, where)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
