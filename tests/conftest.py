@@ -1,0 +1,105 @@
+"""Real Kafka and PostgreSQL for the whole run, started once; each test gets names of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from chassis.config import Settings
+from chassis.service import Service
+
+from tests.running import Running, running_services
+
+SERVERS = "CARETRAIL_TEST_SERVERS"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller starts the servers; workers find their addresses in the environment."""
+    if hasattr(config, "workerinput") or "not servers" in (config.option.markexpr or ""):
+        return
+    if SERVERS not in os.environ and not config.option.collectonly:
+        home = tempfile.mkdtemp(prefix="caretrail-test-", dir="/tmp")
+        argv = [sys.executable, "-m", "deploy.local.bare", "--home", home]
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout
+        line = process.stdout.readline()
+        if not line:
+            raise pytest.UsageError("the test servers did not start; see above")
+        os.environ[SERVERS] = line
+        config.stash[_SERVERS] = (process, Path(home))
+
+
+_SERVERS = pytest.StashKey[tuple["subprocess.Popen[str]", Path]]()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The controller stops what it started."""
+    if _SERVERS in config.stash:
+        process, home = config.stash[_SERVERS]
+        process.communicate(timeout=30)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers() -> dict[str, str]:
+    """The addresses of ``kafka`` and ``postgres`` (an administrator's)."""
+    found: dict[str, str] = json.loads(os.environ[SERVERS])
+    return found
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """A prefix of topics that no other test uses."""
+    return f"t{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def database(servers: dict[str, str]) -> Iterator[str]:
+    """The address of a fresh database, dropped afterwards."""
+    name = f"t_{uuid4().hex[:12]}"
+    with psycopg.connect(servers["postgres"], autocommit=True) as admin:
+        admin.execute(f"create database {name}".encode())
+        yield psycopg.conninfo.make_conninfo(servers["postgres"], dbname=name)
+        admin.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture
+def settings(servers: dict[str, str], topic_prefix: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a home, databases and topics of the test's own; the databases are dropped afterwards."""
+    yield Settings(
+        home=tmp_path,
+        kafka_bootstrap=servers["kafka"],
+        postgres_url=servers["postgres"],  # type: ignore[arg-type]
+        topic_prefix=topic_prefix,
+        database_prefix=topic_prefix,
+    )
+    with psycopg.connect(servers["postgres"], autocommit=True) as admin:
+        found = admin.execute("select datname from pg_database where datname like %s", (f"{topic_prefix}%",))
+        for (name,) in found.fetchall():
+            admin.execute(f"drop database {name} with (force)".encode())
+            admin.execute(f"drop role if exists {name}".encode())
+
+
+Run = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def running(settings: Settings) -> Run:
+    """Runs services in this process on the real servers: ``async with running(intake, scheduling) as run``."""
+
+    @asynccontextmanager
+    async def run(*services: Service, **changes: object) -> AsyncIterator[Running]:
+        async with running_services(services, settings.model_copy(update=changes)) as found:
+            yield found
+
+    return run

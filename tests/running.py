@@ -1,0 +1,96 @@
+"""Services running in the test's own process, on real Kafka and PostgreSQL, asked over ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from chassis.application import application
+from chassis.config import Settings
+from chassis.migration import migrate
+from chassis.runtime import Runtime
+from chassis.service import Service
+from fastapi import FastAPI
+
+ROOT = Path(__file__).parent.parent
+SETTLE_MAX_S = 30.0
+
+
+@dataclass
+class Running:
+    """Running services by name: an HTTP client each, and the runtime behind it."""
+
+    settings: Settings
+    clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    apps: dict[str, FastAPI] = field(default_factory=dict)
+
+    def runtime(self, service: str) -> Runtime:
+        """The runtime of a service."""
+        found: Runtime = self.apps[service].state.runtime
+        return found
+
+    async def post(self, service: str, path: str, body: Any = None, key: str = "", **headers: str) -> httpx.Response:
+        """Send a command with a new idempotency key, unless one is given."""
+        sent = {**STAFF, "Idempotency-Key": key or uuid4().hex, **headers}
+        if isinstance(body, bytes | str):
+            return await self.clients[service].post(path, content=body, headers=sent)
+        return await self.clients[service].post(path, json=body, headers=sent)
+
+    async def get(self, service: str, path: str, **headers: str) -> httpx.Response:
+        """Ask."""
+        return await self.clients[service].get(path, headers={**STAFF, **headers})
+
+    async def settle(self) -> None:
+        """Wait until every event is relayed and consumed and nothing is under way, seen twice unchanged."""
+        before: Any = None
+        async with asyncio.timeout(SETTLE_MAX_S):
+            while True:
+                now = {name: await app.state.runtime.progress() for name, app in self.apps.items()}
+                if settled(now) and now == before:
+                    return
+                before = now
+                await asyncio.sleep(0.03)
+
+
+def settled(progress: dict[str, Any]) -> bool:
+    """Whether every head is relayed and consumed, with no timer due and nothing under way."""
+    for own in progress.values():
+        if own["relayed"] < own["head"] or max(own["consumed"].get("store", {"0": 0}).values()) < own["head"]:
+            return False
+        if own["due"] or own["effects"] or own["watched"] or own["queued"]:
+            return False
+        for name in own["sources"]:
+            if name in progress and not _consumed(own, progress[name]):
+                return False
+    return True
+
+
+def _consumed(own: dict[str, Any], other: dict[str, Any]) -> bool:
+    seen = own["consumed"].get(other["source"], {})
+    return all(seen.get(partition, 0) >= head for partition, head in other["heads"].items())
+
+
+STAFF = {"Caretrail-Actor": "staff-1;coordinator", "Caretrail-Purpose": "TREAT"}
+
+
+@asynccontextmanager
+async def running_services(services: Sequence[Service], settings: Settings) -> AsyncIterator[Running]:
+    """Migrate and run services; stop them at the end of the block."""
+    folders = {service.name: [ROOT / "services" / service.name / "migrations"] for service in services}
+    await asyncio.to_thread(migrate, settings, folders)
+    found = Running(settings)
+    async with AsyncExitStack() as stack:
+        for service in services:
+            app = application(service, settings)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://service")
+            found.apps[service.name] = app
+            found.clients[service.name] = await stack.enter_async_context(client)
+        yield found
