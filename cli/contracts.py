@@ -120,21 +120,21 @@ def _sentence(event: type[Event]) -> str:
 
 
 def _catalogue_table() -> Table:
-    """Every event under its service; a service's name stands on the line of its first event."""
+    """Every event under its service's name."""
     from caretrail_contracts.catalogue import all_events
     from caretrail_contracts.sealed import sealed_fields
 
-    table = screen.new_table("service", "event", "v", "sealed", "what it says")
-    for name, style in (("service", ""), ("event", screen.NAME), ("v", ""), ("sealed", screen.SEALED)):
-        column = next(each for each in table.columns if each.header == name)
+    table = screen.new_table("event", "v", "sealed", "what it says")
+    for column, style in zip(table.columns, (screen.NAME, screen.QUIET, screen.SEALED), strict=False):
         column.style, column.no_wrap = style, True
+    table.columns[2].justify = "right"
     previous = ""
     for event in all_events():
-        if previous and event.service != previous:
+        if event.service != previous:
             table.add_section()
+            table.add_row(f"[not bold default]{event.service}[/]")
         count = len(sealed_fields(event)) or ""
-        service = "" if event.service == previous else event.service
-        table.add_row(service, event.__name__, str(event.version), str(count), _sentence(event))
+        table.add_row(event.__name__, str(event.version), str(count), _sentence(event))
         previous = event.service
     return table
 

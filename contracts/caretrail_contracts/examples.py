@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 from functools import cache
 from types import UnionType
@@ -27,7 +28,11 @@ from .story import BY_EVENT, BY_FIELD, example_id
 _OF_TYPE: dict[Any, tuple[Any, ...]] = {
     bool: (True,),
     int: (1,),
-    str: ("example", "1234567893"),
+    str: ("example", "EXAMPLE", "EX", "E", "10", "1", "1234567893", "0123456789abcdef" * 4),
+    Decimal: ("210.00",),
+    date: ("2026-03-09",),
+    datetime: ("2026-03-09T14:00:00Z",),
+    time: ("18:00:00",),
     type(None): (None,),
 }
 """What a field takes that the story does not name, by its type."""

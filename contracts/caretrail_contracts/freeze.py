@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from .catalogue import all_events
+from .examples import NoExample
 from .frozen import differences, files_of
 
 
@@ -47,7 +48,11 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[1])
     parser.add_argument("--rewrite", action="store_true", help="also change files frozen before")
     asked = parser.parse_args()
-    written, removed = freeze(asked.folder, asked.rewrite)
+    try:
+        written, removed = freeze(asked.folder, asked.rewrite)
+    except NoExample as error:
+        print(error, file=sys.stderr)
+        return 1
     for file in written:
         print(f"written  {file}")
     for file in removed:
