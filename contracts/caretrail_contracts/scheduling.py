@@ -51,8 +51,14 @@ class GroupSeriesScheduled(Event, service="scheduling"):
     last_on: date
 
 
+class GroupAddedToTrack(Event, service="scheduling"):
+    """A group belongs to a track: whoever is placed in the track gets a seat in it."""
+
+    group: UUID
+
+
 class SeatTaken(Event, service="scheduling"):
-    """A seat of the group went to an enrollment."""
+    """A seat of the group went to an enrollment; it waits no longer, if it did."""
 
     enrollment: UUID
     seat: Annotated[int, Field(ge=1)]
@@ -71,14 +77,42 @@ class CapacityReached(Event, service="scheduling"):
     capacity: int
 
 
+class WaitlistJoined(Event, service="scheduling"):
+    """An enrollment waits for a seat of the group."""
+
+    enrollment: UUID
+
+
+class WaitlistLeft(Event, service="scheduling"):
+    """An enrollment waits no longer and got no seat."""
+
+    enrollment: UUID
+
+
+class GroupEnrollmentRequested(Event, service="scheduling"):
+    """A patient of an episode is to have a seat in these groups of a track."""
+
+    patient: UUID
+    episode: UUID
+    track: Code
+    groups: tuple[UUID, ...]
+
+
+class PlacementEnded(Event, service="scheduling"):
+    """An episode has no place in its track any more; its seats are released."""
+
+    reason: Code
+
+
 class PatientEnrolledInGroup(Event, service="scheduling"):
-    """A patient has a seat in a group."""
+    """A patient has a seat in a group, from a date in the group's time zone on."""
 
     enrollment: UUID
     patient: UUID
     episode: UUID
     group: UUID
     seat: int
+    starts_on: date | None = None
 
 
 class WaitlistEntryAdded(Event, service="scheduling"):
@@ -101,10 +135,11 @@ class EnrollmentRejected(Event, service="scheduling"):
 
 
 class EnrollmentEnded(Event, service="scheduling"):
-    """A patient left a group or its waitlist."""
+    """A patient left a group or its waitlist; ``ends_on`` is the last date of a seat, None of a wait."""
 
     enrollment: UUID
     reason: Code
+    ends_on: date | None = None
 
 
 class SessionScheduled(Event, service="scheduling"):
@@ -124,12 +159,17 @@ class SessionCancelled(Event, service="scheduling"):
 
 
 class SessionClosed(Event, service="scheduling"):
-    """A meeting is over; each member's facts stand on their own streams."""
+    """A meeting is over; each member's facts stand on their own streams.
+
+    ``participant_count`` counts who was there, in whole or in part; ``unaccounted`` counts members
+    with a seat of whom nothing was recorded until then.
+    """
 
     session: UUID
     group: UUID
     participant_count: Annotated[int, Field(ge=0)]
     minutes: Minutes
+    unaccounted: Annotated[int, Field(ge=0)] = 0
 
 
 class Attended(Event):
@@ -181,9 +221,13 @@ class AttendanceCorrected(Event, service="scheduling"):
 
 
 class ConsecutiveMissesDetected(Event, service="scheduling"):
-    """Two misses in a row, or three in 14 days: outreach is due (domain: engagement)."""
+    """Two misses in a row, or three in 14 days: outreach is due (domain: engagement).
+
+    ``sessions`` are the missed ones, oldest first; none of them leads to another detection.
+    """
 
     patient: UUID
     episode: UUID
     count: Annotated[int, Field(ge=2)]
     rule: Code
+    sessions: tuple[UUID, ...] = ()
