@@ -1,0 +1,142 @@
+"""The supervisor: what dies comes back, what is stopped stays away, and nothing outlives it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.local import supervisor
+from deploy.local.ports import free_port
+from deploy.local.supervisor import NotReady, Program, Supervisor
+
+WAIT_S = 20.0
+SLEEPER = "import time; time.sleep(600)"
+LISTENER = (
+    "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
+)
+STUBBORN = (
+    "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+)
+SUPERVISING = """
+import asyncio, sys
+from pathlib import Path
+from deploy.local.supervisor import Program, Supervisor
+async def main():
+    await Supervisor(Path(sys.argv[1])).start(Program("sleeper", (sys.executable, "-c", sys.argv[2])))
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+def python(name: str, code: str, *words: str, ready: str = "") -> Program:
+    return Program(name, (sys.executable, "-c", code, *words), ready=ready)
+
+
+def state(home: Path, name: str) -> dict[str, int]:
+    path = home / "run" / f"{name}.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def runs(pid: int) -> bool:
+    """Whether a process runs: one that ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def supervising(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    found = Supervisor(tmp_path)
+    yield found
+    await found.stop()
+
+
+async def test_a_killed_program_runs_again_and_says_so(supervising: Supervisor, tmp_path: Path) -> None:
+    await supervising.start(python("sleeper", SLEEPER))
+    before = state(tmp_path, "sleeper")
+    os.kill(before["pid"], signal.SIGKILL)
+    await until(lambda: state(tmp_path, "sleeper")["restarts"] == 1)
+    after = state(tmp_path, "sleeper")["pid"]
+    assert after != before["pid"]
+    assert runs(after)
+
+
+async def test_started_means_ready(supervising: Supervisor) -> None:
+    port = free_port()
+    await supervising.start(python("listener", LISTENER, str(port), ready=f"tcp://127.0.0.1:{port}"))
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+
+
+async def test_a_program_that_never_gets_ready_is_named_with_its_log(
+    supervising: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "READY_MAX_S", 0.3)
+    with pytest.raises(NotReady, match=r"sleeper was not ready .*sleeper\.log"):
+        await supervising.start(python("sleeper", SLEEPER, ready=f"tcp://127.0.0.1:{free_port()}"))
+
+
+async def test_the_last_started_stops_first_and_leaves_no_trace(
+    supervising: Supervisor, tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    code = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        "    print(sys.argv[1], file=open(sys.argv[2], 'a'), flush=True)\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "open(sys.argv[3], 'w').close()\n"
+        "time.sleep(600)\n"
+    )
+    for name in ("first", "second"):
+        up = tmp_path / f"{name}.up"
+        await supervising.start(python(name, code, name, str(told), str(up)))
+        await until(up.exists)
+    await supervising.stop()
+    assert told.read_text().split() == ["second", "first"]
+    assert list((tmp_path / "run").glob("*.json")) == []
+
+
+async def test_a_program_that_will_not_stop_is_killed(
+    supervising: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_S", 0.2)
+    await supervising.start(python("stubborn", STUBBORN, str(tmp_path / "up")))
+    await until((tmp_path / "up").exists)
+    pid = state(tmp_path, "stubborn")["pid"]
+    began = time.monotonic()
+    await supervising.stop()
+    assert not runs(pid)
+    assert time.monotonic() - began < WAIT_S
+
+
+async def test_what_a_program_prints_is_in_its_log(supervising: Supervisor, tmp_path: Path) -> None:
+    await supervising.start(python("speaker", "print('here', flush=True); " + SLEEPER))
+    await until(lambda: "here" in (tmp_path / "logs" / "speaker.log").read_text())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
+async def test_programs_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    argv = (sys.executable, "-c", SUPERVISING, str(tmp_path), SLEEPER)
+    supervising = await asyncio.create_subprocess_exec(*argv)
+    await until(lambda: bool(state(tmp_path, "sleeper")))
+    pid = state(tmp_path, "sleeper")["pid"]
+    assert runs(pid)
+    supervising.kill()
+    await supervising.wait()
+    await until(lambda: not runs(pid))
