@@ -1,0 +1,1 @@
+"""What clinical can be asked to do."""
