@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -45,13 +44,3 @@ def read(home: Path) -> Stack:
             f"{path} cannot be read at {at or '(root)'}: {error.errors()[0]['msg']}",
             advice="Stop the stack with `caretrail down` and start it again.",
         ) from None
-
-
-def write(home: Path, stack: Stack) -> None:
-    """Write a stack down, whole or not at all, for its owner's eyes alone."""
-    path = path_under(home)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    fresh.touch(mode=0o600)
-    fresh.write_text(stack.model_dump_json(indent=2) + "\n")
-    fresh.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,8 @@ def stack(home: Path) -> Callable[..., None]:
     """Write down a running stack with these services."""
 
     def write(kafka: str = "127.0.0.1:1", **services: str) -> None:
-        stack_file.write(home, stack_file.Stack(kafka_bootstrap=kafka, services=services))
+        path = stack_file.path_under(home)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"pid": 1, "kafka_bootstrap": kafka, "services": services}))
 
     return write

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -78,12 +77,7 @@ def test_the_check_passes_on_what_was_just_frozen_and_names_what_differs(run: Ru
 
 
 def test_help_imports_neither_kafka_nor_the_contracts() -> None:
-    code = (
-        "import sys, cli.main; print(sorted({'aiokafka', 'pydantic', 'httpx', 'fastapi'} & set(sys.modules)))"
-    )
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stdout.strip() == "[]"
-    assert time.perf_counter() - began < 30
+    code = "import sys, cli.main; print({'aiokafka', 'pydantic', 'httpx', 'fastapi'} & set(sys.modules))"
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "set()"

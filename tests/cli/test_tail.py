@@ -79,9 +79,7 @@ def test_the_json_holds_envelope_and_event_with_sealed_values_hidden() -> None:
         (Message([], b"{}"), "header ce_specversion"),
     ],
 )
-def test_what_cannot_be_read_is_shown_with_its_place_and_without_its_value(
-    broken: Message, said: str
-) -> None:
+def test_what_cannot_be_read_is_shown_with_its_place_and_no_value(broken: Message, said: str) -> None:
     found = decode(broken)
     text = tail.line(found).plain
     assert text.startswith("unreadable ")
@@ -107,11 +105,8 @@ def opened(answer: Any, status: int = 200) -> tuple[dict[str, Any], list[Asked]]
 
 def test_opened_values_come_from_audit_with_the_kind_of_each() -> None:
     def answer(asked: Asked) -> Any:
-        return {
-            "values": [
-                None if each["kind"] == "BirthDate" else each["kind"] for each in asked.json()["values"]
-            ]
-        }
+        kinds = [each["kind"] for each in asked.json()["values"]]
+        return {"values": [None if kind == "BirthDate" else kind for kind in kinds]}
 
     event, (asked,) = opened(answer)
     assert (asked.method, asked.path, asked.headers["caretrail-purpose"]) == ("POST", "/open", "TREAT")
@@ -140,8 +135,8 @@ def test_opening_needs_an_actor_and_a_purpose(run: Run) -> None:
 def test_without_a_stack_it_says_how_to_start_one(run: Run) -> None:
     answer = run("tail", "intake")
     assert answer.exit_code == 1
-    assert "no stack is running under" in answer.stderr.replace("\n", " ")
-    assert "caretrail up" in answer.stderr.replace("\n", " ")
+    assert "no stack is running under" in " ".join(answer.stderr.split())
+    assert "`caretrail up`" in " ".join(answer.stderr.split())
 
 
 def test_kafka_that_does_not_answer_is_a_problem(run: Run, stack: Any) -> None:

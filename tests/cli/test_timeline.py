@@ -22,6 +22,7 @@ def item(event: Any, **changes: Any) -> dict[str, Any]:
     return {**envelope, "event": json.loads(example(event).to_bytes()), **changes}
 
 
+OTHER = str(envelope_of(ReferralAccepted).command_id)
 FIRST = item(PersonRegistered)
 ITEMS = [
     FIRST,
@@ -31,7 +32,7 @@ ITEMS = [
     item(
         SessionAttended,
         recorded_at="2026-03-11T17:00:00.000012Z",
-        causation_id=str(envelope_of(ReferralAccepted).command_id),
+        causation_id=OTHER,
     ),
 ]
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from caretrail_contracts import asyncapi
 from caretrail_contracts.catalogue import SERVICES, all_events, events_on, name_of
 from caretrail_contracts.frozen import home
+from jsonschema import Draft202012Validator
 
 DOCUMENT = asyncapi.document()
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from caretrail_contracts.binding import BrokenHeader, read_message
 
 DATA = (

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from caretrail_contracts.catalogue import all_events, name_of
 from caretrail_contracts.examples import example
 from caretrail_contracts.freeze import freeze

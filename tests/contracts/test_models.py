@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
-
 from caretrail_contracts.catalogue import MODULES, all_events, events_on
 from caretrail_contracts.codes import Money
 from caretrail_contracts.event import Event, Instant, UnknownEvent, Upcast, model_of
@@ -21,6 +17,9 @@ from caretrail_contracts.examples import example
 from caretrail_contracts.intake import PatientAdmitted, PersonRegistered
 from caretrail_contracts.sealed import Sealed, sealed_fields, sealed_values
 from caretrail_contracts.system import CommandRefused, Place
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 MONEY, INSTANT = TypeAdapter[Decimal](Money), TypeAdapter[datetime](Instant)
 
@@ -112,8 +111,9 @@ def test_what_is_no_amount_to_the_cent_is_refused(amount: str) -> None:
         MONEY.validate_python(amount)
 
 
-@given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1)), st.integers(-23 * 60, 23 * 60))
+@given(st.datetimes(), st.integers(-23 * 60, 23 * 60))
 def test_an_instant_has_one_form_whatever_its_offset(local: datetime, minutes: int) -> None:
+    assume(2 < local.year < 9998)
     there = local.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     kept = INSTANT.validate_python(there)
     assert kept == there
@@ -121,7 +121,11 @@ def test_an_instant_has_one_form_whatever_its_offset(local: datetime, minutes: i
 
 
 @pytest.mark.parametrize(
-    "wrong", [datetime(2026, 3, 9), datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))]
+    "wrong",
+    [
+        datetime.fromisoformat("2026-03-09T14:00:00"),
+        datetime.max.replace(tzinfo=timezone(-timedelta(hours=1))),
+    ],
 )
 def test_an_instant_needs_an_offset_and_a_year_that_exists(wrong: datetime) -> None:
     with pytest.raises(ValidationError):

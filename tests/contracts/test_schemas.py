@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, FormatChecker
-
 from caretrail_contracts.catalogue import all_events, name_of
 from caretrail_contracts.event import Event
 from caretrail_contracts.examples import example
 from caretrail_contracts.schemas import DIALECT, schema_of
 from caretrail_contracts.sealed import sealed_fields
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
 
 EVENTS = pytest.mark.parametrize("event", all_events(), ids=name_of)
 WRONG: tuple[Any, ...] = ("wrong", 7.5, True, ["x"], {"x": 1})

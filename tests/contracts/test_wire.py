@@ -8,9 +8,6 @@ from uuid import UUID
 
 import pytest
 from aiokafka.partitioner import murmur2
-from hypothesis import given
-from hypothesis import strategies as st
-
 from caretrail_contracts.catalogue import all_events
 from caretrail_contracts.cloudevents import BrokenHeader, from_headers, to_headers
 from caretrail_contracts.envelope import (
@@ -25,6 +22,8 @@ from caretrail_contracts.envelope import (
 from caretrail_contracts.event import UnknownEvent
 from caretrail_contracts.examples import envelope_of, example
 from caretrail_contracts.intake import PatientAdmitted
+from hypothesis import given
+from hypothesis import strategies as st
 
 ENVELOPE = envelope_of(PatientAdmitted)
 BODY = example(PatientAdmitted).to_bytes()
@@ -32,7 +31,7 @@ OPTIONAL = {"ce_prev", "ce_site", "ce_causationid", "ce_dataschema", "ce_sensiti
 
 TEXT = st.text(min_size=1, max_size=40).filter(lambda text: text.isprintable())
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=OFFSETS)
+TIMES = st.datetimes(timezones=OFFSETS).filter(lambda time: 2 < time.year < 9998)
 NUMBERS = st.integers(1, 2**63 - 1)
 
 
@@ -153,7 +152,7 @@ def test_an_unknown_sensitivity_is_treated_as_part2() -> None:
 
 def test_a_time_without_offset_is_never_sent() -> None:
     with pytest.raises(ValueError, match="no offset"):
-        to_headers(replace(ENVELOPE, occurred_at=datetime(2026, 3, 9)), None)
+        to_headers(replace(ENVELOPE, occurred_at=datetime.fromisoformat("2026-03-09T14:00:00")), None)
 
 
 def test_one_instant_has_one_form_in_headers() -> None:
