@@ -44,7 +44,7 @@ class EpisodeOfAnother(Refusal):
 
 
 class DiagnosisRanked(Refusal):
-    """This diagnosis has rank {held} already: record another one there first, or exchange two that have ranks."""
+    """This diagnosis has rank {held} already, and the new rank holds none to change places with."""
 
     at: ClassVar[str | None] = "/rank"
 

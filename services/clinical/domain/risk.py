@@ -47,9 +47,7 @@ class Risk(Aggregate):
         return risk
 
     @classmethod
-    def first_word(
-        cls, patient: UUID, level: RiskLevel, rationale: Sealed[FreeText], at: datetime
-    ) -> Self:
+    def first_word(cls, patient: UUID, level: RiskLevel, rationale: Sealed[FreeText], at: datetime) -> Self:
         """A clinician's word before any screen. Raises RiskNotStated, RiskUnchanged."""
         return cls.start(patient, _change(patient, RiskLevel.NONE, level, rationale), at)
 
