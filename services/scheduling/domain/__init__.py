@@ -1,0 +1,1 @@
+"""What scheduling decides: seats, waitlists, sessions, attendance, runs of misses."""
