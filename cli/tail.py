@@ -140,6 +140,8 @@ async def _assign(consumer: Any, topic: str, from_beginning: bool) -> None:
     if topic not in topics:
         known = ", ".join(sorted(name for name in topics if not name.startswith("_"))) or "none"
         raise Problem(f"there is no topic {topic}", f"There are: {known}.")
+    consumer.assign([TopicPartition(topic, 0)])
+    await consumer.seek_to_end()  # it learns of the topic's partitions by this
     partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
     consumer.assign(partitions)
     await (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*partitions)
