@@ -9,8 +9,8 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from .codes import Code, Hcpcs, Icd10, Minutes, Money, Npi, Units
-from .event import Event, Value
+from .codes import Code, Hcpcs, Icd10, Label, Minutes, Money, Npi, Units
+from .event import Event, Instant, Value
 from .sealed import Document, MemberId, RecordNumber, Sealed
 
 ClaimNumber = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,20}$")]
@@ -35,6 +35,13 @@ class Adjustment(Value):
     amount: Money
 
 
+class ProviderAdjustment(Value):
+    """What a payer adds to or takes off a whole payment (X12 PLB); a positive amount reduces it."""
+
+    reason: Code
+    amount: Money
+
+
 class ClaimLine(Value):
     """One day's service on a claim."""
 
@@ -43,6 +50,33 @@ class ClaimLine(Value):
     code: Hcpcs
     units: Units
     amount: Money
+
+
+class ContractAgreed(Event, service="billing"):
+    """How a payer pays, from a day on; the same payer's later terms replace earlier ones from theirs on."""
+
+    payer: Code
+    contract: Code
+    payer_name: Label
+    payer_id: Code
+    filing_indicator: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,2}$")]
+    effective_on: date
+    code: Hcpcs
+    amount: Money
+    min_minutes: Minutes
+    discrete_code: Hcpcs | None
+    discrete_amount: Money | None
+    group_size_max: Annotated[int, Field(ge=1, le=100)]
+    place_of_service: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
+    requires_auth: bool
+    auth_units: Units
+    auth_days: Annotated[int, Field(ge=1, le=366)]
+    low_units: Units
+    review_lead_days: Annotated[int, Field(ge=0, le=60)]
+    timely_filing_days: Annotated[int, Field(ge=1, le=1100)]
+    appeal_regime: Code
+    dispute_days: Annotated[int, Field(ge=1, le=1100)] | None
+    appeal_levels: Annotated[int, Field(ge=1, le=5)]
 
 
 class CoverageRegistered(Event, service="billing"):
@@ -66,6 +100,11 @@ class AuthorizationRequested(Event, service="billing"):
     starts_on: date
     ends_on: date
     review: Code
+    member_id: Sealed[MemberId] | None = None
+
+
+class AuthorizationPended(Event, service="billing"):
+    """A payer has not decided yet (A4)."""
 
 
 class AuthorizationApproved(Event, service="billing"):
@@ -86,6 +125,14 @@ class AuthorizationDenied(Event, service="billing"):
 
 class AuthorizationUnitConsumed(Event, service="billing"):
     """A billed day burned units."""
+
+    charge: UUID
+    units: Units
+    remaining: int
+
+
+class AuthorizationUnitReleased(Event, service="billing"):
+    """A charge was voided: its units can be used again."""
 
     charge: UUID
     units: Units
@@ -157,10 +204,18 @@ class ChargeCaptured(Event, service="billing"):
     contract: Code
 
 
+class ChargeClaimed(Event, service="billing"):
+    """A charge was put on a claim."""
+
+    claim: UUID
+    number: ClaimNumber
+
+
 class ChargeVoided(Event, service="billing"):
-    """A charge no longer stands."""
+    """A charge no longer stands, or the day has nothing to charge; named is the claim that carries it."""
 
     reason: Code
+    claim: UUID | None = None
 
 
 class ClaimCreated(Event, service="billing"):
@@ -177,6 +232,54 @@ class ClaimCreated(Event, service="billing"):
     rendering: Npi
     authorization_number: str | None
     frequency: Annotated[str, StringConstraints(pattern=r"^[178]$")] = "1"
+
+
+class ClaimCorrectionDue(Event, service="billing"):
+    """What a submitted claim says changed: staff must replace or void it (domain: claim frequency 7, 8)."""
+
+    claim: UUID
+    number: ClaimNumber
+    patient: UUID
+    charge: UUID
+    reason: Code
+
+
+class ClaimsCutOff(Event, service="billing"):
+    """A payer's charges were put on claims; the next cut-off is set."""
+
+    payer: Code
+    claims: Annotated[int, Field(ge=0)]
+    batch: UUID | None
+    next_at: Instant
+
+
+class InterchangeNumbered(Event, service="billing"):
+    """A control number was drawn (X12 ISA13, GS06)."""
+
+    interchange: Annotated[int, Field(ge=1, le=999_999_999)]
+    batch: UUID
+
+
+class ClaimBatchCut(Event, service="billing"):
+    """Claims that go to a payer together, in the order of the interchange."""
+
+    batch: UUID
+    payer: Code
+    interchange: Annotated[int, Field(ge=1, le=999_999_999)]
+    claims: tuple[UUID, ...]
+
+
+class ExchangeFailed(Event, service="billing"):
+    """A file could not be written, or its receiver could not read it: staff must act.
+
+    ``about`` is the claim, batch, authorization or appeal; ``at`` names the field or place, never a value.
+    """
+
+    kind: Code
+    about: UUID
+    patient: UUID | None
+    rule: Code
+    at: Label | None = None
 
 
 class ClaimSubmitted(Event, service="billing"):
@@ -201,6 +304,7 @@ class Remitted(Event):
     patient_responsibility: Money
     adjustments: tuple[Adjustment, ...]
     payer_claim_number: Sealed[RecordNumber] | None = None
+    notice_on: date | None = None
 
 
 class ClaimPaid(Remitted, service="billing"):
@@ -237,7 +341,8 @@ class RemittanceReceived(Event, service="billing"):
     total: Money
     claims: Annotated[int, Field(ge=0)]
     file_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    provider_adjustments: tuple[Adjustment, ...] = ()
+    provider_adjustments: tuple[ProviderAdjustment, ...] = ()
+    paid_on: date | None = None
 
 
 class RemittancePosted(Event, service="billing"):
@@ -248,7 +353,7 @@ class RemittancePosted(Event, service="billing"):
 
 
 class RemittanceClaimParked(Event, service="billing"):
-    """A claim of a remittance matches none of ours: a person must judge it. Never posted."""
+    """A claim of a remittance that is none of ours, or not as it stands here: a person judges it. Never posted."""
 
     remittance: UUID
     index: int
@@ -256,6 +361,7 @@ class RemittanceClaimParked(Event, service="billing"):
     charge: Money
     paid: Money
     document: Sealed[Document]
+    rule: Code = "ClaimUnknown"
 
 
 class DenialOpened(Event, service="billing"):
@@ -267,6 +373,7 @@ class DenialOpened(Event, service="billing"):
     denial_class: Code
     carc: tuple[Code, ...]
     amount: Money
+    paid: Money
     regime: Code
     appeal_deadline: date
     work_by: date
@@ -275,6 +382,10 @@ class DenialOpened(Event, service="billing"):
 class AppealFiled(Event, service="billing"):
     """A denial was appealed."""
 
+    appeal: UUID
+    denial: UUID
+    claim: UUID
+    number: ClaimNumber
     level: Annotated[int, Field(ge=1, le=5)]
     grounds: Code
     filed_on: date
@@ -283,6 +394,8 @@ class AppealFiled(Event, service="billing"):
 class AppealDecided(Event, service="billing"):
     """A payer decided an appeal."""
 
+    appeal: UUID
+    level: Annotated[int, Field(ge=1, le=5)]
     outcome: Code
     recovered: Money
     decided_on: date

@@ -1,0 +1,98 @@
+"""What counts toward a day of service: attendances and signed notes, whichever comes first."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from caretrail_contracts.billing import AttendanceCounted, ChargeDayOpened
+
+from chassis.command import Command, Row, Work
+from services.billing.commands.charges import decide_charge
+from services.billing.commands.notes import count_notes
+from services.billing.commands.registry import handlers
+from services.billing.domain.charge_day import ChargeDay, charge_id
+from services.billing.domain.instants import day_close, local_date
+
+
+class CountSession(Command):
+    """Take in what is known of a member's session: safe to repeat, in any order of its facts."""
+
+    session: UUID
+    patient: UUID
+
+
+class CountWaiting(Command):
+    """A session or a group became known: take in what waited for it."""
+
+    session: UUID | None = None
+    group: UUID | None = None
+
+
+@handlers.handles(CountSession)
+async def count_session(command: CountSession, work: Work) -> None:
+    """Count attendance and note; once the day is over, decide at once."""
+    await _count(command.session, command.patient, work)
+
+
+@handlers.handles(CountWaiting)
+async def count_waiting(command: CountWaiting, work: Work) -> None:
+    """Count every member's attendance of the sessions."""
+    sessions = [command.session] if command.session else []
+    if command.group:
+        sessions += [row["session"] for row in await work.rows("sessions", group_id=command.group)]
+    for session in sessions:
+        for row in await work.rows("attendances", session=session):
+            await _count(session, row["patient"], work)
+
+
+async def _count(session: UUID, patient: UUID, work: Work) -> None:
+    attendance = await work.row("attendances", session=session, patient=patient)
+    when = await _when(session, work)
+    if attendance is None or when is None:
+        return
+    starts_at, service_date = when
+    day = await _day(attendance, service_date, work)
+    if day is None:
+        return
+    day.count_attendance(_counted(attendance, starts_at), work.now)
+    await count_notes(day, work)
+    ended_at = attendance["ended_at"] or starts_at
+    if day.closed or work.now >= day_close(ended_at):
+        await decide_charge(day, work)
+
+
+async def _when(session: UUID, work: Work) -> tuple[datetime, date] | None:
+    """When a session began and its date where it was held; None while that is unknown."""
+    known = await work.row("sessions", session=session)
+    if known is None or known["starts_at"] is None:
+        return None
+    group = await work.row("groups", group_id=known["group_id"])
+    if group is None:
+        return None
+    return known["starts_at"], local_date(known["starts_at"], group["time_zone"])
+
+
+async def _day(attendance: Row, service_date: date, work: Work) -> ChargeDay | None:
+    """The day of service, opened where somebody was there; None where nobody ever was."""
+    id = charge_id(attendance["episode"], service_date)
+    day = await work.find(ChargeDay, id)
+    if day is None and attendance["minutes"]:
+        opened = ChargeDayOpened(
+            charge=id,
+            patient=attendance["patient"],
+            episode=attendance["episode"],
+            service_date=service_date,
+        )
+        day = work.add(ChargeDay.open(opened, work.now))
+    return day
+
+
+def _counted(attendance: Row, starts_at: datetime) -> AttendanceCounted:
+    return AttendanceCounted(
+        session=attendance["session"],
+        started_at=(attendance["started_at"] or starts_at).isoformat(),
+        ended_at=(attendance["ended_at"] or starts_at).isoformat(),
+        minutes=attendance["minutes"],
+        source_event=attendance["source_event"],
+    )

@@ -1,0 +1,75 @@
+"""What billing says no to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from chassis.refusal import Refusal
+
+
+class DiscreteServiceIncomplete(Refusal):
+    """A short day's service needs both its code and its amount, or neither."""
+
+    at: ClassVar[str | None] = "/discrete_code"
+
+
+class DisputeWindowMissing(Refusal):
+    """A provider dispute needs the contract's number of days to dispute."""
+
+    at: ClassVar[str | None] = "/dispute_days"
+
+
+class UnknownRegime(Refusal):
+    """The appeal regime is none of {known}."""
+
+    at: ClassVar[str | None] = "/appeal_regime"
+
+
+class AlreadyEffective(Refusal):
+    """Other terms of payer {payer} take effect on {effective_on} already; give these a day of their own."""
+
+    at: ClassVar[str | None] = "/effective_on"
+
+
+class NoContract(Refusal):
+    """There is no contract with payer {payer} on {day}: agree on one first."""
+
+    at: ClassVar[str | None] = "/payer"
+
+
+class PeriodBackwards(Refusal):
+    """The last day is before the first one."""
+
+    at: ClassVar[str | None] = "/ends_on"
+
+
+class TraceReused(Refusal):
+    """The payer of transaction set {index} used its trace number for another one: nothing is posted."""
+
+    at: ClassVar[str | None] = "TRN02"
+
+
+class DenialDone(Refusal):
+    """The denial is closed already, with outcome {outcome}."""
+
+
+class AppealPending(Refusal):
+    """Level {level} waits for the payer's decision."""
+
+    at: ClassVar[str | None] = "/level"
+
+
+class WrongLevel(Refusal):
+    """The next level is {expected}."""
+
+    at: ClassVar[str | None] = "/level"
+
+
+class NoLevelLeft(Refusal):
+    """The contract gives {levels} levels of appeal, and each was used."""
+
+    at: ClassVar[str | None] = "/level"
+
+
+class TooLate(Refusal):
+    """The last day to appeal was {deadline}."""

@@ -1,0 +1,1 @@
+"""How billing reacts: admissions, attendance, notes, answers of payers, its own decisions."""

@@ -1,0 +1,1 @@
+"""What billing shows and decides by: evidence, subscribers, authorizations, charges, claims, denials."""
