@@ -41,7 +41,7 @@ RISK_BOARD = Table(
         "level": "text",
         "since": "timestamptz",
         "rationale": "jsonb",
-        "screen_due_since": "timestamptz",
+        "screen_asked_at": "timestamptz",
         "screened_at": "timestamptz",
         "screen_level": "text",
         "position": "bigint",
@@ -95,7 +95,7 @@ class OutcomesTrajectory(Projection):
 
 
 class RiskBoard(Projection):
-    """Each patient's risk, the last screen, and since when one is due. An incomplete screen stays due."""
+    """Each patient's risk, the last screen, and when one was asked for; an incomplete one asks again."""
 
     version = 1
     tables = (RISK_BOARD,)
@@ -103,18 +103,18 @@ class RiskBoard(Projection):
     @on(SuicideRiskScreenRequested)
     def requested(self, event: SuicideRiskScreenRequested, about: Envelope) -> Iterator[Change]:
         """A screen is due."""
-        since = about.recorded_at
-        yield RISK_BOARD.put(patient=event.patient, screen_due_since=since, position=about.position)
+        asked = about.recorded_at
+        yield RISK_BOARD.put(patient=event.patient, screen_asked_at=asked, position=about.position)
 
     @on(SuicideRiskScreened)
     def screened(self, event: SuicideRiskScreened, about: Envelope) -> Iterator[Change]:
-        """It was taken: to its end, or it is due from now on."""
+        """It was taken to its end, or must be taken again."""
         incomplete = event.level is RiskLevel.INCOMPLETE
         yield RISK_BOARD.put(
             patient=event.patient,
             screened_at=about.occurred_at,
             screen_level=event.level.value,
-            screen_due_since=about.recorded_at if incomplete else None,
+            screen_asked_at=about.recorded_at if incomplete else None,
             position=about.position,
         )
 

@@ -1,0 +1,1 @@
+"""The HTTP edge of clinical: measures, risk, diagnoses, session notes."""

@@ -1,0 +1,44 @@
+"""Patients at clinical's doors: known by their key, their words sealed and opened under it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from caretrail_contracts.sealed import FreeText, Sealed
+from caretrail_contracts.system import Place
+
+from chassis.doors import ERASED
+from chassis.http import Caller
+from chassis.keystore import NoKey
+
+CLOSED = "‹sealed›"
+"""What stands for a sealed text that nobody asked to open."""
+
+
+async def seal_words(caller: Caller, patient: UUID, text: str) -> Sealed[FreeText]:
+    """What somebody wrote about a patient, sealed. Raises Problem for an id that is no patient's."""
+    try:
+        return await caller.seal(patient, FreeText(text))
+    except NoKey:
+        place = Place(at="/patient", expected="the id that intake gave the patient")
+        detail = f"There is no patient {patient}, or their data was erased."
+        raise await caller.refuse("UnknownPatient", detail, (place,), status=404) from None
+
+
+async def require_patient(caller: Caller, patient: UUID) -> None:
+    """Raise Problem for an id that is no patient's.
+
+    A person has a key before intake's first event about them: asking the keystore waits for no topic.
+    """
+    await seal_words(caller, patient, CLOSED)
+
+
+async def words(
+    caller: Caller, patient: UUID, sealed: dict[str, Any] | None, *, resource: str, opened: bool
+) -> str | None:
+    """A kept text as the caller may see it: closed, or opened with the access recorded; None where none is."""
+    if sealed is None or not opened:
+        return None if sealed is None else CLOSED
+    [text] = await caller.open(patient, [Sealed[FreeText].model_validate(sealed)], resource=resource)
+    return str(ERASED) if text is ERASED else str(text.root)
