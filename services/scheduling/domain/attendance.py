@@ -64,13 +64,15 @@ class Attendance(Aggregate):
 
     def note_again(self, session: Session, said: Presence) -> None:
         """The same once more is no news. Raises AttendanceStands where it differs."""
-        assert self.patient and self.episode
+        assert self.patient is not None
+        assert self.episode is not None
         if self.corrected or self.first != fact_of(self.patient, self.episode, session, said):
             raise AttendanceStands(attendance=self.id)
 
     def correct(self, session: Session, said: Presence, reason: str, approver: str, now: datetime) -> None:
         """These are the facts. Raises NothingToCorrect and the refusals of ``presence.check``."""
-        assert self.patient and self.episode
+        assert self.patient is not None
+        assert self.episode is not None
         check(said, session, now)
         span = (said.started_at, said.ended_at) if isinstance(said, There) else None
         if span == self.span:

@@ -56,7 +56,9 @@ class Enrollment(Aggregate):
 
     def seat(self, seat: int, on: date, at: datetime) -> None:
         """Who waited gets a seat."""
-        assert self.patient and self.episode and self.group
+        assert self.patient is not None
+        assert self.episode is not None
+        assert self.group is not None
         fact = PatientEnrolledInGroup(
             enrollment=self.id,
             patient=self.patient,

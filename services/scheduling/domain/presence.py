@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from caretrail_contracts.codes import Code
+from caretrail_contracts.event import Instant, Value
 
 from services.scheduling.domain.refusals import InTheFuture, NoMinutes, OutsideSession
 from services.scheduling.domain.session import Session
@@ -14,13 +16,12 @@ LEEWAY = timedelta(minutes=60)
 LATE, LEFT_EARLY, LATE_AND_LEFT_EARLY = "late", "left-early", "late-and-left-early"
 
 
-@dataclass(frozen=True, slots=True)
-class There:
+class There(Value):
     """A member was there. ``cause`` says why in part, where somebody said so."""
 
-    started_at: datetime
-    ended_at: datetime
-    cause: str | None = None
+    started_at: Instant
+    ended_at: Instant
+    cause: Code | None = None
 
     @property
     def minutes(self) -> int:
@@ -28,12 +29,11 @@ class There:
         return int((self.ended_at - self.started_at).total_seconds()) // 60
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(Value):
     """A member was not there."""
 
-    excused: bool
-    reason: str | None = None
+    excused: bool = False
+    reason: Code | None = None
 
 
 Presence = There | Missed

@@ -1,0 +1,1 @@
+"""What scheduling is asked to do."""
