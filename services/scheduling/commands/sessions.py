@@ -1,87 +1,79 @@
-"""Meetings: called off before, or closed after with everybody's attendance."""
+"""Sessions: called off, or closed with what each member did."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from caretrail_contracts.codes import Code
+from caretrail_contracts.event import Value
 
 from chassis.command import Command, Work
-from services.scheduling.commands.attendance import enter
+from services.scheduling.commands.attendance import note
 from services.scheduling.commands.registry import handlers
-from services.scheduling.domain.attendance import Attendance, Entry, Member, attendance_id
+from services.scheduling.domain.attendance import Attendance, attendance_id
 from services.scheduling.domain.enrollment import Enrollment
 from services.scheduling.domain.group import Group
-from services.scheduling.domain.refusals import MemberNamedTwice, SessionHasAttendance
+from services.scheduling.domain.presence import Missed, There
+from services.scheduling.domain.refusals import MemberTwice, SessionIsClosed, SessionWasHeld
 from services.scheduling.domain.session import Session
 
 
 class CancelSession(Command):
-    """Call a meeting off."""
+    """The program calls a session off."""
 
     session: UUID
     reason: Code
 
 
-class MemberEntry(Command):
-    """One member's attendance, as entered."""
+@handlers.handles(CancelSession)
+async def cancel_session(command: CancelSession, work: Work) -> None:
+    """Nobody need come. Raises NotFound, SessionIsClosed, SessionWasHeld."""
+    session = await work.load(Session, command.session)
+    if await work.rows("attendance", session=command.session):
+        raise SessionWasHeld(session=command.session)
+    session.cancel(command.reason, work.now)
+
+
+class MemberFacts(Value):
+    """What one member did at a session."""
 
     patient: UUID
     episode: UUID
-    entry: Entry
+    said: There | Missed
 
 
 class CloseSession(Command):
-    """A meeting is over; these are the members whose attendance is not on record yet."""
+    """A session is over; ``members`` tells what each did who is not recorded yet."""
 
     session: UUID
-    members: tuple[MemberEntry, ...] = ()
-
-
-@handlers.handles(CancelSession)
-async def cancel_session(command: CancelSession, work: Work) -> None:
-    """Raises NotFound, SessionIsCancelled, SessionIsClosed, SessionHasAttendance."""
-    session = await work.load(Session, command.session)
-    session.site = (await work.load(Group, session.group)).site
-    session.cancel(command.reason, work.now)
-    if await work.rows("attendance", session=command.session):
-        raise SessionHasAttendance(session=command.session)
+    members: tuple[MemberFacts, ...]
 
 
 @handlers.handles(CloseSession)
 async def close_session(command: CloseSession, work: Work) -> None:
-    """Every member's facts on their own streams, and how many they were.
-
-    Raises NotFound, MemberNamedTwice, SessionIsClosed and what ``enter`` raises.
-    """
+    """Each member's facts on their own stream, all or none, and how many were there."""
     session = await work.load(Session, command.session)
-    group = await work.load(Group, session.group)
-    session.site = group.site
-    session.check_open()
-    _check_once_each(command)
+    if session.closed:
+        raise SessionIsClosed(session=session.id)
+    listed: set[UUID] = set()
     for member in command.members:
-        who = Member(patient=member.patient, episode=member.episode)
-        await enter(who, member.entry, session, group, work)
-    expected = await _expected(session, group, work)
-    named = {member.patient for member in command.members}
-    known = {patient: await _attendance(session, patient, work) for patient in expected | named}
-    there = [found for found in known.values() if found and found.entry.minutes > 0]
-    session.close(len(there), sum(found is None for found in known.values()), work.now)
+        if member.patient in listed:
+            raise MemberTwice(patient=member.patient)
+        listed.add(member.patient)
+        await note(session, member.patient, member.episode, member.said, work)
+    present, unaccounted = await _count(session, listed, work)
+    session.close(present, unaccounted, work.now)
 
 
-def _check_once_each(command: CloseSession) -> None:
-    patients = [member.patient for member in command.members]
-    for patient in patients:
-        if patients.count(patient) > 1:
-            raise MemberNamedTwice(patient=patient)
-
-
-async def _expected(session: Session, group: Group, work: Work) -> set[UUID]:
-    """Whose seat holds on the date of the meeting."""
-    day = group.date_of(session.starts_at)
-    seated = [await work.load(Enrollment, enrollment) for enrollment in group.seats.values()]
-    return {one.patient for one in seated if one.patient and one.holds_on(one.patient, day)}
-
-
-async def _attendance(session: Session, patient: UUID, work: Work) -> Attendance | None:
-    return await work.find(Attendance, attendance_id(session.id, patient))
+async def _count(session: Session, listed: set[UUID], work: Work) -> tuple[int, int]:
+    """Who was there, and who had a seat but of whom nothing is known."""
+    group = await work.load(Group, session.meeting.group)
+    on = group.on(session.meeting.starts_at)
+    members = set(listed)
+    for id in group.seats:
+        enrollment = await work.load(Enrollment, id)
+        if enrollment.patient and enrollment.covers(on):
+            members.add(enrollment.patient)
+    known = [await work.find(Attendance, attendance_id(session.id, member)) for member in sorted(members)]
+    present = sum(1 for each in known if each and each.minutes > 0)
+    return present, sum(1 for each in known if each is None)
