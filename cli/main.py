@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import contracts, ingest, mailbox, tail, timeline
+from cli import contracts, demo, ingest, mailbox, stack, tail, timeline
 
 app = typer.Typer(
     help="Caretrail: event-sourced care coordination, from referral to claim, with a provable audit trail.",
@@ -15,11 +15,18 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("up")(stack.up)
+app.command("down")(stack.down)
+app.command("status")(stack.status)
+app.command("demo")(demo.demo)
 app.command("timeline")(timeline.timeline)
 app.command("tail")(tail.tail)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(contracts.app, name="contracts")
 app.command("mailbox")(mailbox.mailbox)
+app.command("check")(stack.check)
+app.command("migrate")(stack.migrate)
+app.command("run")(stack.run)
 
 
 if __name__ == "__main__":

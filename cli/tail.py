@@ -175,25 +175,29 @@ def show(found: Decoded, as_json: bool) -> None:
         return
     out = screen.out()
     whole = not out.is_terminal
-    out.print(line(found), no_wrap=True, overflow="ignore" if whole else "ellipsis", soft_wrap=whole)
+    text = line(found, narrow=out.is_terminal and out.width < screen.WIDE)
+    out.print(text, no_wrap=True, overflow="ignore" if whole else "ellipsis", soft_wrap=whole)
 
 
-def line(found: Decoded) -> Text:
-    """A message on one line, with its time in UTC: an event, or the place where it cannot be read."""
+def line(found: Decoded, narrow: bool = False) -> Text:
+    """A message on one line, with its time in UTC: an event, or the place where it cannot be read.
+
+    A narrow one leaves out the date and the stream.
+    """
     from rich.text import Text
 
     from cli.fields import in_brief, short
 
     envelope = found.envelope
     if envelope is None or found.trouble:
-        place = f"{found.topic} partition {found.partition} offset {found.offset}"
-        return Text.assemble(("unreadable ", screen.BAD), found.trouble, (f"  {place}", screen.QUIET))
-    name = envelope.type.rpartition(".")[2]
-    patient = f"patient {str(envelope.patient)[:8]}" if envelope.patient else ""
+        place = f"partition {found.partition} offset {found.offset}  "
+        return Text.assemble(("unreadable ", screen.BAD), (place, screen.QUIET), found.trouble)
+    patient = str(envelope.patient)[:8] if envelope.patient else ""
+    stream = "" if narrow else f"{short(envelope.stream):<24} "
     return Text.assemble(
-        (f"{envelope.recorded_at:%m-%d %H:%M:%S}", screen.QUIET), "  ",
-        (f"{name:<26}", screen.NAME), " ",
-        (f"{short(envelope.stream)}  ", screen.QUIET),
-        (f"{patient}  " if patient else "", screen.PERSON),
+        (f"{envelope.recorded_at:{'%H:%M:%S' if narrow else '%m-%d %H:%M:%S'}}  ", screen.QUIET),
+        (f"{envelope.type.rpartition('.')[2]:<26} ", screen.NAME),
+        (stream, screen.QUIET),
+        (f"{patient:<8}  ", screen.PERSON),
         in_brief(found.fields or {}),
-    )  # fmt: skip
+    )

@@ -77,22 +77,15 @@ def show(items: list[dict[str, Any]]) -> None:
 def _wide(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
     from rich.console import Group
 
-    table = screen.new_table("#", "occurred", "recorded", "service", "event", "by", "cause")
-    for column in (*table.columns[:4], table.columns[6]):
+    table = screen.new_table("#", "occurred", "recorded", "event", "by", "cause")
+    for column in (*table.columns[:3], table.columns[5]):
         column.no_wrap = True
-    table.columns[0].justify, table.columns[4].ratio = "right", 1
+    table.columns[0].justify, table.columns[3].ratio = "right", 1
     for number, item in enumerate(items, start=1):
-        learned = late(item) if late(item) == AT_ONCE else _minute(item["recorded_at"])
-        facts = Group(*(part for part in (_event(item), fields_of(item)) if part))
-        row = (
-            _minute(item["occurred_at"]),
-            learned,
-            service_of(item),
-            facts,
-            _by(item),
-            cause_of(item, causes),
-        )
-        table.add_row(str(number), *row)
+        learned = AT_ONCE if late(item) == AT_ONCE else _minute(item["recorded_at"])
+        facts = Group(*(part for part in (_head(item), fields_of(item)) if part))
+        by = _by(item).replace(" (", "\n(", 1)
+        table.add_row(str(number), _minute(item["occurred_at"]), learned, facts, by, cause_of(item, causes))
     return table
 
 
@@ -105,9 +98,8 @@ def _narrow(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
         column.no_wrap = True
     table.columns[0].justify, table.columns[3].ratio = "right", 1
     for number, item in enumerate(items, start=1):
-        head = Text.assemble((service_of(item) + " ", screen.QUIET), _event(item))
         who = Text.assemble("by ", _by(item), "  cause ", cause_of(item, causes), style=screen.QUIET)
-        lines = Group(*(part for part in (head, fields_of(item), who) if part))
+        lines = Group(*(part for part in (_head(item), fields_of(item), who) if part))
         table.add_row(str(number), _minute(item["occurred_at"]), late(item), lines)
     return table
 
@@ -149,10 +141,12 @@ def _span(gap: timedelta) -> str:
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
 
 
-def _event(item: Mapping[str, Any]) -> Text:
+def _head(item: Mapping[str, Any]) -> Text:
+    """Service and event."""
     from rich.text import Text
 
-    return Text(str(item["type"]).rpartition(".")[2], style=screen.NAME)
+    name = str(item["type"]).rpartition(".")[2]
+    return Text.assemble((f"{service_of(item)} ", screen.QUIET), (name, screen.NAME))
 
 
 def _by(item: Mapping[str, Any]) -> str:

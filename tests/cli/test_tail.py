@@ -51,7 +51,7 @@ def test_every_event_is_one_line_without_ciphertext(event: Any) -> None:
 def test_a_line_tells_time_event_stream_patient_and_fields() -> None:
     text = tail.line(decode(message(PatientAdmitted))).plain
     assert text.startswith("03-09 14:00:00  PatientAdmitted")
-    assert "patient 5c83405b" in text
+    assert "5c83405b" in text
     assert "track adult-evening" in text
     assert "member_id ‹sealed›" in text
 

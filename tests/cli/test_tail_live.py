@@ -12,8 +12,8 @@ from caretrail_contracts.envelope import PARTITIONS
 from caretrail_contracts.event import Event
 from caretrail_contracts.examples import envelope_of, example
 from caretrail_contracts.intake import PatientAdmitted, PersonRegistered, ReferralReceived
-from chassis import kafka
 
+from chassis import kafka
 from tests.cli.conftest import Run
 from tests.cli.double import serving
 

@@ -1,0 +1,207 @@
+"""`caretrail up | down | status | run | migrate | check`: the local stack and its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import screen
+from cli.options import ActorOption, JsonOption, PurposeOption
+
+ServiceArgument = Annotated[str, typer.Argument(help="intake, clinical, scheduling, billing, …")]
+RoleOption = Annotated[str, typer.Option(help="all, api, relay, consumers or timers.")]
+
+
+def run(service: ServiceArgument, role: RoleOption = "all") -> None:
+    """Run one service's process, with all roles or one of them."""
+    from importlib import import_module
+
+    from chassis.config import Settings
+    from chassis.runtime import Role
+    from chassis.serving import serve
+    from deploy.local.programs import SERVICES
+
+    if service not in SERVICES:
+        raise typer.BadParameter(f"expected one of {', '.join(SERVICES)}", param_hint="SERVICE")
+    if role not in set(Role):
+        raise typer.BadParameter(f"expected one of {', '.join(Role)}", param_hint="--role")
+    serve(import_module(f"services.{service}.app").service, Settings(), Role(role))
+
+
+def migrate(as_json: JsonOption = False) -> None:
+    """Make databases, run-time roles and tables; needs an administrator's CARETRAIL_POSTGRES_URL."""
+    from chassis.config import NotMigrated, Settings
+    from chassis.migration import migrate as make
+    from cli.problem import Problem, told
+    from deploy.local.programs import migrations
+
+    with told(as_json):
+        try:
+            made = make(Settings(), migrations())
+        except NotMigrated as error:
+            raise Problem(str(error)) from None
+    if as_json:
+        screen.print_json({"databases": sorted(made)})
+    else:
+        typer.echo(f"Migrated: {', '.join(sorted(made))}.")
+
+
+def up() -> None:
+    """Start the local stack, print its addresses, and stop it on Ctrl-C."""
+    from chassis.config import Settings
+    from cli.problem import told
+
+    with told(False):
+        asyncio.run(_up(Settings()))
+
+
+async def _up(settings: Any) -> None:
+    from cli.problem import Problem
+    from deploy.local import stack
+    from deploy.local.supervisor import NotReady
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    typer.echo("Starting PostgreSQL, Kafka and the services …")
+    try:
+        async with stack.up(settings) as found:
+            _show(found)
+            await stopping.wait()
+            typer.echo("Stopping …")
+    except (stack.AlreadyUp, NotReady) as error:
+        raise Problem(str(error)) from None
+    typer.echo("Stopped.")
+
+
+def _show(found: Any) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, url in found.urls.items():
+        table.add_row(name, url, f"{url}/docs")
+    table.add_row("kafka", found.servers.kafka_bootstrap)
+    table.add_row("postgres", "see run/stack.json under the home")
+    table.add_row("mail", str(found.home / "mailbox"))
+    screen.console().print(table)
+    typer.echo("\nReady. Ctrl-C stops everything.")
+
+
+def down(as_json: JsonOption = False) -> None:
+    """Stop the local stack of this home."""
+    from chassis.config import Settings
+    from deploy.local import stack
+
+    home = Settings().home
+    was_up = stack.stop(home)
+    deadline = time.monotonic() + 40
+    while (home / "run" / "stack.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if as_json:
+        screen.print_json({"stopped": was_up})
+    else:
+        typer.echo("Stopped." if was_up else f"No stack is running under {home}.")
+
+
+def status(as_json: JsonOption = False) -> None:
+    """Each process's state, and position and lag of each consumer."""
+    from chassis.config import Settings
+    from cli import stack_file
+    from cli.problem import told
+
+    home = Settings().home
+    with told(as_json):
+        stack_file.read(home)
+        found = {"processes": _processes(home), "consumers": _consumers(home)}
+    if as_json:
+        screen.print_json(found)
+        return
+    _table("process", ("name", "pid", "state", "port", "restarts"), found["processes"])
+    _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
+
+
+def _processes(home: Path) -> list[dict[str, Any]]:
+    from deploy.local.stack import is_alive
+
+    found = []
+    for path in sorted((home / "run").glob("*.json")):
+        entry = json.loads(path.read_text())
+        if "restarts" in entry:
+            found.append({**entry, "state": "running" if is_alive(entry["pid"]) else "dead"})
+    return found
+
+
+def _consumers(home: Path) -> list[dict[str, Any]]:
+    import httpx
+
+    from cli import stack_file
+
+    progress: dict[str, Any] = {}
+    for name, url in stack_file.read(home).services.items():
+        try:
+            progress[name] = httpx.get(f"{url}/internal/progress", timeout=5).json()
+        except (httpx.HTTPError, ValueError):
+            continue
+    return [row for own in progress.values() for row in _lags(own, progress)]
+
+
+def _lags(own: dict[str, Any], progress: dict[str, Any]) -> list[dict[str, Any]]:
+    """Records not yet applied, by source; a source whose service is silent is left out."""
+    store = max(own["consumed"].get("store", {"0": 0}).values())
+    rows = [_row(own["service"], "own store", store, own["head"], own["head"] - store)]
+    for name in own["sources"]:
+        if name not in progress:
+            continue
+        other = progress[name]
+        seen = own["consumed"].get(other["source"], {})
+        behind = [p for p, head in other["heads"].items() if seen.get(p, 0) < head]
+        position = max(seen.values(), default=0)
+        lag = sum(other["heads"][p] - seen.get(p, 0) for p in behind)
+        rows.append(_row(own["service"], name, position, other["head"], lag))
+    return rows
+
+
+def _row(service: str, source: str, position: int, head: int, lag: int) -> dict[str, Any]:
+    return {"service": service, "source": source, "position": position, "head": head, "lag": lag}
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    for column in columns:
+        numeric = column in ("pid", "port", "restarts", "position", "head", "lag")
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+    screen.console().print(table)
+
+
+def check(actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOption = False) -> None:
+    """Check that every service's store and the ledger hold the same events; exit 1 names those that differ."""
+    from uuid import uuid4
+
+    from cli import service, stack_file
+    from cli.problem import told
+    from cli.settings import CliSettings, asking_as
+
+    settings = CliSettings()
+    asking = asking_as(settings, actor or settings.actor or "operator;compliance", purpose or "HCOMPL")
+    with told(as_json):
+        stack = stack_file.read(settings.home)
+        with service.client(stack, "audit", {**asking, "Idempotency-Key": uuid4().hex}) as client:
+            found = service.answer(client.post("/integrity-checks", timeout=120))
+    if as_json:
+        screen.print_json(found)
+    elif found["verified"]:
+        typer.echo(f"Verified: {found['events']} events of {found['streams']} streams, stores and ledger alike.")
+    else:
+        _table("differences", ("service", "stream", "version", "id", "kind"), found["differences"])
+    if not found["verified"]:
+        raise typer.Exit(1)
