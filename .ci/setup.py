@@ -1,4 +1,7 @@
-"""Makes the environment in .venv from requirements.lock; needs only Python, and the network only when the lock changed."""
+"""Makes the environment in .venv from requirements.lock.
+
+Needs Python alone; needs the network only when the lock changed.
+"""
 
 import fcntl
 import hashlib
@@ -48,7 +51,9 @@ def make_venv() -> None:
     try:
         venv.create(VENV, with_pip=True, clear=VENV.exists(), symlinks=True)
     except subprocess.CalledProcessError:
-        sys.exit("this Python cannot make virtual environments with pip; on Debian or Ubuntu install python3-venv")
+        sys.exit(
+            "this Python cannot make virtual environments with pip; on Debian or Ubuntu install python3-venv"
+        )
     wanted = VENV / "uv.txt"
     wanted.write_text(uv_requirement())
     run(PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", wanted)
@@ -73,7 +78,10 @@ def run(*argv: str | Path) -> None:
 
 def main() -> None:
     if sys.version_info < OLDEST_PYTHON:
-        sys.exit(f"Caretrail needs Python 3.11 or newer; this is {sys.version.split()[0]}: run make PYTHON=python3.12")
+        sys.exit(
+            f"Caretrail needs Python 3.11 or newer, this is {sys.version.split()[0]}: "
+            "name another one, as in make setup PYTHON=python3.12"
+        )
     with (ROOT / ".ci" / "setup.py").open() as itself:
         fcntl.flock(itself, fcntl.LOCK_EX)  # two terminals may call make at once
         if is_current():
