@@ -89,7 +89,7 @@ def _show(found: Any) -> None:
     table.add_row("kafka", found.servers.kafka_bootstrap)
     table.add_row("postgres", "see run/stack.json under the home")
     table.add_row("mail", str(found.home / "mailbox"))
-    screen.console().print(table)
+    screen.out().print(table)
     typer.echo("\nReady. Ctrl-C stops everything.")
 
 
@@ -180,7 +180,7 @@ def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> 
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
-    screen.console().print(table)
+    screen.out().print(table)
 
 
 def check(actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOption = False) -> None:
@@ -200,7 +200,9 @@ def check(actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOpt
     if as_json:
         screen.print_json(found)
     elif found["verified"]:
-        typer.echo(f"Verified: {found['events']} events of {found['streams']} streams, stores and ledger alike.")
+        typer.echo(
+            f"Verified: {found['events']} events of {found['streams']} streams, stores and ledger alike."
+        )
     else:
         _table("differences", ("service", "stream", "version", "id", "kind"), found["differences"])
     if not found["verified"]:

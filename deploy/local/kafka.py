@@ -36,7 +36,8 @@ def _java(classpath: str) -> tuple[str, ...]:
 
 
 def _format(java: tuple[str, ...], settings: Path) -> None:
-    cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
+    # Standard base64url may begin with "-", which the tool reads as an option.
+    cluster = base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=").replace("-", "_")
     done = subprocess.run(
         (*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)),
         capture_output=True,

@@ -1,0 +1,1 @@
+"""The demonstration: a seeded cohort plays the whole journey through the real services in simulated time."""
