@@ -25,14 +25,16 @@ DISCHARGED = "discharged"
 @policies.on(PatientAdmitted)
 def when_patient_admitted(event: PatientAdmitted, about: Envelope) -> Iterator[Reaction]:
     """A seat in each group of the track."""
-    seat = SeatInTrack(patient=event.patient, episode=event.episode, track=event.track)
+    seat = SeatInTrack(
+        patient=event.patient, episode=event.episode, track=event.track, starts_on=event.admitted_on
+    )
     yield Timer(f"place-{event.episode}", about.recorded_at + SETTLES_IN, seat)
 
 
 @policies.on(PatientDischarged)
 def when_patient_discharged(event: PatientDischarged, about: Envelope) -> Iterator[Reaction]:
     """Seats are free for others."""
-    end = EndPlacement(episode=event.episode, reason=DISCHARGED)
+    end = EndPlacement(episode=event.episode, reason=DISCHARGED, ends_on=event.discharged_on)
     yield Timer(f"release-{event.episode}", about.recorded_at + SETTLES_IN, end)
 
 

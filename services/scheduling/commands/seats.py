@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from uuid import UUID
 
 from caretrail_contracts.codes import Code
@@ -24,11 +25,12 @@ UNKNOWN_TRACK, NO_GROUPS = "unknown-track", "no-groups"
 
 
 class SeatInTrack(Command):
-    """A patient of an episode is to have a seat in each group of a track."""
+    """A patient of an episode is to have a seat in each group of a track, from a date (today) on."""
 
     patient: UUID
     episode: UUID
     track: Code
+    starts_on: date | None = None
 
 
 @handlers.handles(SeatInTrack)
@@ -79,16 +81,17 @@ def _enroll(command: SeatInTrack, group: Group, work: Work) -> None:
         position = group.wait(enrollment, work.now)
         fact = WaitlistEntryAdded.model_validate({**who, "position": position})
     else:
-        starts_on = group.on(work.now)
+        starts_on = command.starts_on or group.on(work.now)
         fact = PatientEnrolledInGroup.model_validate({**who, "seat": seat, "starts_on": starts_on})
     work.add(Enrollment.first(fact, work.now))
 
 
 class EndPlacement(Command):
-    """An episode has no place in its track any more."""
+    """An episode has no place in its track any more; its seats end on a date (today)."""
 
     episode: UUID
     reason: Code
+    ends_on: date | None = None
 
 
 @handlers.handles(EndPlacement)
@@ -102,7 +105,7 @@ async def end_placement(command: EndPlacement, work: Work) -> None:
         group = await work.load(Group, id)
         enrollment = await work.load(Enrollment, enrollment_id(command.episode, id))
         group.leave(enrollment.id, work.now)
-        enrollment.end(command.reason, group.on(work.now), work.now)
+        enrollment.end(command.reason, command.ends_on or group.on(work.now), work.now)
         await _promote(group, work)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from caretrail_contracts.scheduling import GroupSeriesScheduled, TrackOpened
+from datetime import date, time
+
+from caretrail_contracts.codes import Code, Label, Minutes, Npi, TimeZone
+from caretrail_contracts.scheduling import GroupSeriesScheduled, TrackOpened, Weekday
 
 from chassis.command import Command, Work
 from chassis.refusal import AlreadyExists
 from services.scheduling.commands.registry import handlers
-from services.scheduling.domain.group import Group
+from services.scheduling.domain.group import Group, group_id
 from services.scheduling.domain.refusals import SeriesEmpty, SeriesTooLong
 from services.scheduling.domain.series import SESSIONS_MAX, dates, meetings
 from services.scheduling.domain.session import Session
@@ -31,9 +34,18 @@ async def open_track(command: OpenTrack, work: Work) -> None:
 
 
 class ScheduleGroup(Command):
-    """A group of a track with its weekly pattern."""
+    """A group of a track with its weekly pattern; ``starts`` is local time in ``time_zone``."""
 
-    series: GroupSeriesScheduled
+    track: Code
+    name: Label
+    weekdays: tuple[Weekday, ...]
+    starts: time
+    minutes: Minutes
+    time_zone: TimeZone
+    capacity: int
+    facilitator: Npi
+    first_on: date
+    last_on: date
 
 
 @handlers.handles(ScheduleGroup)
@@ -41,17 +53,19 @@ async def schedule_group(command: ScheduleGroup, work: Work) -> None:
     """The group, its place in the track, and each of its sessions.
 
     Patients who were placed in the track before get no seat in it. Raises NotFound, AlreadyExists,
-    SiteDiffers, SeriesEmpty, SeriesTooLong.
+    SeriesEmpty, SeriesTooLong.
     """
-    series = command.series
-    track = await work.load(Track, track_id(series.track))
+    track = await work.load(Track, track_id(command.track))
+    site = track.particulars.site
+    id = group_id(command.track, command.name, command.first_on)
+    series = GroupSeriesScheduled.model_validate({**dict(command), "group": id, "site": site})
     check_length(series)
     if await work.find(Group, series.group):
         raise AlreadyExists(kind=Group.category, id=series.group)
-    track.add(series.group, series.site, work.now)
+    track.add(series.group, work.now)
     work.add(Group.schedule(series, work.now))
     for starts_at, ends_at in meetings(series):
-        work.add(Session.schedule(series.group, starts_at, ends_at, work.now))
+        work.add(Session.schedule(series.group, starts_at, ends_at, work.now)).site = site
 
 
 def check_length(series: GroupSeriesScheduled) -> None:

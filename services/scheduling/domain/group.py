@@ -18,7 +18,13 @@ from caretrail_contracts.scheduling import (
 )
 
 from chassis.aggregate import Aggregate
+from chassis.ids import derive
 from services.scheduling.domain.series import local_date
+
+
+def group_id(track: str, name: str, first_on: date) -> UUID:
+    """The id of a group, from its track, its name and the first day of its series."""
+    return derive("group", track, name, first_on)
 
 
 class Group(Aggregate):

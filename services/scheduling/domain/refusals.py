@@ -21,12 +21,6 @@ class SeriesTooLong(Refusal):
     at = "/last_on"
 
 
-class SiteDiffers(Refusal):
-    """Track {track} belongs to site {site}: expected a group of the same site."""
-
-    at = "/site"
-
-
 class PlacementHasEnded(Refusal):
     """Episode {episode} was placed and its placement has ended: admit the patient again."""
 

@@ -12,7 +12,7 @@ from caretrail_contracts.scheduling import GroupAddedToTrack, TrackOpened
 
 from chassis.aggregate import Aggregate
 from chassis.ids import derive
-from services.scheduling.domain.refusals import SiteDiffers, TrackDiffers
+from services.scheduling.domain.refusals import TrackDiffers
 
 
 def track_id(track: str) -> UUID:
@@ -45,9 +45,13 @@ class Track(Aggregate):
         if fact != self.opened:
             raise TrackDiffers(track=fact.track)
 
-    def add(self, group: UUID, site: str, at: datetime) -> None:
-        """A group belongs to the track. Raises SiteDiffers."""
-        if site != self.site and self.opened:
-            raise SiteDiffers(track=self.opened.track, site=self.site)
+    @property
+    def particulars(self) -> TrackOpened:
+        """The track as it was opened."""
+        assert self.opened is not None
+        return self.opened
+
+    def add(self, group: UUID, at: datetime) -> None:
+        """A group belongs to the track."""
         if group not in self.groups:
             self.record(GroupAddedToTrack(group=group), at)

@@ -1,0 +1,1 @@
+"""What scheduling shows: tracks and groups, rosters, waitlists, sessions, attendance, the weekly dose."""
