@@ -20,10 +20,10 @@ from chassis.batch import Batch
 from chassis.clock import Clock
 from chassis.database import LOST, Connection, Database
 from chassis.parking import Parking
-from chassis.postgres import Appender
-from chassis.projection import Archive, Projection
 from chassis.policy import Policy
 from chassis.positions import Fenced
+from chassis.postgres import Appender
+from chassis.projection import Archive, Projection
 from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.telemetry import EVENTS_APPLIED

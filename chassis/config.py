@@ -61,5 +61,6 @@ def database_url(settings: Settings, name: str) -> str:
         return str(json.loads(path.read_text())[name])
     except (FileNotFoundError, KeyError):
         raise NotMigrated(
-            f"no database of {name} is known: run `caretrail migrate`, or set CARETRAIL_{name.upper()}_DATABASE_URL"
+            f"no database of {name} is known: run `caretrail migrate`, "
+            f"or set CARETRAIL_{name.upper()}_DATABASE_URL"
         ) from None

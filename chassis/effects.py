@@ -55,6 +55,7 @@ class Effects:
 
     async def _take(self, message: KafkaMessage) -> None:
         raw = message.raw_message
+        assert not isinstance(raw, tuple)
         headers = dict(raw.headers)
         effects = self._by_type.get(headers.get("ce_type", b"").decode(errors="replace"), [])
         if not effects:

@@ -97,6 +97,10 @@ class Caller:
             repeated=answer.repeated,
         )
 
+    async def owner(self, scope: str, key: str) -> UUID | None:
+        """Who holds a reserved key."""
+        return await self._ground.store.owner(scope, key)
+
     async def seal(self, owner: UUID | str, value: T) -> Sealed[T]:
         """Seal a value under its owner's key."""
         return await self._ground.doors.seal(owner, value)
@@ -106,6 +110,11 @@ class Caller:
     ) -> list[Any | Erased]:
         """Open values; the access is recorded before they are returned."""
         return await self._ground.open(self._look(), patient, sealed, resource)
+
+    async def note_access(self, patient: UUID | None, *, resource: str) -> None:
+        """Record that the caller is shown something of a patient's, sealed values apart."""
+        access = AccessRecorded(resource=resource, action="read", kinds=())
+        await self._ground.note(self._look(), "access", access, patient)
 
     async def refuse(
         self, rule: str, detail: str, places: tuple[Place, ...], *, status: int = 422
@@ -118,7 +127,7 @@ class Caller:
         return Problem(status, rule, detail, places)
 
     def _look(self) -> Cause:
-        """The cause of a look or a refusal: repeated requests with a key give one record, others each their own."""
+        """The cause of a look or a refusal: one for repeats with a key, else a new one each time."""
         key = self._request.headers.get("idempotency-key") or uuid4()
         route = (self._request.method, self._request.url.path)
         id = derive(self._ground.service.name, "look", self.actor.id, *route, key, self._digest.hex())

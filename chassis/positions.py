@@ -11,7 +11,6 @@ from psycopg.errors import UniqueViolation
 from chassis.database import Connection, Database
 from chassis.telemetry import CONSUMED_POSITION
 
-
 OWN = "store"
 """Where a service's own store stands among its topics; it has one partition."""
 

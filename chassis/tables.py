@@ -25,14 +25,14 @@ def definition(table: Table) -> sql.Composed:
     columns.append(sql.SQL("primary key ({})").format(_names(table.key)))
     made = sql.SQL("create table {} ({});").format(sql.Identifier(table.name), sql.SQL(", ").join(columns))
     indexes = [
-        sql.SQL("create index on {} ({});").format(sql.Identifier(table.name), sql.SQL(index))  # type: ignore[arg-type]
+        sql.SQL("create index on {} ({});").format(sql.Identifier(table.name), sql.SQL(index))
         for index in table.indexes
     ]
     return made + sql.Composed(indexes)
 
 
 def _column(name: str, kind: str) -> tuple[sql.Identifier, sql.SQL]:
-    return sql.Identifier(name), sql.SQL(kind)  # type: ignore[arg-type]
+    return sql.Identifier(name), sql.SQL(kind)
 
 
 def _names(names: Iterable[str]) -> sql.Composed:
@@ -130,7 +130,7 @@ def _upsert_statement(
 
 def _arrays(table: Table, columns: tuple[str, ...]) -> sql.Composed:
     kinds = table.columns
-    return sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(kinds[column])) for column in columns)  # type: ignore[arg-type]
+    return sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(kinds[column])) for column in columns)
 
 
 def _stored(value: Any, kind: str) -> Any:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Calling
-from services.notifications.api.paging import After, Limit, Page, page
+from chassis.paging import After, Limit, Page, page
 from services.notifications.commands.preferences import OptIn, OptOut
 from services.notifications.domain.message import Status
 

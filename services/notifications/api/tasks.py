@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Caller, Calling
+from chassis.paging import After, Limit, Page, page
 from chassis.problems import Problem
 from chassis.refusal import NotFound
-from services.notifications.api.paging import After, Limit, Page, page
 from services.notifications.commands.tasks import AcknowledgeTask, CompleteTask
 
 router = APIRouter()
