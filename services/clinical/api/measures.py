@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Calling
 from chassis.ids import derive
-from services.clinical.api.paging import After, Limit, Page, page
+from chassis.paging import After, Limit, Page, page
 from services.clinical.api.patients import require_patient
 from services.clinical.commands.measures import AdministerMeasure
 from services.clinical.domain.instruments import asks_for_suicide_screen

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Calling
+from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
-from services.clinical.api.paging import After, Limit, Page, page
 from services.clinical.api.patients import CLOSED, seal_words, words
 from services.clinical.commands.notes import SignNote, WithdrawNote
 from services.clinical.domain.note import note_id

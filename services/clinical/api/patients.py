@@ -37,7 +37,7 @@ async def require_patient(caller: Caller, patient: UUID) -> None:
 async def words(
     caller: Caller, patient: UUID, sealed: dict[str, Any] | None, *, resource: str, opened: bool
 ) -> str | None:
-    """A kept text as the caller may see it: closed, or opened with the access recorded; None where none is."""
+    """A kept text as the caller may see it: closed, or opened with the access recorded; None if none."""
     if sealed is None or not opened:
         return None if sealed is None else CLOSED
     [text] = await caller.open(patient, [Sealed[FreeText].model_validate(sealed)], resource=resource)

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Calling
+from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
-from services.clinical.api.paging import After, Limit, Page, page
 from services.clinical.api.patients import require_patient, seal_words, words
 from services.clinical.commands.risk import ScreenRisk, StateRisk
 from services.clinical.domain.instruments import ScreenAnswer, ScreenForm, suicide_risk
@@ -95,16 +95,16 @@ class RiskOut(BaseModel):
 
 
 BOARD = b"""
-select patient, coalesce(level, screen_level) as level, since, rationale as sealed, screen_asked_at, screened_at,
-    screen_level, position
+select patient, coalesce(level, screen_level) as level, since, rationale as sealed, screen_asked_at,
+    screened_at, screen_level, position
 from risk_board
 where position > %s and (%s::text is null or coalesce(level, screen_level) = %s)
     and (%s::boolean is null or (screen_asked_at is not null) = %s)
 order by position limit %s
 """
 ONE = b"""
-select patient, coalesce(level, screen_level) as level, since, rationale as sealed, screen_asked_at, screened_at,
-    screen_level, position
+select patient, coalesce(level, screen_level) as level, since, rationale as sealed, screen_asked_at,
+    screened_at, screen_level, position
 from risk_board where patient = %s
 """
 """A screen that changed nothing found no risk: its level is the patient's."""
