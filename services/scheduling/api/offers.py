@@ -1,0 +1,137 @@
+"""Configuration by staff: tracks, groups, and placements that no admission made."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from caretrail_contracts.codes import Code, Label, Npi, TimeZone
+from caretrail_contracts.scheduling import TrackOpened, Weekday
+from fastapi import APIRouter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from chassis.http import Accepted, Calling
+from services.scheduling.commands.seats import SeatInTrack
+from services.scheduling.commands.tracks import OpenTrack, ScheduleGroup
+from services.scheduling.domain.group import group_id
+
+router = APIRouter()
+
+_TRACK: JsonDict = {
+    "track": "adult-evening",
+    "site": "main",
+    "name": "Adults, evening",
+    "weekly_minutes": 540,
+}
+_GROUP: JsonDict = {
+    "track": "adult-evening",
+    "name": "Relapse prevention A",
+    "weekdays": ["MO", "WE", "FR"],
+    "starts": "18:00",
+    "minutes": 180,
+    "time_zone": "America/New_York",
+    "capacity": 12,
+    "facilitator": "1234567893",
+    "first_on": "2026-03-02",
+    "last_on": "2026-05-29",
+}
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("expected an IANA time zone, such as America/New_York") from None
+    return name
+
+
+def _local(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("expected a local time without an offset, such as 18:00")
+    return value
+
+
+class TrackIn(BaseModel):
+    """A track: its code, its site, and how many minutes a week its patients are to attend."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_TRACK]})
+
+    track: Code
+    site: Code
+    name: Label
+    weekly_minutes: Annotated[int, Field(ge=1, le=10_080)]
+
+
+class GroupIn(BaseModel):
+    """A group: a weekly pattern (RFC 5545 weekdays) from a first to a last date, in local time."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_GROUP]})
+
+    track: Code
+    name: Label
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)]
+    starts: Annotated[time, AfterValidator(_local)]
+    minutes: Annotated[int, Field(ge=1, le=720)]
+    time_zone: Annotated[TimeZone, AfterValidator(_known_zone)]
+    capacity: Annotated[int, Field(ge=1, le=100)]
+    facilitator: Npi
+    first_on: date
+    last_on: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> GroupIn:
+        if self.last_on < self.first_on:
+            raise ValueError("expected last_on on or after first_on")
+        if len(set(self.weekdays)) < len(self.weekdays):
+            raise ValueError("expected each weekday once")
+        return self
+
+
+class GroupAccepted(Accepted):
+    """The group's id, beside what the command led to."""
+
+    group: UUID
+
+
+class PlacementIn(BaseModel):
+    """A patient's episode that is to have seats in a track's groups, from a date (today) on."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "patient": "5f0c2d3e-1b7a-5a4e-9f0e-7b1f6a3c2d11",
+                    "episode": "7c1d2e3f-4a5b-5c6d-8e7f-0a1b2c3d4e5f",
+                    "starts_on": "2026-03-02",
+                }
+            ]
+        },
+    )
+
+    patient: UUID
+    episode: UUID
+    starts_on: date | None = None
+
+
+@router.post("/tracks", status_code=201)
+async def open_track(body: TrackIn, caller: Calling) -> Accepted:
+    """Open a track; the same again is no news."""
+    return await caller.execute(OpenTrack(track=TrackOpened.model_validate(dict(body))))
+
+
+@router.post("/groups", status_code=201)
+async def schedule_group(body: GroupIn, caller: Calling) -> GroupAccepted:
+    """Schedule a group of a track and each of its sessions."""
+    done = await caller.execute(ScheduleGroup.model_validate(dict(body)))
+    group = group_id(body.track, body.name, body.first_on)
+    return GroupAccepted(**done.model_dump(), group=group)
+
+
+@router.post("/tracks/{track}/placements", status_code=201)
+async def place(track: str, body: PlacementIn, caller: Calling) -> Accepted:
+    """Place an episode by hand, such as one that was rejected while its track was not open yet."""
+    return await caller.execute(SeatInTrack.model_validate({**dict(body), "track": track}))

@@ -1,0 +1,13 @@
+"""All routes of scheduling."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.scheduling.api import attendance, lists, offers, sessions
+
+router = APIRouter()
+router.include_router(offers.router)
+router.include_router(sessions.router)
+router.include_router(attendance.router)
+router.include_router(lists.router)
