@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from caretrail_contracts import catalogue
-from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from caretrail_contracts.binding import PREFIX
+from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers, to_headers
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event, UnknownEvent
 from caretrail_contracts.sealed import Sealed, sealed_values
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cli import screen
 
 KNOWN = len(catalogue.MODULES)
 """Modules of events that are loaded, so that every type is known."""
 
-_ENVELOPE = TypeAdapter(Envelope)
+NOT_SHOWN = frozenset({"content-type", "specversion", "dataschema", "partitionkey", "prev"})
+"""Attributes that say nothing of the event."""
 
 
 class Message(Protocol):
@@ -55,14 +57,20 @@ class Decoded:
         place[int(last) if isinstance(place, list) else last] = value
 
     def as_json(self) -> dict[str, Any]:
-        """The message for programs: envelope fields, the event, and where the message lies."""
+        """The message for programs: its CloudEvents attributes, the event, and where the message lies."""
         found: dict[str, Any] = {"topic": self.topic, "partition": self.partition, "offset": self.offset}
         if self.envelope:
-            found |= _ENVELOPE.dump_python(self.envelope, mode="json")
-            found |= {"partition": self.partition}
+            found = attributes_of(self.envelope) | {"service": self.envelope.service} | found
         if self.trouble:
             return found | {"problem": self.trouble}
         return found | {"event": self.fields}
+
+
+def attributes_of(envelope: Envelope) -> dict[str, Any]:
+    """An envelope as audit has it: attributes by their names on the wire, ``time`` as ``occurredat``."""
+    found = {name.removeprefix(PREFIX): value.decode() for name, value in to_headers(envelope, None)}
+    found["occurredat"] = found.pop("time")
+    return {name: value for name, value in found.items() if name not in NOT_SHOWN}
 
 
 def decode(message: Message) -> Decoded:

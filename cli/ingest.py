@@ -108,35 +108,29 @@ def read_remittances(name: str, content: bytes) -> list[dict[str, Any]]:
 
 
 def show_referrals(found: Sequence[Mapping[str, Any]]) -> None:
-    """Print referrals, one block each."""
+    """Print referrals, one block each, with the ids they got and whether they came before."""
     from rich.text import Text
 
     for each in found:
-        patient = each.get("patient")
-        person = patient if isinstance(patient, Mapping) else each.get("person") or {}
+        person, given = each.get("patient") or {}, each.get("caretrail") or {}
         name = " ".join(str(part) for part in (person.get("given"), person.get("family")) if part)
         rows = {
-            "patient": name or None,
+            "patient": name,
             "born": person.get("birth_date"),
-            "reason": ", ".join(each.get("reason") or []) or None,
+            "reason": ", ".join(each.get("reason") or []),
             "requester": each.get("requester"),
             "urgency": each.get("urgency"),
             "payer": each.get("payer"),
-        } | {
-            key: value
-            for key, value in each.items()
-            if key not in _REFERRAL and not isinstance(value, Mapping)
         }
-        screen.out().print(
-            Text.assemble(("referral ", screen.QUIET), (str(each.get("referral") or "—"), screen.NAME))
-        )
+        if given:
+            rows |= {"referral id": given.get("referral"), "patient id": given.get("patient")}
+        number = str(each.get("referral") or "—")
+        again = "  came before: nothing changed" if given.get("repeated") else ""
+        head = (("referral ", screen.QUIET), (number, screen.NAME), (again, screen.SEALED))
+        screen.out().print(Text.assemble(*head))
         for label, value in rows.items():
-            shown = "—" if value is None else str(value)
-            screen.out().print(Text.assemble((f"  {label:<11}", screen.QUIET), shown))
+            screen.out().print(Text.assemble((f"  {label:<13}", screen.QUIET), str(value or "—")))
     _count(len(found), "referral")
-
-
-_REFERRAL = frozenset({"referral", "patient", "reason", "requester", "urgency", "payer"})
 
 
 def show_remittances(found: Sequence[Mapping[str, Any]]) -> None:

@@ -82,10 +82,10 @@ def _wide(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
         column.no_wrap = True
     table.columns[0].justify, table.columns[3].ratio = "right", 1
     for number, item in enumerate(items, start=1):
-        learned = AT_ONCE if late(item) == AT_ONCE else _minute(item["recorded_at"])
+        learned = AT_ONCE if late(item) == AT_ONCE else _minute(item["recordedat"])
         facts = Group(*(part for part in (_head(item), fields_of(item)) if part))
         by = _by(item).replace(" (", "\n(", 1)
-        table.add_row(str(number), _minute(item["occurred_at"]), learned, facts, by, cause_of(item, causes))
+        table.add_row(str(number), _minute(item["occurredat"]), learned, facts, by, cause_of(item, causes))
     return table
 
 
@@ -100,19 +100,18 @@ def _narrow(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
     for number, item in enumerate(items, start=1):
         who = Text.assemble("by ", _by(item), "  cause ", cause_of(item, causes), style=screen.QUIET)
         lines = Group(*(part for part in (_head(item), fields_of(item), who) if part))
-        table.add_row(str(number), _minute(item["occurred_at"]), late(item), lines)
+        table.add_row(str(number), _minute(item["occurredat"]), late(item), lines)
     return table
 
 
 def service_of(item: Mapping[str, Any]) -> str:
     """The service that recorded an event."""
-    parts = str(item.get("source", "")).split(":")
-    return parts[2] if len(parts) > 2 else str(item.get("service", "?"))
+    return str(item.get("service", "?"))
 
 
 def late(item: Mapping[str, Any]) -> str:
     """How long after it was true it was learned; within a minute that is at once."""
-    gap = _instant(item["recorded_at"]) - _instant(item["occurred_at"])
+    gap = _instant(item["recordedat"]) - _instant(item["occurredat"])
     if abs(gap) < timedelta(minutes=1):
         return AT_ONCE
     return f"{'+' if gap > timedelta(0) else '-'}{_span(abs(gap))}"
@@ -120,7 +119,7 @@ def late(item: Mapping[str, Any]) -> str:
 
 def cause_of(item: Mapping[str, Any], causes: Mapping[str, str]) -> str:
     """The number of the event that caused this one, else its short id; a dash where a person did."""
-    cause = item.get("causation_id")
+    cause = item.get("causationid")
     if cause is None:
         return "—"
     return f"#{causes[cause]}" if cause in causes else str(cause)[:8]
@@ -150,8 +149,7 @@ def _head(item: Mapping[str, Any]) -> Text:
 
 
 def _by(item: Mapping[str, Any]) -> str:
-    actor = item.get("actor") or {}
-    who, role = str(actor.get("id", "?")), str(actor.get("role", "?"))
+    who, role = str(item.get("actorid", "?")), str(item.get("actorrole", "?"))
     why = str(item.get("purpose", ""))
     return f"{role} {why}".strip() if who == role else f"{who} ({role}) {why}".strip()
 

@@ -96,6 +96,15 @@ def test_referrals_are_posted_together_with_a_key_and_a_name(run: Run, stack: An
     assert asked.headers["caretrail-actor"] == "ana;coordinator"
 
 
+def test_a_referral_that_came_before_says_so(run: Run, stack: Any, referral: Path) -> None:
+    ids = {"referral": "398ad50c", "patient": "5c83405b", "known": True, "repeated": True}
+    with serving(lambda asked: (201, [{**ANSWER, "caretrail": ids}])) as intake:
+        stack(intake=intake.url)
+        answer = run("ingest", "referral", referral, columns=80)
+    for shown in ("came before: nothing changed", "398ad50c", "5c83405b", "Ana Alvarez"):
+        assert shown in answer.stdout
+
+
 def test_a_remittance_is_posted_byte_for_byte_and_shown(run: Run, stack: Any, remittance: Path) -> None:
     with serving(lambda asked: (201, {"remittances": [REMITTANCE]})) as billing:
         stack(billing=billing.url)

@@ -59,8 +59,9 @@ def test_a_line_tells_time_event_stream_patient_and_fields() -> None:
 def test_the_json_holds_envelope_and_event_with_sealed_values_hidden() -> None:
     found = json.loads(json.dumps(decode(message(PersonRegistered)).as_json(), default=str))
     assert found["type"] == "caretrail.intake.PersonRegistered"
-    assert found["actor"] == {"id": "staff-7", "role": "coordinator"}
-    assert found["recorded_at"].endswith("Z")
+    assert (found["actorid"], found["actorrole"]) == ("staff-7", "coordinator")
+    assert (found["service"], found["partition"], found["offset"]) == ("intake", 3, 17)
+    assert found["recordedat"].endswith("Z")
     assert found["event"]["name"] == "‹sealed›"
     assert found["event"]["time_zone"] == "America/New_York"
 

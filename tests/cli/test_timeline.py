@@ -10,7 +10,7 @@ from caretrail_contracts.examples import envelope_of, example
 from caretrail_contracts.intake import PatientAdmitted, PersonRegistered, ReferralAccepted, ReferralReceived
 from caretrail_contracts.scheduling import SessionAttended
 
-from cli.decoded import _ENVELOPE
+from cli.decoded import attributes_of
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, serving
 
@@ -18,8 +18,9 @@ PATIENT = str(envelope_of(PatientAdmitted).patient)
 
 
 def item(event: Any, **changes: Any) -> dict[str, Any]:
-    envelope = _ENVELOPE.dump_python(envelope_of(event), mode="json")
-    return {**envelope, "event": json.loads(example(event).to_bytes()), **changes}
+    envelope = envelope_of(event)
+    body = json.loads(example(event).to_bytes())
+    return {**attributes_of(envelope), "service": envelope.service, "event": body, **changes}
 
 
 OTHER = str(envelope_of(ReferralAccepted).command_id)
@@ -28,11 +29,11 @@ ITEMS = [
     FIRST,
     item(ReferralReceived),
     item(ReferralAccepted, patient=PATIENT),
-    item(PatientAdmitted, causation_id=FIRST["id"], actor={"id": "intake", "role": "service"}),
+    item(PatientAdmitted, causationid=FIRST["id"], actorid="intake", actorrole="service"),
     item(
         SessionAttended,
-        recorded_at="2026-03-11T17:00:00.000012Z",
-        causation_id=OTHER,
+        recordedat="2026-03-11T17:00:00.000012Z",
+        causationid=OTHER,
     ),
 ]
 
