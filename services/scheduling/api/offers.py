@@ -20,7 +20,7 @@ from services.scheduling.domain.group import group_id
 
 router = APIRouter()
 
-_TRACK: JsonDict = {
+_TRACK: JsonDict = {"track": "adult-evening", "site": "main", "name": "Adults", "weekly_minutes": 540}
     "track": "adult-evening",
     "site": "main",
     "name": "Adults, evening",

@@ -11,8 +11,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.http import Accepted, Calling
+from chassis.paging import After, Limit, Page, page
 from services.scheduling.api.attendance import EPISODE, EXCUSED, PATIENT, MemberIn
-from services.scheduling.api.paging import After, Limit, Page, page
 from services.scheduling.commands.sessions import CancelSession, CloseSession, MemberFacts
 
 router = APIRouter()
