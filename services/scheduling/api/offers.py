@@ -21,11 +21,6 @@ from services.scheduling.domain.group import group_id
 router = APIRouter()
 
 _TRACK: JsonDict = {"track": "adult-evening", "site": "main", "name": "Adults", "weekly_minutes": 540}
-    "track": "adult-evening",
-    "site": "main",
-    "name": "Adults, evening",
-    "weekly_minutes": 540,
-}
 _GROUP: JsonDict = {
     "track": "adult-evening",
     "name": "Relapse prevention A",
