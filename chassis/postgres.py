@@ -87,7 +87,36 @@ class Appender:
         return [_result(commit, row) for commit, row in zip(commits, rows, strict=True)]
 
 
-_COLUMNS = ["command_id", "digest", "streams", "refusal", "expected_ord", "expected_stream", "expected_version", "wanted_ord", "wanted_scope", "wanted_key", "wanted_owner", "ord", "id", "stream", "stream_version", "type", "version", "occurred_at", "recorded_at", "site", "patient", "actor_id", "actor_role", "purpose", "correlation_id", "causation_id", "partition", "body"]
+_COLUMNS = [
+    "command_id",
+    "digest",
+    "streams",
+    "refusal",
+    "expected_ord",
+    "expected_stream",
+    "expected_version",
+    "wanted_ord",
+    "wanted_scope",
+    "wanted_key",
+    "wanted_owner",
+    "ord",
+    "id",
+    "stream",
+    "stream_version",
+    "type",
+    "version",
+    "occurred_at",
+    "recorded_at",
+    "site",
+    "patient",
+    "actor_id",
+    "actor_role",
+    "purpose",
+    "correlation_id",
+    "causation_id",
+    "partition",
+    "body",
+]
 
 
 def _command_columns(columns: dict[str, list[Any]], commit: Commit) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import Any
@@ -44,6 +44,9 @@ from chassis.watching import Watcher
 log = structlog.get_logger(__name__)
 
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
 class Role(StrEnum):
     """What a process does; ``all`` by default."""
 
@@ -68,7 +71,7 @@ class Runtime:
         self.service, self.settings, self.role = service, settings, role
         self.topic = topic_of(service.name, settings.topic_prefix)
         self._stack = AsyncExitStack()
-        self._work: list[tuple[str, Coroutine[Any, Any, None]]] = []
+        self._work: list[tuple[str, Work]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.store_feed: StoreFeed | None = None
         self.topic_feed: TopicFeed | None = None
@@ -95,10 +98,10 @@ class Runtime:
         await self._stack.aclose()
         log.info("stopped", role=self.role.value)
 
-    async def _guard(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, name: str, work: Work) -> None:
         """A part that dies of a bug says so and takes the process's readiness with it."""
         try:
-            await work
+            await work()
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -152,7 +155,7 @@ class Runtime:
         ground = self.ground
         self.relay = Relay(ground.database, ground.store, self.settings.kafka_bootstrap, self.topic, owning)
         ground.store.on_commit.append(self.relay.wake)
-        self._work.append(("relay", self.relay.run()))
+        self._work.append(("relay", self.relay.run))
 
     async def _consumers(self, topics: list[str], appender: Appender) -> None:
         ground, service = self.ground, self.service
@@ -160,7 +163,7 @@ class Runtime:
         own.on_commit.append(ground.store.committed)
         self.store_feed = StoreFeed(ground.database, ground.store, own, await self._owning("store", [OWN]))
         ground.store.on_commit.append(self.store_feed.wake)
-        self._work.append(("store-feed", self.store_feed.run()))
+        self._work.append(("store-feed", self.store_feed.run))
         if topics:
             others = Applier(service, ground.database, appender, ground.clock)
             others.on_commit.append(ground.store.committed)
@@ -168,22 +171,22 @@ class Runtime:
             self.topic_feed = TopicFeed(
                 ground.database, others, owning, self.settings.kafka_bootstrap, self._keep_broken
             )
-            self._work.append(("topic-feed", self.topic_feed.run()))
+            self._work.append(("topic-feed", self.topic_feed.run))
         if service.effects:
             self.effects = Effects(ground, self.settings.kafka_bootstrap, self.topic)
-            self._work.append(("effects", self.effects.run()))
+            self._work.append(("effects", self.effects.run))
 
     async def _timers(self, appender: Appender) -> None:
         ground, service = self.ground, self.service
         owning = await self._owning("timers", [TIMERS])
         timers = Timers(service, ground.database, appender, ground.clock, owning)
         timers.on_commit.append(ground.store.committed)
-        self._work.append(("timers", timers.run()))
+        self._work.append(("timers", timers.run))
         for watch in service.watches:
             watching = await self._owning(f"watch-{watch.name}", [f"watch:{watch.name}"])
             watcher = Watcher(ground, watch, watching)
             self.watchers.append(watcher)
-            self._work.append((f"watch-{watch.name}", watcher.run()))
+            self._work.append((f"watch-{watch.name}", watcher.run))
 
     async def _keep_broken(
         self, topic: str, partition: int, offset: int, error: BrokenHeader, body: bytes

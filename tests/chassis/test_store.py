@@ -107,7 +107,9 @@ async def test_a_stream_that_moved_on_is_a_conflict_and_nothing_is_written(store
 
 
 async def test_concurrent_writers_of_one_stream_win_once_each_version(store: Store) -> None:
-    results = await asyncio.gather(*(store.append(commit("hot-1")) for _ in range(20)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(store.append(commit("hot-1")) for _ in range(20)), return_exceptions=True
+    )
     assert sum(not isinstance(result, Exception) for result in results) == 1
     assert sum(isinstance(result, Conflict) for result in results) == 19
 

@@ -1,0 +1,173 @@
+"""The chassis on real Kafka and PostgreSQL: exactly once in effect, parking, timers, idempotence."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from caretrail_contracts.envelope import topic_of
+from chassis.clock import SharedClock
+from chassis.kafka import producer
+
+from tests.chassis import toy
+from tests.conftest import Run
+from tests.running import Running
+
+pytestmark = pytest.mark.servers
+
+
+async def counts(run: Running) -> dict[str, tuple[int, int]]:
+    rows = await run.runtime("scheduling").ground.database.rows("select * from counts")
+    return {str(row["patient"]): (row["received"], row["accepted"]) for row in rows}
+
+
+async def types(run: Running, service: str) -> list[str]:
+    records = await run.runtime(service).ground.store.read(0, 1000)
+    return [record.envelope.type.rpartition(".")[2] for record in records]
+
+
+async def test_an_event_reaches_the_other_services_projection_and_policy_once(running: Run) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        patients = [str(uuid4()) for _ in range(20)]
+        await asyncio.gather(*(run.post("intake", "/referrals", {"patient": p}) for p in patients))
+        await run.settle()
+        assert await counts(run) == dict.fromkeys(patients, (1, 0))
+        assert await types(run, "scheduling") == ["EnrollmentRejected"] * 20
+
+
+async def test_after_a_restart_nothing_is_applied_twice(running: Run) -> None:
+    patient = str(uuid4())
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        assert await counts(run) == {patient: (2, 0)}
+        assert len(await types(run, "scheduling")) == 2
+
+
+async def test_a_relay_that_repeats_after_a_crash_changes_nothing(running: Run) -> None:
+    patient = str(uuid4())
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        await run.runtime("intake").ground.database.rows(
+            "update relay_mark set position = 0 returning position"
+        )
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        assert await counts(run) == {patient: (2, 0)}
+
+
+async def test_a_topic_that_was_lost_is_read_from_the_beginning_and_filtered(running: Run) -> None:
+    patient = str(uuid4())
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        await run.runtime("intake").ground.database.rows(
+            "update relay_mark set position = 0 returning position"
+        )
+        positions = run.runtime("scheduling").ground.database
+        moved = "update positions set kafka_offset = kafka_offset + 7 where topic <> 'store' returning topic"
+        await positions.rows(moved)
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        assert await counts(run) == {patient: (2, 0)}
+
+
+async def test_poison_parks_one_key_of_one_handler_and_the_rest_flows(running: Run) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        sick, well = str(uuid4()), str(uuid4())
+        await run.post("intake", "/referrals", {"patient": sick, "urgency": "stat"})
+        await run.post("intake", "/referrals", {"patient": sick})
+        await run.post("intake", "/referrals", {"patient": well})
+        await run.settle()
+        assert await counts(run) == {well: (1, 0)}
+        found = await types(run, "scheduling")
+        assert found.count("EnrollmentRejected") == 3, "the policy is another handler: it goes on"
+        assert found.count("RecordParked") == 1
+        rows = await run.runtime("scheduling").ground.database.rows("select * from parked order by id")
+        assert [(row["handler"], row["key"], row["error"]) for row in rows] == [
+            ("Counts", sick, "KeyError"),
+            ("Counts", sick, "waits"),
+        ]
+
+
+async def test_a_timer_fires_once_when_the_shared_clock_reaches_it(running: Run, tmp_path: Path) -> None:
+    begin = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    clock = SharedClock(tmp_path / "clock", create=begin)
+    async with running(toy.INTAKE, clock_file=tmp_path / "clock") as run:
+        await run.post("intake", "/referrals", {"patient": str(uuid4()), "urgency": "urgent"})
+        await run.settle()
+        assert await types(run, "intake") == ["ReferralReceived"]
+        clock.move(begin + timedelta(hours=1))
+        await run.settle()
+        records = await run.runtime("intake").ground.store.read(1, 10)
+        assert [r.envelope.type for r in records] == ["caretrail.intake.ReferralAccepted"]
+        assert records[0].envelope.recorded_at == begin + timedelta(hours=1)
+
+
+async def test_a_refusal_is_recorded_once_and_given_again(running: Run) -> None:
+    async with running(toy.INTAKE) as run:
+        got = (await run.post("intake", "/referrals", {"patient": str(uuid4())})).json()
+        path = f"/referrals/{got['command_id']}/accept"
+        assert (await run.post("intake", path)).status_code == 200
+        refused = [await run.post("intake", path, key="again") for _ in range(2)]
+        assert [answer.status_code for answer in refused] == [409, 409]
+        assert refused[0].json() == refused[1].json()
+        assert refused[0].json()["detail"] == "It is accepted already."
+        assert (await types(run, "intake")).count("CommandRefused") == 1
+
+
+async def test_the_same_key_with_another_body_is_refused(running: Run) -> None:
+    async with running(toy.INTAKE) as run:
+        one, other = ({"patient": str(uuid4())} for _ in range(2))
+        first = await run.post("intake", "/referrals", one, key="k")
+        again = await run.post("intake", "/referrals", one, key="k")
+        assert again.json() == {**first.json(), "repeated": True}
+        assert (await run.post("intake", "/referrals", other, key="k")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("left_out", "at"),
+    [("Caretrail-Actor", "Caretrail-Actor"), ("Caretrail-Purpose", "Caretrail-Purpose")],
+)
+async def test_nobody_acts_without_name_and_purpose(running: Run, left_out: str, at: str) -> None:
+    async with running(toy.INTAKE) as run:
+        refused = await run.post("intake", "/referrals", {"patient": str(uuid4())}, **{left_out: ""})
+        assert refused.status_code == 400
+        assert refused.json()["places"][0]["at"] == at
+
+
+async def test_a_body_over_the_limit_is_refused(running: Run) -> None:
+    async with running(toy.INTAKE, body_bytes_max=1000) as run:
+        assert (await run.post("intake", "/referrals", {"patient": "x" * 2000})).status_code == 413
+
+
+async def test_a_message_with_a_broken_header_is_recorded_and_passed_over(running: Run) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        topic = topic_of("intake", run.settings.topic_prefix)
+        sender = await producer(run.settings.kafka_bootstrap)
+        headers: list[Any] = [("ce_specversion", b"1.0"), ("ce_id", b"nonsense")]
+        await sender.send_and_wait(topic, value=b"{}", key=b"k", partition=0, headers=headers)
+        await sender.stop()
+        patients = [str(uuid4()) for _ in range(24)]
+        for patient in patients:
+            await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        assert await counts(run) == dict.fromkeys(patients, (1, 0))
+        assert (await types(run, "scheduling")).count("InputRefused") == 1
+
+
+async def test_health_and_metrics_answer(running: Run) -> None:
+    async with running(toy.INTAKE) as run:
+        assert (await run.get("intake", "/health/live")).status_code == 200
+        assert (await run.get("intake", "/health/ready")).json() == {"status": "ready", "faults": []}
+        assert "caretrail_relay_position" in (await run.get("intake", "/metrics")).text
