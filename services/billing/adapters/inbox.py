@@ -1,0 +1,162 @@
+"""What payers answer, taken from the shared folder: remittances, authorizations, appeals, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from base64 import b64encode
+from datetime import date
+from hashlib import sha256
+from typing import Annotated, Literal
+from uuid import UUID
+
+import structlog
+from caretrail_contracts.billing import ExchangeFailed
+from caretrail_contracts.codes import Units
+from caretrail_contracts.sealed import Document
+from caretrail_contracts.system import InputRefused, Place
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from chassis.command import Command
+from chassis.ids import derive
+from chassis.refusal import Refused
+from chassis.service import Office
+from services.billing.adapters.folder import Folder
+from services.billing.adapters.remittances import OWNER, RemittanceRefused, read_remittance
+from services.billing.commands.answers import (
+    KeepRefusedInput,
+    RecordAuthorizationAnswer,
+    RecordExchangeFailure,
+)
+from services.billing.commands.denials import RecordAppealDecision
+from services.billing.domain.authorization import Action
+
+KEPT_BYTES_MAX = 65_536
+"""Of a file that could not be read this much is kept."""
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CODE = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$"
+
+log = structlog.get_logger(__name__)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class AuthorizationAnswerIn(_Answer):
+    """``auth-<id>.json``: number, units and days are those certified."""
+
+    request: UUID
+    action: Action
+    number: Annotated[str, StringConstraints(max_length=50)] | None = None
+    units: Units = 0
+    starts_on: date = Field(alias="from")
+    ends_on: date = Field(alias="to")
+    reason: Annotated[str, StringConstraints(pattern=_CODE)] | None = None
+
+
+class AppealAnswerIn(_Answer):
+    """``appeal-<id>.json``."""
+
+    appeal: UUID
+    outcome: Literal["overturned", "upheld"]
+
+
+class Unreadable(Exception):
+    """A file is not what its name says."""
+
+    def __init__(self, rule: str, places: tuple[Place, ...]) -> None:
+        super().__init__(rule)
+        self.rule, self.places = rule, places
+
+
+async def look(office: Office) -> int:
+    """Take in every answer that is there; returns how many files are still with the payer or with us.
+
+    Files before the payer are counted first: it answers before it removes them, so that none goes uncounted.
+    """
+    folder = Folder(office.options.exchange_dir)
+    unanswered = await asyncio.to_thread(folder.unanswered)
+    for name in await asyncio.to_thread(folder.answers):
+        await _take(name, await asyncio.to_thread(folder.read, name), office)
+        await asyncio.to_thread(folder.take, name)
+    return unanswered + len(await asyncio.to_thread(folder.answers))
+
+
+async def _take(name: str, data: bytes, office: Office) -> None:
+    """Record one answer. What cannot be read is kept sealed; what the domain refuses is recorded as refused."""
+    key = f"{name}|{sha256(data).hexdigest()}"
+    try:
+        command = await _command(name, data, office)
+    except Unreadable as error:
+        command = await _refused(name, data, error, office)
+    try:
+        await office.execute(command, key)
+    except Refused as refused:
+        log.warning("answer_refused", file=name, rule=refused.rule)
+
+
+async def _command(name: str, data: bytes, office: Office) -> Command:
+    if name.startswith("refused-"):
+        return _failure(name)
+    if name.endswith(".835"):
+        try:
+            return (await read_remittance(data, office)).command
+        except RemittanceRefused as error:
+            raise Unreadable(error.rule, (error.place,)) from error
+    try:
+        return _json_answer(name, data)
+    except ValidationError as error:
+        raise Unreadable("AnswerUnreadable", _places(error)) from None
+
+
+def _json_answer(name: str, data: bytes) -> Command:
+    if name.startswith("auth-"):
+        given = AuthorizationAnswerIn.model_validate_json(data)
+        return RecordAuthorizationAnswer(
+            authorization=given.request,
+            action=given.action,
+            number=given.number or "",
+            units=given.units,
+            starts_on=given.starts_on,
+            ends_on=given.ends_on,
+            reason=given.reason or "none",
+        )
+    if name.startswith("appeal-"):
+        answer = AppealAnswerIn.model_validate_json(data)
+        return RecordAppealDecision(appeal=answer.appeal, outcome=answer.outcome)
+    expected = "a name such as *.835, auth-*.json, appeal-*.json or refused-*.json"
+    raise Unreadable("FileUnknown", (Place(at="file name", expected=expected),))
+
+
+def _failure(name: str) -> Command:
+    """The payer could not read a file of ours; the file's name says which."""
+    found = _ID.search(name)
+    if found is None:
+        expected = "the name of a file that we wrote"
+        raise Unreadable("FileUnknown", (Place(at="file name", expected=expected),))
+    ours = name.removeprefix("refused-")
+    kind = "authorization" if ours.startswith("auth-") else "appeal" if ours.startswith("appeal-") else "batch"
+    failure = ExchangeFailed(kind=kind, about=UUID(found[0]), patient=None, rule="RefusedByPayer")
+    return RecordExchangeFailure(failure=failure)
+
+
+def _places(error: ValidationError) -> tuple[Place, ...]:
+    return tuple(
+        Place(at="/" + "/".join(map(str, item["loc"]))[:119], expected=str(item["msg"])[:400])
+        for item in error.errors(include_input=False)[:20]
+    )
+
+
+async def _refused(name: str, data: bytes, error: Unreadable, office: Office) -> Command:
+    kept = Document(
+        media_type="application/octet-stream", content=b64encode(data[:KEPT_BYTES_MAX]).decode()
+    )
+    refused = InputRefused(
+        door=f"exchange {name}"[:120],
+        rule=error.rule,
+        places=error.places,
+        document=await office.seal(OWNER, kept),
+    )
+    return KeepRefusedInput(input=derive("refused", name, sha256(data).hexdigest()), refused=refused)
