@@ -79,6 +79,33 @@ class PersonRegistered(Event, service="intake"):
     time_zone: TimeZone = "America/New_York"
 
 
+class PersonReferred(Event, service="intake"):
+    """A person was referred; ``duplicate_of`` names the standing referral that this one repeats."""
+
+    patient: UUID
+    referral: UUID
+    source_type: SourceType
+    received_on: date
+    duplicate_of: UUID | None = None
+
+
+class EpisodeOpened(Event, service="intake"):
+    """A person's one open episode began, on the person's own stream; PatientAdmitted tells its terms."""
+
+    patient: UUID
+    episode: UUID
+    referral: UUID
+    admitted_on: date
+
+
+class EpisodeClosed(Event, service="intake"):
+    """A person's open episode ended, on the person's own stream; PatientDischarged tells how."""
+
+    patient: UUID
+    episode: UUID
+    discharged_on: date
+
+
 class ContactChanged(Event, service="intake"):
     """Where a person can be reached changed; a field that is None was removed."""
 
@@ -89,7 +116,10 @@ class ContactChanged(Event, service="intake"):
 
 
 class ReferralReceived(Event, service="intake"):
-    """Somebody asked the program to treat a person."""
+    """Somebody asked the program to treat a person.
+
+    ``payer`` is a code of the program; ``payer_name`` the words that came where no code was known.
+    """
 
     referral: UUID
     patient: UUID
@@ -98,6 +128,7 @@ class ReferralReceived(Event, service="intake"):
     urgency: Urgency
     reasons: tuple[Code, ...] = ()
     payer: Code | None = None
+    payer_name: Sealed[FreeText] | None = None
     member_id: Sealed[MemberId] | None = None
     requester: Sealed[FreeText] | None = None
     external_id: Sealed[RecordNumber] | None = None

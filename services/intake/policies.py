@@ -1,4 +1,4 @@
-"""Intake's policies: it begins the story and reacts to nobody yet."""
+"""Reactions: intake has none, since every step of a referral is a person's decision."""
 
 from __future__ import annotations
 

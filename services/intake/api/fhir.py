@@ -1,0 +1,93 @@
+"""Referrals as FHIR R4 files over HTTP: read whole, or refused whole with the place."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from caretrail_contracts.intake import SourceType
+from caretrail_contracts.system import Place
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from chassis.http import Caller, Calling
+from services.intake.adapters.fhir.errors import FhirError
+from services.intake.adapters.fhir.form import ReferralForm, as_answer
+from services.intake.adapters.fhir.referrals import read_referrals
+from services.intake.api.referral_files import body_of, number_of
+from services.intake.api.registering import Received, born_possibly, receive
+
+router = APIRouter(prefix="/referrals/fhir")
+
+
+class File(BaseModel):
+    """A file by name; files that belong together come together."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    content: str
+
+
+FILES = TypeAdapter(list[File])
+
+
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
+)
+async def take_in(
+    request: Request, caller: Calling, source_type: SourceType = SourceType.HOSPITAL
+) -> list[dict[str, Any]]:
+    """Take in the referrals of one FHIR document, or of several as ``[{"name", "content"}]``.
+
+    Answers what each file says with the ids given to it; the look is recorded. A referral that came
+    before changes nothing (``repeated``).
+    """
+    files = _files(await request.body())
+    try:
+        forms = await asyncio.to_thread(read_referrals, files)
+        bodies = [body_of(form, source_type) for form in forms]
+        _check(forms, caller)
+    except FhirError as error:
+        place = Place(
+            at=(f"{error.file}{error.pointer}" or "/")[:120],
+            expected=f"{error.what}; expected {error.expected}"[:400],
+        )
+        raise await caller.refuse(
+            "FhirRefused", "These files are no referral that can be read.", (place,)
+        ) from None
+    answers = []
+    for index, (form, body) in enumerate(zip(forms, bodies, strict=True)):
+        received = await receive(caller, body, number_of(form), step=str(index))
+        answers.append(await _answer(caller, form, received))
+    return answers
+
+
+async def _answer(caller: Caller, form: ReferralForm, received: Received) -> dict[str, Any]:
+    await caller.note_access(received.patient, resource="referral as received")
+    said = received.model_dump(include={"referral", "patient", "known", "duplicate", "repeated", "position"})
+    findings = [f"{finding.file}{finding.pointer}: {finding.what}" for finding in form.findings]
+    return {**as_answer(form), "caretrail": {**said, "findings": findings}}
+
+
+def _files(body: bytes) -> list[tuple[str, bytes]]:
+    """The files of a request: a list of named ones, else the body itself.
+
+    They are called by their place in the request: a file's own name may name a person.
+    """
+    try:
+        files = FILES.validate_json(body)
+    except ValidationError:
+        return [("", body)]
+    return [(f"/{index}/content#", file.content.encode()) for index, file in enumerate(files)]
+
+
+def _check(forms: list[ReferralForm], caller: Caller) -> None:
+    """All forms before any is taken in. Raises FhirError."""
+    for form in forms:
+        born = form.patient.birth_day
+        if born and not born_possibly(born, caller):
+            expected = "a day up to today, of a person of at most 130 years"
+            raise FhirError(form.file, form.pointer, "the person cannot be born on that day", expected)

@@ -1,0 +1,1 @@
+"""What intake decides: who a person is, what becomes of a referral, when an episode opens and closes."""
