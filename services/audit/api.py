@@ -81,6 +81,17 @@ order by recorded_at, source, position limit %s
 """
 
 
+@router.get("/totals")
+async def totals(caller: Calling) -> list[dict[str, Any]]:
+    """How many events of each type the ledger holds of each service."""
+    return await caller.rows(TOTALS)
+
+
+TOTALS = b"""
+select service, type, count(*) as events from ledger group by service, type order by service, type
+"""
+
+
 class Check(BaseModel):
     """What a comparison of every store with the ledger found."""
 

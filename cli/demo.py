@@ -1,0 +1,95 @@
+"""`caretrail demo`: a cohort plays the whole journey on real servers, and the figures that came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import screen
+
+
+def demo(
+    patients: Annotated[int, typer.Option(min=1, max=1000, help="How many patients.")] = 25,
+    weeks: Annotated[int, typer.Option(min=1, max=26, help="How many simulated weeks.")] = 12,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 1,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running; stop it with Ctrl-C.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
+) -> None:
+    """Play a cohort through referral, care, claims, denials and appeals; print what happened."""
+    from chassis.config import Settings
+    from cli.problem import told
+
+    with told(False):
+        figures = asyncio.run(_demo(Settings(), patients, weeks, seed, keep))
+    if json_file:
+        json_file.write_text(json.dumps(figures, indent=1))
+    if not figures["ledger"]["verified"]:
+        raise typer.Exit(1)
+
+
+async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool) -> dict[str, Any]:
+    from chassis.clock import SharedClock
+    from cli.problem import Problem
+    from deploy.local import stack
+    from deploy.local.demo import play
+    from deploy.local.demo.driver import NotQuiet
+    from deploy.local.supervisor import NotReady
+
+    home = settings.home.resolve()
+    if (home / "postgres").exists() and not settings.postgres_url:
+        raise Problem(
+            f"{home} holds another run already: a demonstration begins with an empty home",
+            advice=f"Name another one with CARETRAIL_HOME, or remove {home}.",
+        )
+    clock = SharedClock(home / "clock", create=play.BEGINS)
+    try:
+        with screen.out().status("Starting PostgreSQL, Kafka and the services …"):
+            running = stack.up(settings, clock=clock, seed=seed)
+            found = await running.__aenter__()
+        try:
+            figures = await play.play(found, clock, patients, weeks, seed, screen.out())
+            _print(figures)
+            if keep:
+                typer.echo("The stack runs on; Ctrl-C stops it.")
+                await asyncio.Event().wait()
+        finally:
+            await running.__aexit__(None, None, None)
+    except (stack.AlreadyUp, NotReady, NotQuiet) as error:
+        raise Problem(str(error)) from None
+    except asyncio.CancelledError:
+        typer.echo("Stopped.")
+    return figures
+
+
+def _print(figures: dict[str, Any]) -> None:
+    events = screen.new_table("service", "event", "count", title="Events")
+    events.columns[-1].justify = "right"
+    for row in figures["events"]:
+        events.add_row(row["service"], row["type"].rpartition(".")[2], f"{row['events']:,}")
+    screen.out().print(events)
+    facts = screen.new_table("what", "figure", title="Outcome")
+    facts.columns[-1].justify = "right"
+    for name, value in figures["outcome"].items():
+        facts.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    screen.out().print(facts)
+    _print_checks(figures)
+
+
+def _print_checks(figures: dict[str, Any]) -> None:
+    lags = screen.new_table("service", "lag", title="Consumers")
+    lags.columns[-1].justify = "right"
+    for name, lag in figures["lag"].items():
+        lags.add_row(name, str(lag))
+    screen.out().print(lags)
+    ledger = figures["ledger"]
+    if ledger["verified"]:
+        events, streams = f"{ledger['events']:,}", f"{ledger['streams']:,}"
+        typer.secho(f"Ledger verified: {events} events of {streams} streams.", fg="green")
+    else:
+        typer.secho(f"Ledger differs in {len(ledger['differences'])} events.", fg="red")
+    took, memory = figures["seconds"], figures["memory_mib"]
+    typer.echo(f"{figures['instants']} instants in {took:.1f} s; {memory:.0f} MiB at most (PSS of all processes).")
