@@ -69,6 +69,10 @@ async def _answer(caller: Caller, form: ReferralForm, received: Received) -> dic
     await caller.note_access(received.patient, resource="referral as received")
     said = received.model_dump(include={"referral", "patient", "known", "duplicate", "repeated", "position"})
     findings = [f"{finding.file}{finding.pointer}: {finding.what}" for finding in form.findings]
+    if not (form.patient.family or form.patient.given):
+        findings.append(
+            f"{form.file}{form.pointer}: the person has no name: ask for it, or give the Patient too"
+        )
     return {**as_answer(form), "caretrail": {**said, "findings": findings}}
 
 

@@ -11,7 +11,6 @@ from caretrail_contracts.intake import AdministrativeGender, SourceType
 from caretrail_contracts.sealed import PostalAddress
 from pydantic import ValidationError
 
-from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import Address, ReferralForm, as_answer
 from services.intake.api.bodies import ContactBody, PersonBody, ReferralBody
 from services.intake.domain.identity import UNKNOWN
@@ -22,7 +21,7 @@ MAILBOX = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 
 
 def body_of(form: ReferralForm, source_type: SourceType) -> ReferralBody:
-    """The referral that a form makes. Raises FhirError where it names nobody.
+    """The referral that a form makes. One that names nobody is taken in too, so that somebody asks back.
 
     A payer's name stays words: it may be a person's, and which of the program's payers it is, staff decide.
     """
@@ -49,8 +48,6 @@ def number_of(form: ReferralForm) -> str:
 
 def _person(form: ReferralForm) -> PersonBody:
     patient = form.patient
-    if not (patient.family or patient.given):
-        raise FhirError(form.file, form.pointer, "the person has no name", "a Patient with a name, given too")
     gender = patient.gender if patient.gender in set(AdministrativeGender) else AdministrativeGender.UNKNOWN
     email = _short(patient.email)
     return PersonBody(

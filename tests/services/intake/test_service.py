@@ -214,3 +214,14 @@ async def test_a_duplicate_is_told_at_once_and_listed_as_such(running: Run) -> N
         assert [item["duplicate_of"] for item in listed] == [first["referral"]]
         refused = await run.post("intake", f"/referrals/{second['referral']}/accept")
         assert (refused.status_code, refused.json()["type"][-19:]) == (409, "ReferralIsDuplicate")
+
+
+async def test_a_referral_that_names_nobody_goes_in_and_says_so(running: Run) -> None:
+    async with running(service) as run:
+        silent = {key: value for key, value in FHIR.items() if key != "contained"}
+        silent["subject"] = {"reference": "Patient/9"}
+        (answer,) = (await run.post("intake", "/referrals/fhir", silent)).json()
+        assert answer["patient"] == {"family": None, "given": None, "birth_date": None}
+        assert "the person has no name" in answer["caretrail"]["findings"][-1]
+        (again,) = (await run.post("intake", "/referrals/fhir", silent)).json()
+        assert again["caretrail"]["repeated"]
