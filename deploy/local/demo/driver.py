@@ -57,7 +57,7 @@ class Driver:
     async def until(self, at: datetime) -> None:
         """Let time pass: stop at each timer that comes due on the way, and at ``at``."""
         while True:
-            due = [p["next_due"] for p in (await self._progress()).values() if p["next_due"]]
+            due = [p["next_due"] for p in (await self.progress()).values() if p["next_due"]]
             first = min(map(datetime.fromisoformat, due), default=at)
             if first >= at:
                 break
@@ -71,7 +71,9 @@ class Driver:
             tell(to)
         await self.quiet()
 
-    async def post(self, service: str, path: str, body: Any = None, *, key: str, role: str = "coordinator") -> Any:
+    async def post(
+        self, service: str, path: str, body: Any = None, *, key: str, role: str = "coordinator"
+    ) -> Any:
         """Send a command; a service that is away is asked again. Raises Refused."""
         headers = {
             "Caretrail-Actor": f"demo-{role};{role}",
@@ -122,7 +124,7 @@ class Driver:
         try:
             async with asyncio.timeout(QUIET_MAX_S):
                 while True:
-                    now = await self._progress()
+                    now = await self.progress()
                     if is_quiet(now) and not self._at_payer():
                         if now == before:
                             return
@@ -131,9 +133,10 @@ class Driver:
                         before = None
                     await asyncio.sleep(POLL_S)
         except TimeoutError:
-            raise NotQuiet(f"{self.now.isoformat()}: {waiting(await self._progress())}") from None
+            raise NotQuiet(f"{self.now.isoformat()}: {waiting(await self.progress())}") from None
 
-    async def _progress(self) -> dict[str, Any]:
+    async def progress(self) -> dict[str, Any]:
+        """How far each service is."""
         names = list(self._urls)
         answers = await asyncio.gather(*(self.get(name, "/internal/progress") for name in names))
         return dict(zip(names, answers, strict=True))
@@ -141,7 +144,9 @@ class Driver:
     def _at_payer(self) -> bool:
         """Whether files wait at the payer's door or at ours."""
         folders = (self._payer / "inbound", self._payer / "outbound")
-        return any(not f.name.startswith(".") for folder in folders if folder.is_dir() for f in folder.iterdir())
+        return any(
+            not f.name.startswith(".") for folder in folders if folder.is_dir() for f in folder.iterdir()
+        )
 
 
 def is_quiet(progress: dict[str, Any]) -> bool:

@@ -1,0 +1,40 @@
+"""The figures of a play, asked of the services: events, messages, claims, dollars, lags, the ledger's check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from deploy.local.demo.driver import Driver
+from deploy.local.stack import Stack
+
+
+async def figures(driver: Driver, stack: Stack) -> dict[str, Any]:
+    """Everything the demonstration prints."""
+    ledger = await driver.post("audit", "/integrity-checks", key=f"check {driver.now}", role="compliance")
+    events = await driver.get("audit", "/totals")
+    messages = Counter(one["status"] for one in await driver.all("notifications", "/messages"))
+    tasks = Counter(one["state"] for one in await driver.all("notifications", "/tasks"))
+    billed = await driver.get("billing", "/totals")
+    progress = await driver.progress()
+    return {
+        "events": events,
+        "outcome": {
+            "events in all": sum(row["events"] for row in events),
+            **{f"messages {name}": count for name, count in sorted(messages.items())},
+            **{f"tasks {name}": count for name, count in sorted(tasks.items())},
+            **{f"billing: {name.replace('_', ' ')}": value for name, value in billed.items()},
+        },
+        "lag": {name: _lag(own, progress) for name, own in progress.items()},
+        "ledger": ledger,
+        "memory_mib": stack.peak.kib / 1024,
+    }
+
+
+def _lag(own: dict[str, Any], progress: dict[str, Any]) -> int:
+    """Records of its own and of others that a service has not applied yet."""
+    lag = own["head"] - max(own["consumed"].get("store", {"0": 0}).values())
+    for name in own["sources"]:
+        seen = own["consumed"].get(progress[name]["source"], {})
+        lag += sum(max(0, head - seen.get(p, 0)) for p, head in progress[name]["heads"].items())
+    return int(lag)

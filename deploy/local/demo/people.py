@@ -1,0 +1,209 @@
+"""What people do in the play: arrive, attend, answer measures, sign notes, act on tasks, leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+from deploy.local.demo.cohort import Patient
+from deploy.local.demo.driver import Driver
+from deploy.local.demo.setting import FACILITATORS, SITE
+
+SAFETY_KINDS = ("risk", "crisis", "call_patient")
+"""Tasks that somebody of the staff answers the same evening."""
+
+
+@dataclass
+class Course:
+    """A patient's course through the program."""
+
+    patient: Patient
+    id: str = ""
+    episode: str = ""
+    admitted: bool = False
+    attended: set[str] = field(default_factory=set)
+
+
+class People:
+    """Patients and staff."""
+
+    def __init__(self, driver: Driver, seed: int, groups: dict[str, str]) -> None:
+        self._driver, self._seed, self._groups = driver, seed, groups
+        self.courses: list[Course] = []
+        self._sessions: dict[tuple[str, str], dict[str, Any]] = {}
+        self._appealed: set[str] = set()
+
+    async def arrive(self, patient: Patient, at: datetime) -> None:
+        """A referral is received, triaged and accepted, the patient admitted: an instant of its own."""
+        await self._driver.until(at)
+        post, key = self._driver.post, f"patient {patient.number}"
+        got = await post("intake", "/referrals", _referral(patient), key=f"{key} referral")
+        path = f"/referrals/{got['referral']}"
+        level = {"urgency": patient.urgency, "level_of_care": "2.1"}
+        await post("intake", f"{path}/triage", level, key=f"{key} triage")
+        course = Course(patient, got["patient"])
+        self.courses.append(course)
+        if patient.declines:
+            await post("intake", f"{path}/decline", {"reason": "patient_declined"}, key=f"{key} decline")
+            await self._driver.quiet()
+            return
+        await post("intake", f"{path}/accept", key=f"{key} accept")
+        await self._admit(course, got["referral"], at)
+
+    async def _admit(self, course: Course, referral: str, at: datetime) -> None:
+        patient, post, key = course.patient, self._driver.post, f"patient {course.patient.number}"
+        await self._driver.quiet()
+        body = {
+            "referral": referral,
+            "track": patient.track,
+            "site": SITE,
+            "level_of_care": "2.1",
+            "admitted_on": at.date().isoformat(),
+        }
+        admitted = await post("intake", "/episodes", body, key=f"{key} admission")
+        course.episode, course.admitted = admitted["episode"], True
+        await self._driver.quiet()
+        diagnosis = {"patient": course.id, "icd10": patient.reason, "rank": 1}
+        path = f"/episodes/{course.episode}/diagnoses"
+        await post("clinical", path, diagnosis, key=f"{key} diagnosis", role="clinician")
+        await self._driver.quiet()
+
+    async def attend(self, day: date) -> None:
+        """Staff close the day's sessions with what each member did."""
+        for track, group in self._groups.items():
+            session = await self._session(group, day)
+            if session is None:
+                continue
+            roster = await self._driver.all("scheduling", f"/groups/{group}/roster?on={day.isoformat()}")
+            members = [self._member(session, seat) for seat in sorted(roster, key=lambda seat: seat["seat"])]
+            path = f"/sessions/{session['session']}/close"
+            await self._driver.post("scheduling", path, {"members": members}, key=f"close {track} {day}")
+
+    async def _session(self, group: str, day: date) -> dict[str, Any] | None:
+        found = await self._driver.all("scheduling", f"/sessions?group={group}&on={day.isoformat()}")
+        if not found:
+            return None
+        self._sessions[group, day.isoformat()] = found[0]
+        return dict(found[0])
+
+    def _member(self, session: dict[str, Any], seat: dict[str, Any]) -> dict[str, Any]:
+        course = next(course for course in self.courses if course.id == seat["patient"])
+        draw = Random(f"attends {self._seed} {course.patient.number} {session['starts_at']}")
+        said: dict[str, Any] = {"patient": course.id, "episode": course.episode}
+        if draw.random() > course.patient.attends:
+            reason = draw.choice(("illness", "transport", "work", None))
+            return {**said, "missed": {"excused": reason == "illness", "reason": reason}}
+        course.attended.add(session["session"])
+        starts, ends = (datetime.fromisoformat(session[name]) for name in ("starts_at", "ends_at"))
+        if draw.random() < 0.06:
+            starts += timedelta(minutes=draw.choice((12, 25, 40)))
+            said["cause"] = "late"
+        return {**said, "started_at": starts.isoformat(), "ended_at": ends.isoformat()}
+
+    async def sign_notes(self, day: date) -> None:
+        """The clinician signs a note for each member who was there; one in fifty is forgotten."""
+        for track, group in self._groups.items():
+            session = self._sessions.get((group, day.isoformat()))
+            for course in self.courses if session else []:
+                if session and session["session"] in course.attended:
+                    await self._sign(course, session["session"], FACILITATORS[track])
+
+    async def _sign(self, course: Course, session: str, clinician: str) -> None:
+        if Random(f"note {self._seed} {course.patient.number} {session}").random() < 0.02:
+            return
+        body = {
+            "patient": course.id,
+            "episode": course.episode,
+            "session": session,
+            "clinician": clinician,
+            "text": "Took part in group work on coping skills.",
+        }
+        key = f"note {course.patient.number} {session}"
+        await self._driver.post("clinical", "/notes", body, key=key, role="clinician")
+
+    async def measure(self, course: Course, instrument: str, answers: list[int | None], week: int) -> None:
+        """A patient answers a measure; where a screen is asked for, a clinician takes it at once."""
+        key = f"{instrument} {course.patient.number} {week}"
+        body = {
+            "patient": course.id,
+            "episode": course.episode,
+            "instrument": instrument,
+            "answers": answers,
+            "administered_on": (self._driver.now - timedelta(hours=6)).date().isoformat(),
+        }
+        got = await self._driver.post("clinical", "/measures", body, key=key, role="clinician")
+        if got.get("screen_due"):
+            moderate = course.patient.at_risk and week == 0
+            screen = ["yes", "yes", "yes" if moderate else "no", "no", "no", "no"]
+            found = {"patient": course.id, "form": "lifetime_recent", "answers": screen}
+            await self._driver.post("clinical", "/risk-screens", found, key=f"screen {key}", role="clinician")
+
+    async def answer_tasks(self) -> None:
+        """The on-call person acknowledges and completes what concerns safety."""
+        tasks = await self._driver.all("notifications", "/tasks?state=open")
+        for task in sorted(tasks, key=lambda task: task["task"]):
+            if task["kind"] in SAFETY_KINDS:
+                path, key = f"/tasks/{task['task']}", f"task {task['task']}"
+                await self._driver.post(
+                    "notifications", f"{path}/acknowledge", key=f"{key} ack", role="on-call"
+                )
+                done = {"outcome": "spoken-to-patient"}
+                await self._driver.post(
+                    "notifications", f"{path}/complete", done, key=f"{key} done", role="on-call"
+                )
+        await self._driver.quiet()
+
+    async def work_denials(self) -> None:
+        """Billers appeal each denial once."""
+        for denial in sorted(await self._driver.all("billing", "/denials"), key=lambda one: one["denial"]):
+            id = denial["denial"]
+            if id not in self._appealed:
+                self._appealed.add(id)
+                body = {"level": 1, "grounds": "medical-necessity"}
+                await self._driver.post(
+                    "billing", f"/denials/{id}/appeals", body, key=f"appeal {id}", role="biller"
+                )
+        await self._driver.quiet()
+
+    async def leave_all(self, day: date) -> None:
+        """Everybody who is still here is discharged, one after the other."""
+        for course in self.courses:
+            if course.admitted:
+                await self._driver.until(self._driver.now + timedelta(minutes=1))
+                kind = "completed" if course.patient.attends > 0.7 else "lost_contact"
+                body = {"discharge_type": kind, "discharged_on": day.isoformat()}
+                path, key = (
+                    f"/episodes/{course.episode}/discharge",
+                    f"patient {course.patient.number} discharge",
+                )
+                await self._driver.post("intake", path, body, key=key)
+                await self._driver.quiet()
+
+
+def _referral(patient: Patient) -> dict[str, Any]:
+    return {
+        "person": {
+            "family": patient.family,
+            "given": patient.given,
+            "birth_date": patient.birth_date.isoformat(),
+            "gender": patient.gender,
+            "contact": {
+                "email": patient.email,
+                "time_zone": patient.zone,
+                "address": {
+                    "line": patient.street,
+                    "city": "Albany",
+                    "state": "NY",
+                    "postal_code": "12207",
+                },
+            },
+        },
+        "source_type": patient.source,
+        "channel": "phone",
+        "urgency": patient.urgency,
+        "reasons": [patient.reason],
+        "payer": patient.payer,
+        "member_id": patient.member_id,
+    }
