@@ -109,12 +109,12 @@ class Caller:
         self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str
     ) -> list[Any | Erased]:
         """Open values; the access is recorded before they are returned."""
-        return await self._ground.open(self._look(), patient, sealed, resource)
+        return await self._ground.open(self._look(patient, resource), patient, sealed, resource)
 
     async def note_access(self, patient: UUID | None, *, resource: str) -> None:
         """Record that the caller is shown something of a patient's, sealed values apart."""
         access = AccessRecorded(resource=resource, action="read", kinds=())
-        await self._ground.note(self._look(), "access", access, patient)
+        await self._ground.note(self._look(patient, resource), "access", access, patient)
 
     async def refuse(
         self, rule: str, detail: str, places: tuple[Place, ...], *, status: int = 422
@@ -126,11 +126,11 @@ class Caller:
         await refuse_input(self._ground, self._look(), self._request, rule, places)
         return Problem(status, rule, detail, places)
 
-    def _look(self) -> Cause:
+    def _look(self, *about: object) -> Cause:
         """The cause of a look or a refusal: one for repeats with a key, else a new one each time."""
         key = self._request.headers.get("idempotency-key") or uuid4()
         route = (self._request.method, self._request.url.path)
-        id = derive(self._ground.service.name, "look", self.actor.id, *route, key, self._digest.hex())
+        id = derive(self._ground.service.name, "look", self.actor.id, *route, key, self._digest.hex(), *about)
         return Cause(command_id=id, actor=self.actor, purpose=self.purpose, correlation_id=id)
 
 
