@@ -95,7 +95,7 @@ async def test_a_released_seat_goes_to_who_waits_first() -> None:
         ),
     )
     assert sorted(map(repr, outcome.events)) == sorted(map(repr, expected))
-    (waits,) = await play.scenario.store.tables.rows("waitlist", {})
+    (waits,) = await play.scenario.store.rows("waitlist", {})
     assert waits["patient"] == CARA
 
 
@@ -123,7 +123,7 @@ async def test_an_unknown_track_is_rejected_and_tried_again_by_hand() -> None:
     (await play.asks(seat())).then(rejected)
     (await play.asks(seat())).then()
     await play.begin()
-    (await play.asks(seat())).then_types(SeatTaken, GroupEnrollmentRequested, PatientEnrolledInGroup)
+    (await play.asks(seat())).then_types(GroupEnrollmentRequested, SeatTaken, PatientEnrolledInGroup)
 
 
 async def test_a_track_without_groups_is_rejected() -> None:
