@@ -118,7 +118,7 @@ async def _subscriber(row: Row, office: Office) -> Subscriber:
         if row[field] is None:
             raise Missing("SubscriberIncomplete", f"subscriber/{field}")
     sealed = [kind.model_validate(row[field]) for field, kind in kinds.items()]
-    opened = await office.open(
+    opened: list[Any] = await office.open(
         row["patient"], sealed, resource=f"claim {row['number']}", purpose=Purpose.PAYMENT.value
     )
     if ERASED in opened:
@@ -201,4 +201,3 @@ left join coverages v on v.episode = c.episode
 where c.claim = any(%s)
 """
 TERMS = b"select terms from contracts where payer = %s order by effective_on"
-

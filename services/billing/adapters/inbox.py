@@ -35,6 +35,7 @@ KEPT_BYTES_MAX = 65_536
 """Of a file that could not be read this much is kept."""
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KINDS = {"auth-": "authorization", "appeal-": "appeal"}
 _CODE = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$"
 
 log = structlog.get_logger(__name__)
@@ -85,7 +86,7 @@ async def look(office: Office) -> int:
 
 
 async def _take(name: str, data: bytes, office: Office) -> None:
-    """Record one answer. What cannot be read is kept sealed; what the domain refuses is recorded as refused."""
+    """Record one answer. What cannot be read is kept sealed; what the domain refuses is on record."""
     key = f"{name}|{sha256(data).hexdigest()}"
     try:
         command = await _command(name, data, office)
@@ -137,7 +138,7 @@ def _failure(name: str) -> Command:
         expected = "the name of a file that we wrote"
         raise Unreadable("FileUnknown", (Place(at="file name", expected=expected),))
     ours = name.removeprefix("refused-")
-    kind = "authorization" if ours.startswith("auth-") else "appeal" if ours.startswith("appeal-") else "batch"
+    kind = next((kind for start, kind in _KINDS.items() if ours.startswith(start)), "batch")
     failure = ExchangeFailed(kind=kind, about=UUID(found[0]), patient=None, rule="RefusedByPayer")
     return RecordExchangeFailure(failure=failure)
 
@@ -150,9 +151,7 @@ def _places(error: ValidationError) -> tuple[Place, ...]:
 
 
 async def _refused(name: str, data: bytes, error: Unreadable, office: Office) -> Command:
-    kept = Document(
-        media_type="application/octet-stream", content=b64encode(data[:KEPT_BYTES_MAX]).decode()
-    )
+    kept = Document(media_type="application/octet-stream", content=b64encode(data[:KEPT_BYTES_MAX]).decode())
     refused = InputRefused(
         door=f"exchange {name}"[:120],
         rule=error.rule,

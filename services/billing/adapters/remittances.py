@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from caretrail_contracts.billing import Adjustment, AdjustmentGroup, ProviderAdjustment
 from caretrail_contracts.sealed import Document, RecordNumber, Sealed
 from caretrail_contracts.system import Place
+from pydantic import BaseModel
 
 from services.billing.adapters.x12.errors import OutOfBalance, X12Error
 from services.billing.adapters.x12.reader import Interchange, Segment, read_interchanges
@@ -46,13 +47,30 @@ _HCPCS = re.compile(r"[A-Z0-9]{5}")
 _NO_CODE = re.compile(r"[^A-Za-z0-9._:/-]+")
 
 
+T = TypeVar("T", bound=BaseModel)
+
+
 class Sealer(Protocol):
     """What reading a remittance needs of a caller or an office."""
 
-    seal: Callable[..., Awaitable[Any]]
-    issue_key: Callable[..., Awaitable[None]]
-    digest: Callable[[str, str], Awaitable[str]]
-    rows: Callable[..., Awaitable[list[dict[str, Any]]]]
+    async def seal(self, owner: UUID | str, value: T) -> Sealed[T]:
+        """Seal a value under its owner's key."""
+        ...
+
+    @property
+    def issue_key(self) -> Callable[[UUID | str], Awaitable[None]]:
+        """Make the owner's key, if there is none yet."""
+        ...
+
+    @property
+    def digest(self) -> Callable[[str, str], Awaitable[str]]:
+        """A keyed digest of a text in a scope."""
+        ...
+
+    @property
+    def rows(self) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
+        """The rows of a query on the service's own tables."""
+        ...
 
 
 class RemittanceRefused(Exception):
@@ -213,9 +231,7 @@ def _line(line: RemittedLine) -> DeniedLine:
     return DeniedLine(control=line.control, code=code, service_date=line.service_date, charge=line.charge)
 
 
-async def _number(
-    claim: RemittedClaim, patient: UUID | None, sealer: Sealer
-) -> Sealed[RecordNumber] | None:
+async def _number(claim: RemittedClaim, patient: UUID | None, sealer: Sealer) -> Sealed[RecordNumber] | None:
     if patient is None or not claim.payer_claim_number:
         return None
     await sealer.issue_key(patient)

@@ -116,9 +116,7 @@ async def record_submission(command: RecordSubmission, work: Work) -> None:
         claim = await work.load(Claim, id)
         if id in unsent:
             one = unsent[id]
-            failed = ExchangeFailed(
-                kind="claim", about=id, patient=claim.patient, rule=one.rule, at=one.at
-            )
+            failed = ExchangeFailed(kind="claim", about=id, patient=claim.patient, rule=one.rule, at=one.at)
             await fail(failed, work)
         else:
             claim.submit(batch.id, batch.interchange, work.now)

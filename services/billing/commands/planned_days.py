@@ -14,9 +14,7 @@ from services.billing.domain.authorization_runway import scheduled_days
 _NUMBER = {day.value: number for number, day in enumerate(Weekday)}
 
 
-async def planned_days(
-    episode: UUID, after: date, until: date, work: Work
-) -> Iterable[date]:
+async def planned_days(episode: UUID, after: date, until: date, work: Work) -> Iterable[date]:
     """Days after one day, by the weekly patterns of the groups in which the episode has a seat."""
     weekdays: set[int] = set()
     for seat in await work.rows("seats", episode=episode):

@@ -144,9 +144,7 @@ def _posted(event: Remitted, status: ClaimStatus, about: Envelope) -> Iterator[C
         adjustments=taken_off(event),
         patient_responsibility=patient_share(event),
     )
-    yield CLAIMS.put(
-        claim=event.claim, status=status.value, denied=ZERO, decided_at=about.occurred_at
-    )
+    yield CLAIMS.put(claim=event.claim, status=status.value, denied=ZERO, decided_at=about.occurred_at)
 
 
 class ClaimBatches(Projection):

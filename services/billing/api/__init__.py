@@ -1,0 +1,1 @@
+"""The HTTP edge of billing: contracts, authorizations, charges, claims, remittances, denials."""
