@@ -77,7 +77,7 @@ def _contract(payer: str, number: int, first: date) -> dict[str, Any]:
         "low_units": 3,
         "review_lead_days": 3,
         "timely_filing_days": (180, 90, 365)[number],
-        "appeal_regime": ("provider_dispute", "erisa", "medicaid_mco")[number],
+        "appeal_regime": ("provider_dispute", "erisa_internal", "medicaid_plan")[number],
         "dispute_days": 180 if number == 0 else None,
         "appeal_levels": 2,
     }
