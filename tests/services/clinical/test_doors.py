@@ -1,0 +1,170 @@
+"""Clinical over HTTP on the real servers: answers, refusals with their places, words opened on record."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from services.clinical.app import service
+from tests.running import Running
+from tests.services.clinical.builders import ANA, BEN, CLINICIAN, EPISODE, SESSION
+
+pytestmark = pytest.mark.servers
+
+BY_CLINICIAN = {"Caretrail-Actor": "staff-9;clinician"}
+PHQ9 = {
+    "patient": str(ANA),
+    "episode": str(EPISODE),
+    "instrument": "phq-9",
+    "answers": [1, 1, 1, 1, 1, 1, 1, 1, 1],
+    "administered_on": "2026-03-02",
+}
+SCREEN = {
+    "patient": str(ANA),
+    "form": "lifetime_recent",
+    "answers": ["yes", "yes", "no", "yes", "no", "no"],
+}
+NOTE = {
+    "patient": str(ANA),
+    "episode": str(EPISODE),
+    "session": str(SESSION),
+    "clinician": CLINICIAN,
+    "text": "Spoke of the lake house.",
+}
+
+
+@pytest.fixture
+async def run(running: Callable[..., AbstractAsyncContextManager[Running]]) -> AsyncIterator[Running]:
+    async with running(service) as found:
+        await found.runtime("clinical").ground.doors.issue_key(ANA)
+        yield found
+
+
+async def read(run: Running, path: str, position: int, **headers: str) -> Any:
+    answer = await run.get("clinical", path, **{"Caretrail-After": str(position), **headers})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def events(run: Running, name: str) -> list[dict[str, Any]]:
+    sql = b"select convert_from(body, 'UTF8')::jsonb as body from events where type like %s order by position"
+    rows = await run.runtime("clinical").ground.database.rows(sql, f"%.{name}")
+    return [row["body"] for row in rows]
+
+
+async def test_a_measure_is_scored_and_asks_for_a_screen(run: Running) -> None:
+    answer = await run.post("clinical", "/measures", PHQ9, key="monday")
+    assert answer.status_code == 201, answer.text
+    given = answer.json()
+    assert (given["score"], given["band"], given["screen_due"]) == (9, "mild", True)
+    again = (await run.post("clinical", "/measures", PHQ9, key="monday")).json()
+    assert (again["measure"], again["repeated"]) == (given["measure"], True)
+    listed = await read(run, f"/measures?patient={ANA}&instrument=phq-9", given["position"])
+    assert [(item["measure"], item["score"]) for item in listed["items"]] == [(given["measure"], 9)]
+    due = await read(run, "/risk?screen_due=true", given["position"])
+    assert [item["patient"] for item in due["items"]] == [str(ANA)]
+    assert len(await events(run, "SuicideRiskScreenRequested")) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"answers": [1] * 8}, "/answers"),
+        ({"answers": [1] * 8 + [4]}, "/answers/8"),
+        ({"answers": [1] * 8 + [True]}, "/answers/8"),
+        ({"instrument": "c-ssrs"}, "/instrument"),
+        ({"administered_on": "2026-02-30"}, "/administered_on"),
+        ({"patient": "ana"}, "/patient"),
+        ({"mood": 3}, "/mood"),
+    ],
+)
+async def test_a_malformed_measure_is_refused_at_its_place(
+    run: Running, change: dict[str, Any], place: str
+) -> None:
+    answer = await run.post("clinical", "/measures", {**PHQ9, **change})
+    assert answer.status_code == 422
+    assert [found["at"] for found in answer.json()["places"]] == [place]
+    assert len(await events(run, "InputRefused")) == 1
+    assert await events(run, "MeasureAdministered") == []
+
+
+async def test_a_day_to_come_is_refused_by_its_rule(run: Running) -> None:
+    answer = await run.post("clinical", "/measures", {**PHQ9, "administered_on": "2999-01-01"})
+    assert (answer.status_code, answer.json()["places"][0]["at"]) == (409, "/administered_on")
+    assert [event["rule"] for event in await events(run, "CommandRefused")] == ["NotYetAdministered"]
+
+
+async def test_an_id_that_is_no_patients_is_refused_and_found_by_an_auditor(run: Running) -> None:
+    posts = {
+        "/measures": PHQ9,
+        "/risk-screens": SCREEN,
+        "/notes": NOTE,
+        f"/episodes/{EPISODE}/diagnoses": {"patient": "", "icd10": "F33.1", "rank": 1},
+    }
+    for path, body in posts.items():
+        answer = await run.post("clinical", path, {**body, "patient": str(BEN)})
+        assert (answer.status_code, answer.json()["places"][0]["at"]) == (404, "/patient"), path
+    assert [event["rule"] for event in await events(run, "InputRefused")] == ["UnknownPatient"] * 4
+
+
+async def test_a_screen_raises_the_risk_and_a_clinician_lowers_it(run: Running) -> None:
+    answer = await run.post("clinical", "/risk-screens", SCREEN)
+    assert (answer.status_code, answer.json()["level"]) == (201, "high")
+    word = {"level": "low", "rationale": "Spoke of the lake house."}
+    path = f"/patients/{ANA}/risk"
+    refused = await run.post("clinical", path, word)
+    assert (refused.status_code, refused.json()["places"][0]["at"]) == (409, "Caretrail-Actor")
+    lowered = await run.post("clinical", path, word, **BY_CLINICIAN)
+    assert lowered.status_code == 200, lowered.text
+    position = lowered.json()["position"]
+    closed = await read(run, path, position)
+    assert (closed["level"], closed["screen_level"], closed["rationale"]) == ("low", "high", "‹sealed›")
+    assert await events(run, "AccessRecorded") == []
+    opened = await read(run, f"{path}?open=true", position)
+    assert opened["rationale"] == "Spoke of the lake house."
+    assert [event["resource"] for event in await events(run, "AccessRecorded")] == ["risk"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "place"), [(["yes"] * 5, "/answers"), (["lifetime"] + ["no"] * 5, "/answers")]
+)
+async def test_a_malformed_screen_is_refused_at_its_place(
+    run: Running, answers: list[str], place: str
+) -> None:
+    answer = await run.post("clinical", "/risk-screens", {**SCREEN, "answers": answers})
+    assert (answer.status_code, answer.json()["places"][0]["at"]) == (422, place)
+
+
+async def test_diagnoses_are_listed_by_rank(run: Running) -> None:
+    path = f"/episodes/{EPISODE}/diagnoses"
+    await run.post("clinical", path, {"patient": str(ANA), "icd10": "F10.20", "rank": 2})
+    last = await run.post("clinical", path, {"patient": str(ANA), "icd10": "F33.1", "rank": 1})
+    assert last.status_code == 201, last.text
+    listed = await read(run, path, last.json()["position"])
+    assert [(item["rank"], item["icd10"]) for item in listed["items"]] == [(1, "F33.1"), (2, "F10.20")]
+
+
+async def test_a_note_is_kept_sealed_and_opened_on_record(run: Running) -> None:
+    signed = await run.post("clinical", "/notes", NOTE)
+    assert signed.status_code == 201, signed.text
+    note, position = signed.json()["note"], signed.json()["position"]
+    listed = await read(run, f"/notes?session={SESSION}", position)
+    assert [(item["note"], item["text"]) for item in listed["items"]] == [(note, "‹sealed›")]
+    assert (await read(run, f"/notes/{note}", position))["text"] == "‹sealed›"
+    assert await events(run, "AccessRecorded") == []
+    opened = await read(run, f"/notes/{note}?open=true", position)
+    assert opened["text"] == NOTE["text"]
+    assert [event["resource"] for event in await events(run, "AccessRecorded")] == ["note"]
+    [kept] = await events(run, "NoteSigned")
+    assert "lake" not in str(kept)
+
+
+async def test_a_withdrawn_note_says_so(run: Running) -> None:
+    note = (await run.post("clinical", "/notes", NOTE)).json()["note"]
+    withdrawn = await run.post("clinical", f"/notes/{note}/withdraw", {"reason": "wrong-session"})
+    assert withdrawn.status_code == 200, withdrawn.text
+    shown = await read(run, f"/notes/{note}", withdrawn.json()["position"])
+    assert (shown["reason"], shown["withdrawn_at"] is None) == ("wrong-session", False)
+    unknown = await run.post("clinical", f"/notes/{EPISODE}/withdraw", {"reason": "wrong-session"})
+    assert unknown.status_code == 404
