@@ -9,7 +9,7 @@ from uuid import UUID
 from caretrail_contracts.codes import LevelOfCare
 from caretrail_contracts.event import Event
 from caretrail_contracts.intake import DischargeType, PatientAdmitted, PatientDischarged
-from caretrail_contracts.scheduling import GroupSeriesScheduled, TrackOpened, Weekday
+from caretrail_contracts.scheduling import GroupSeriesScheduled, TrackOpened
 
 from chassis.command import Command
 from chassis.ids import derive
@@ -100,9 +100,6 @@ def there(starts_at: datetime = MONDAY, late: int = 0, early: int = 0) -> There:
 def member(patient: UUID, said: There | Missed) -> MemberFacts:
     """What a member did."""
     return MemberFacts(patient=patient, episode=episode_of(patient), said=said)
-
-
-WEEKDAYS = tuple(Weekday)
 
 
 class Play:
