@@ -67,26 +67,32 @@ async def test_a_measure_is_scored_and_asks_for_a_screen(run: Running) -> None:
     assert len(await events(run, "SuicideRiskScreenRequested")) == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "place"),
-    [
-        ({"answers": [1] * 8}, "/answers"),
-        ({"answers": [1] * 8 + [4]}, "/answers/8"),
-        ({"answers": [1] * 8 + [True]}, "/answers/8"),
-        ({"instrument": "c-ssrs"}, "/instrument"),
-        ({"administered_on": "2026-02-30"}, "/administered_on"),
-        ({"patient": "ana"}, "/patient"),
-        ({"mood": 3}, "/mood"),
-    ],
-)
-async def test_a_malformed_measure_is_refused_at_its_place(
-    run: Running, change: dict[str, Any], place: str
-) -> None:
-    answer = await run.post("clinical", "/measures", {**PHQ9, **change})
-    assert answer.status_code == 422
-    assert [found["at"] for found in answer.json()["places"]] == [place]
-    assert len(await events(run, "InputRefused")) == 1
-    assert await events(run, "MeasureAdministered") == []
+MALFORMED_MEASURES: list[tuple[dict[str, Any], str]] = [
+    ({"answers": [1] * 8}, "/answers"),
+    ({"answers": [1] * 8 + [4]}, "/answers/8"),
+    ({"answers": [1] * 8 + [True]}, "/answers/8"),
+    ({"instrument": "c-ssrs"}, "/instrument"),
+    ({"administered_on": "2026-02-30"}, "/administered_on"),
+    ({"patient": "ana"}, "/patient"),
+    ({"mood": 3}, "/mood"),
+]
+MALFORMED_SCREENS: list[tuple[dict[str, Any], str]] = [
+    ({"answers": ["yes"] * 5}, "/answers"),
+    ({"answers": ["lifetime"] + ["no"] * 5}, "/answers"),
+    ({"answers": ["perhaps"] + ["no"] * 5}, "/answers/0"),
+    ({"form": "baseline"}, "/form"),
+]
+
+
+async def test_malformed_measures_and_screens_are_refused_at_their_places(run: Running) -> None:
+    requests = [("/measures", {**PHQ9, **change}, place) for change, place in MALFORMED_MEASURES]
+    requests += [("/risk-screens", {**SCREEN, **change}, place) for change, place in MALFORMED_SCREENS]
+    for path, body, place in requests:
+        answer = await run.post("clinical", path, body)
+        assert answer.status_code == 422, (path, place)
+        assert [found["at"] for found in answer.json()["places"]] == [place]
+    assert len(await events(run, "InputRefused")) == len(requests)
+    assert await events(run, "MeasureAdministered") + await events(run, "SuicideRiskScreened") == []
 
 
 async def test_a_day_to_come_is_refused_by_its_rule(run: Running) -> None:
@@ -124,16 +130,6 @@ async def test_a_screen_raises_the_risk_and_a_clinician_lowers_it(run: Running) 
     opened = await read(run, f"{path}?open=true", position)
     assert opened["rationale"] == "Spoke of the lake house."
     assert [event["resource"] for event in await events(run, "AccessRecorded")] == ["risk"]
-
-
-@pytest.mark.parametrize(
-    ("answers", "place"), [(["yes"] * 5, "/answers"), (["lifetime"] + ["no"] * 5, "/answers")]
-)
-async def test_a_malformed_screen_is_refused_at_its_place(
-    run: Running, answers: list[str], place: str
-) -> None:
-    answer = await run.post("clinical", "/risk-screens", {**SCREEN, "answers": answers})
-    assert (answer.status_code, answer.json()["places"][0]["at"]) == (422, place)
 
 
 async def test_diagnoses_are_listed_by_rank(run: Running) -> None:
