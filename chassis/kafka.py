@@ -12,6 +12,9 @@ from caretrail_contracts.envelope import PARTITIONS
 
 RECORD_BYTES_MAX = 1_000_000
 
+LEADERS_MAX_S = 30.0
+"""How long new topics may take to have leaders."""
+
 
 def assert_fast() -> None:
     """Raise RuntimeError where aiokafka runs without its C extensions: sixty times slower, silently."""
@@ -37,12 +40,24 @@ async def make_topics(bootstrap: str, topics: list[str], replication: int = 1) -
                 for name in topics
             ]
         )
+        for name, code, *rest in response.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise error(f"topic {name}: {rest}")
+        await _until_led(admin, topics)
     finally:
         await admin.close()
-    for name, code, *rest in response.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise error(f"topic {name}: {rest}")
+
+
+async def _until_led(admin: AIOKafkaAdminClient, topics: list[str]) -> None:
+    """Wait until each partition has a leader: before that, clients back off and log errors."""
+    async with asyncio.timeout(LEADERS_MAX_S):
+        while True:
+            found = await admin.describe_topics(topics)
+            partitions = [part for topic in found for part in topic["partitions"]]
+            if len(partitions) == len(topics) * PARTITIONS and all(p["leader"] >= 0 for p in partitions):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def producer(bootstrap: str) -> AIOKafkaProducer:

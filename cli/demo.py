@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +12,17 @@ import typer
 
 from cli import screen
 
+PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
+"""Settings that keep simulated instants few: messages are posted together each half hour."""
+
 
 def demo(
     patients: Annotated[int, typer.Option(min=1, max=1000, help="How many patients.")] = 25,
     weeks: Annotated[int, typer.Option(min=1, max=26, help="How many simulated weeks.")] = 12,
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 1,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running; stop it with Ctrl-C.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the stack running; stop it with Ctrl-C.")
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
     """Play a cohort through referral, care, claims, denials and appeals; print what happened."""
@@ -45,6 +51,8 @@ async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool)
             f"{home} holds another run already: a demonstration begins with an empty home",
             advice=f"Name another one with CARETRAIL_HOME, or remove {home}.",
         )
+    for name, value in PACE.items():
+        os.environ.setdefault(name, value)
     clock = SharedClock(home / "clock", create=play.BEGINS)
     try:
         with screen.out().status("Starting PostgreSQL, Kafka and the services …"):
@@ -92,4 +100,6 @@ def _print_checks(figures: dict[str, Any]) -> None:
     else:
         typer.secho(f"Ledger differs in {len(ledger['differences'])} events.", fg="red")
     took, memory = figures["seconds"], figures["memory_mib"]
-    typer.echo(f"{figures['instants']} instants in {took:.1f} s; {memory:.0f} MiB at most (PSS of all processes).")
+    typer.echo(
+        f"{figures['instants']} instants in {took:.1f} s; {memory:.0f} MiB at most (PSS of all processes)."
+    )

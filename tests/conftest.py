@@ -15,9 +15,9 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+
 from chassis.config import Settings
 from chassis.service import Service
-
 from tests.running import Running, running_services
 
 SERVERS = "CARETRAIL_TEST_SERVERS"
@@ -79,7 +79,7 @@ def settings(servers: dict[str, str], topic_prefix: str, tmp_path: Path) -> Iter
     yield Settings(
         home=tmp_path,
         kafka_bootstrap=servers["kafka"],
-        postgres_url=servers["postgres"],  # type: ignore[arg-type]
+        postgres_url=servers["postgres"],
         topic_prefix=topic_prefix,
         database_prefix=topic_prefix,
     )
@@ -95,7 +95,7 @@ Run = Callable[..., AbstractAsyncContextManager[Running]]
 
 @pytest.fixture
 def running(settings: Settings) -> Run:
-    """Runs services in this process on the real servers: ``async with running(intake, scheduling) as run``."""
+    """Runs services in this process on the real servers: ``async with running(intake) as run``."""
 
     @asynccontextmanager
     async def run(*services: Service, **changes: object) -> AsyncIterator[Running]:

@@ -11,12 +11,13 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from fastapi import FastAPI
+
 from chassis.application import application
 from chassis.config import Settings
 from chassis.migration import migrate
 from chassis.runtime import Runtime
 from chassis.service import Service
-from fastapi import FastAPI
 
 ROOT = Path(__file__).parent.parent
 SETTLE_MAX_S = 30.0
@@ -35,7 +36,9 @@ class Running:
         found: Runtime = self.apps[service].state.runtime
         return found
 
-    async def post(self, service: str, path: str, body: Any = None, key: str = "", **headers: str) -> httpx.Response:
+    async def post(
+        self, service: str, path: str, body: Any = None, key: str = "", **headers: str
+    ) -> httpx.Response:
         """Send a command with a new idempotency key, unless one is given."""
         sent = {**STAFF, "Idempotency-Key": key or uuid4().hex, **headers}
         if isinstance(body, bytes | str):

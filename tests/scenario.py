@@ -9,6 +9,7 @@ from uuid import UUID
 
 from caretrail_contracts.envelope import Actor, Envelope
 from caretrail_contracts.event import Event
+
 from chassis.aggregate import Aggregate
 from chassis.clock import FixedClock
 from chassis.command import Cause, Command, Commit, Fact, Handlers

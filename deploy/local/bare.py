@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from chassis.config import Settings
-
 from deploy.local import postgres
 from deploy.local.stack import servers
 from deploy.local.supervisor import Supervisor

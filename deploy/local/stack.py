@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from chassis.clock import SharedClock
 from chassis.config import Settings
 from chassis.migration import migrate
-from pydantic import SecretStr
-
 from deploy.local import kafka, postgres
 from deploy.local.memory import Peak
 from deploy.local.ports import free_port

@@ -141,7 +141,7 @@ class Supervisor:
     async def _until_ready(self, child: Child) -> None:
         try:
             async with asyncio.timeout(READY_MAX_S):
-                while not await _is_ready(child.program.ready):
+                while not await _is_ready(child.program.ready):  # noqa: ASYNC110 another process
                     await asyncio.sleep(0.05)
         except TimeoutError:
             log = self._home / "logs" / f"{child.program.name}.log"

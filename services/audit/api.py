@@ -11,12 +11,12 @@ import httpx
 from caretrail_contracts import sealed as kinds
 from caretrail_contracts.sealed import Sealed
 from caretrail_contracts.system import Place
-from chassis.doors import ERASED
-from chassis.http import Calling
-from chassis.problems import Problem
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from chassis.doors import ERASED
+from chassis.http import Calling
+from chassis.problems import Problem
 from services.audit.adapters.stores import compare
 from services.audit.commands import ConcludeCheck
 

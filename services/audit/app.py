@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chassis.service import Service
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.service import Service
 from services.audit.api import router
 from services.audit.commands import handlers
 from services.audit.policies import policies

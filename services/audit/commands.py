@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from chassis.command import Command, Handlers, Work
-
 from services.audit.domain import IntegrityCheck
 
 handlers = Handlers()

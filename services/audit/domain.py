@@ -9,6 +9,7 @@ from uuid import UUID
 
 from caretrail_contracts.audit import IntegrityVerified, IntegrityViolationDetected
 from caretrail_contracts.event import Event
+
 from chassis.aggregate import Aggregate
 
 DIFFERENCES_RECORDED_MAX = 100

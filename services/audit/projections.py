@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from caretrail_contracts.cloudevents import Record, to_headers
+
 from chassis.projection import Archive, Table
 
 SERVICES = ("audit", "billing", "clinical", "intake", "notifications", "scheduling")

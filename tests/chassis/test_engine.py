@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 from caretrail_contracts.envelope import topic_of
+
 from chassis.clock import SharedClock
 from chassis.kafka import producer
-
 from tests.chassis import toy
 from tests.conftest import Run
 from tests.running import Running

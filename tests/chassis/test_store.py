@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import chassis
 import psycopg
 import pytest
 from caretrail_contracts.envelope import Actor
 from caretrail_contracts.intake import DeclineReason, ReferralDeclined
+
+import chassis
 from chassis.command import Cause, Commit, Fact, Reservation
 from chassis.database import Database
 from chassis.group import PostgresStore

@@ -12,6 +12,9 @@ from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event
 from caretrail_contracts.intake import ReferralAccepted, ReferralReceived, SourceType
 from caretrail_contracts.scheduling import EnrollmentRejected
+from fastapi import APIRouter
+from pydantic import BaseModel
+
 from chassis.aggregate import Aggregate
 from chassis.command import Command, Handlers, Work
 from chassis.http import Accepted, Calling
@@ -19,8 +22,6 @@ from chassis.policy import Policies, Timer
 from chassis.projection import Change, Projection, Table, on
 from chassis.refusal import Refusal
 from chassis.service import Service
-from fastapi import APIRouter
-from pydantic import BaseModel
 
 POISON = Urgency.STAT
 """Referrals of this urgency break the second service's handlers while ``Faults.on``."""

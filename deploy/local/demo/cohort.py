@@ -6,16 +6,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
+# fmt: off
 FAMILIES = (
-    "Abernathy Bellweather Castellano Dragomir Eskandari Fairbrother Guerrero Hollingsworth Iwasaki Jankowski "
-    "Kowalczyk Lindqvist Montgomery Nakashima Okonkwo Petrosyan Quintanilla Rosenbaum Silverstein Thorvaldsen "
-    "Underhill Vandenberg Whitcombe Xiong Yarbrough Zimmerman"
-).split()
+    "Abernathy", "Bellweather", "Castellano", "Dragomir", "Eskandari", "Fairbrother", "Guerrero",
+    "Hollingsworth", "Iwasaki", "Jankowski", "Kowalczyk", "Lindqvist", "Montgomery", "Nakashima",
+    "Okonkwo", "Petrosyan", "Quintanilla", "Rosenbaum", "Silverstein", "Thorvaldsen", "Underhill",
+    "Vandenberg", "Whitcombe", "Xiong", "Yarbrough", "Zimmerman",
+)
+# fmt: on
+# fmt: off
 GIVENS = (
-    "Amara Bastian Celestine Dmitri Eleanora Fitzgerald Gwendolyn Hiroshi Ingeborg Joaquin Katarina Leopold "
-    "Marisol Nathaniel Ottoline Prudence Quincy Rosalind Sebastian Theodora Ulysses Valentina Wilhelmina Xavier "
-    "Yolanda Zachariah"
-).split()
+    "Amara", "Bastian", "Celestine", "Dmitri", "Eleanora", "Fitzgerald", "Gwendolyn", "Hiroshi",
+    "Ingeborg", "Joaquin", "Katarina", "Leopold", "Marisol", "Nathaniel", "Ottoline", "Prudence",
+    "Quincy", "Rosalind", "Sebastian", "Theodora", "Ulysses", "Valentina", "Wilhelmina", "Xavier",
+    "Yolanda", "Zachariah",
+)
+# fmt: on
 SOURCES = ("hospital", "pcp", "school", "probation", "shelter", "eap", "self")
 REASONS = ("F33.1", "F41.1", "F10.20", "F11.20", "F43.10")
 PAYERS = ("acme-health", "unity-plan", "state-medicaid")

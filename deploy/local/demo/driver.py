@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from chassis.clock import SharedClock
 
 QUIET_MAX_S = 120.0

@@ -1,4 +1,4 @@
-"""The figures of a play, asked of the services: events, messages, claims, dollars, lags, the ledger's check."""
+"""The figures of a play, asked of the services: events, messages, claims, dollars, lags, ledger."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from chassis.clock import SharedClock
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from chassis.clock import SharedClock
 from deploy.local.demo import outcome
 from deploy.local.demo.cohort import Patient, answers, cohort
 from deploy.local.demo.driver import Driver

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from caretrail_contracts.cloudevents import from_headers
+
 from chassis.digests import digest_of, stream_digest
 from services.audit.domain import Counted, Difference, Held, events_apart, streams_apart
 
