@@ -102,7 +102,7 @@ async def test_a_day_to_come_is_refused_by_its_rule(run: Running) -> None:
 
 
 async def test_an_id_that_is_no_patients_is_refused_and_found_by_an_auditor(run: Running) -> None:
-    posts = {
+    posts: dict[str, dict[str, Any]] = {
         "/measures": PHQ9,
         "/risk-screens": SCREEN,
         "/notes": NOTE,
