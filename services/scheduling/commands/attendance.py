@@ -36,7 +36,7 @@ async def record_attendance(command: RecordAttendance, work: Work) -> None:
 
 
 async def note(session: Session, patient: UUID, episode: UUID, said: There | Missed, work: Work) -> None:
-    """Record what a member did at a session."""
+    """Record what a member did at a session. Raises as ``record_attendance`` does."""
     standing = await work.find(Attendance, attendance_id(session.id, patient))
     if standing:
         standing.note_again(session, said)

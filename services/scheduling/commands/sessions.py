@@ -8,6 +8,7 @@ from caretrail_contracts.codes import Code
 from caretrail_contracts.event import Value
 
 from chassis.command import Command, Work
+from chassis.refusal import Refusal
 from services.scheduling.commands.attendance import note
 from services.scheduling.commands.registry import handlers
 from services.scheduling.domain.attendance import Attendance, attendance_id
@@ -51,18 +52,29 @@ class CloseSession(Command):
 
 @handlers.handles(CloseSession)
 async def close_session(command: CloseSession, work: Work) -> None:
-    """Each member's facts on their own stream, all or none, and how many were there."""
+    """Each member's facts on their own stream, all or none, and how many were there.
+
+    Raises NotFound, SessionIsClosed, MemberTwice and the refusals of ``note``, with the member's place.
+    """
     session = await work.load(Session, command.session)
     if session.closed:
         raise SessionIsClosed(session=session.id)
     listed: set[UUID] = set()
-    for member in command.members:
-        if member.patient in listed:
-            raise MemberTwice(patient=member.patient)
-        listed.add(member.patient)
-        await note(session, member.patient, member.episode, member.said, work)
+    for place, member in enumerate(command.members):
+        try:
+            await _note(session, member, listed, work)
+        except Refusal as refusal:
+            refusal.at = f"/members/{place}{refusal.at or ''}"  # type: ignore[misc]  # a place in the list
+            raise
     present, unaccounted = await _count(session, listed, work)
     session.close(present, unaccounted, work.now)
+
+
+async def _note(session: Session, member: MemberFacts, listed: set[UUID], work: Work) -> None:
+    if member.patient in listed:
+        raise MemberTwice(patient=member.patient)
+    listed.add(member.patient)
+    await note(session, member.patient, member.episode, member.said, work)
 
 
 async def _count(session: Session, listed: set[UUID], work: Work) -> tuple[int, int]:

@@ -76,4 +76,4 @@ class NothingToCorrect(Refusal):
 class MemberTwice(Refusal):
     """Patient {patient} is listed twice: expected each member once."""
 
-    at = "/members"
+    at = "/patient"

@@ -24,6 +24,7 @@ from services.scheduling.domain.presence import Missed
 from services.scheduling.domain.refusals import (
     AttendanceStands,
     MemberTwice,
+    NoMinutes,
     NotEnrolled,
     SeriesEmpty,
     SeriesTooLong,
@@ -139,18 +140,21 @@ async def test_closing_counts_who_was_recorded_before() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "refusal"),
+    ("members", "refusal", "at"),
     [
-        ((member(ANA, there()), member(ANA, there())), MemberTwice),
-        ((member(BEN, there()),), NotEnrolled),
-        ((member(ANA, there()), member(BEN, Missed())), NotEnrolled),
+        ((member(ANA, there()), member(ANA, there())), MemberTwice, "/members/1/patient"),
+        ((member(BEN, there()),), NotEnrolled, "/members/0/episode"),
+        ((member(ANA, there()), member(BEN, Missed())), NotEnrolled, "/members/1/episode"),
+        ((member(ANA, there(late=180)),), NoMinutes, "/members/0/ended_at"),
     ],
 )
-async def test_a_session_closes_with_all_or_nothing(
-    members: tuple[MemberFacts, ...], refusal: type[Refusal]
+async def test_a_session_closes_with_all_or_nothing_and_says_whose_facts_it_refuses(
+    members: tuple[MemberFacts, ...], refusal: type[Refusal], at: str
 ) -> None:
     play = await (await Play().begin(12, ANA)).until(OVER)
-    (await play.asks(close(*members))).then_refused(refusal)
+    outcome = (await play.asks(close(*members))).then_refused(refusal)
+    assert outcome.refused
+    assert outcome.refused.place == at
     assert not await play.told(SessionAttended, SessionClosed)
 
 
