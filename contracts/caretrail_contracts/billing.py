@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from .adjustments import Adjustment, AdjustmentGroup, ProviderAdjustment
 from .codes import Code, Hcpcs, Icd10, Label, Minutes, Money, Npi, Units
 from .event import Event, Instant, Value
 from .sealed import Document, MemberId, RecordNumber, Sealed
 
 ClaimNumber = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,20}$")]
 """Our number of a claim (X12 CLM01, at most 20 characters)."""
-
-
-class AdjustmentGroup(StrEnum):
-    """Who bears an adjustment (X12 CAS01)."""
-
-    CONTRACTUAL = "CO"
-    PATIENT = "PR"
-    OTHER = "OA"
-    PAYER = "PI"
-    CORRECTION = "CR"
-
-
-class Adjustment(Value):
-    """Why a payer pays less than was charged (X12 CAS)."""
-
-    group: AdjustmentGroup
-    reason: Code
-    amount: Money
-
-
-class ProviderAdjustment(Value):
-    """What a payer adds to or takes off a whole payment (X12 PLB); a positive amount reduces it."""
-
-    reason: Code
-    amount: Money
 
 
 class ClaimLine(Value):
@@ -353,7 +328,7 @@ class RemittancePosted(Event, service="billing"):
 
 
 class RemittanceClaimParked(Event, service="billing"):
-    """A claim of a remittance that is none of ours, or not as it stands here: a person judges it. Never posted."""
+    """A remitted claim that is none of ours, or not as it stands here: for a person. Never posted."""
 
     remittance: UUID
     index: int

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from caretrail_contracts.billing import Adjustment, AdjustmentGroup, ProviderAdjustment
+from caretrail_contracts.adjustments import Adjustment, AdjustmentGroup, ProviderAdjustment
 from caretrail_contracts.sealed import Document, RecordNumber, Sealed
 from caretrail_contracts.system import Place
 from pydantic import BaseModel

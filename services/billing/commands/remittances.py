@@ -7,14 +7,12 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
+from caretrail_contracts.adjustments import Adjustment, AdjustmentGroup, ProviderAdjustment
 from caretrail_contracts.billing import (
-    Adjustment,
-    AdjustmentGroup,
     ClaimDenied,
     ClaimNeedsReview,
     ClaimPaid,
     ClaimReversed,
-    ProviderAdjustment,
     RemittanceClaimParked,
     RemittanceReceived,
     Remitted,

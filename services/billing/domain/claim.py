@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import ClassVar, Self
 from uuid import UUID
 
+from caretrail_contracts.adjustments import AdjustmentGroup
 from caretrail_contracts.billing import (
-    AdjustmentGroup,
     ClaimCorrectionDue,
     ClaimCreated,
     ClaimDenied,

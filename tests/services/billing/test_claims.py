@@ -42,9 +42,7 @@ async def week() -> Billing:
 async def test_saturdays_cut_off_puts_the_weeks_charges_on_one_claim():
     billing = await week()
     outcome = await billing.until(SATURDAY)
-    outcome.then_types(
-        *[ChargeClaimed] * 3, ClaimsCutOff, ClaimCreated, InterchangeNumbered, ClaimBatchCut
-    )
+    outcome.then_types(*[ChargeClaimed] * 3, ClaimsCutOff, ClaimCreated, InterchangeNumbered, ClaimBatchCut)
     claim = next(event for event in outcome.events if isinstance(event, ClaimCreated))
     assert [line.service_date for line in claim.lines] == list(WEEK)
     assert (str(claim.amount), claim.authorization_number) == ("1200.00", "A2026030517")
