@@ -87,7 +87,7 @@ class Aggregate(LibraryAggregate):
     @classmethod
     def _replayed(cls, found: Self | None, id: UUID, fact: Event, at: datetime) -> Self | None:
         if found is None:
-            started = Started(
+            started = Started(  # type: ignore[call-arg]  # a dataclass by metaclass
                 originator_id=id,
                 originator_version=1,
                 timestamp=at,
@@ -95,6 +95,6 @@ class Aggregate(LibraryAggregate):
                 fact=fact,
             )
             return started.mutate(None)
-        return Recorded(
+        return Recorded(  # type: ignore[call-arg]  # a dataclass by metaclass
             originator_id=id, originator_version=found.version + 1, timestamp=at, fact=fact
         ).mutate(found)

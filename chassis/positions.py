@@ -95,8 +95,8 @@ class Positions:
     ) -> dict[Spot, Place]:
         """Move the positions to those of the records in this transaction. Raises Fenced.
 
-        ``offsets`` gives, by topic, position and source, a record's offset in Kafka. The caller calls ``moved`` with
-        the result once the transaction is committed.
+        ``offsets`` gives, by topic, position and source, a record's offset in Kafka. The caller calls
+        ``moved`` with the result once the transaction is committed.
         """
         new = {}
         for record in records:

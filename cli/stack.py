@@ -184,7 +184,7 @@ def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> 
 
 
 def check(actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOption = False) -> None:
-    """Check that every service's store and the ledger hold the same events; exit 1 names those that differ."""
+    """Check that every store and the ledger hold the same events; exit 1 names those that differ."""
     from uuid import uuid4
 
     from cli import service, stack_file
