@@ -1,6 +1,7 @@
 """Misses: two in a row, three in 14 days, each noticed once."""
 
 from datetime import timedelta
+from random import Random
 from uuid import UUID
 
 from caretrail_contracts.scheduling import ConsecutiveMissesDetected
@@ -50,7 +51,7 @@ def test_a_new_run_is_noticed_anew() -> None:
 
 
 @given(st.text("x.", max_size=30), st.randoms())
-def test_what_is_noticed_was_missed_and_does_not_depend_on_the_order_of_entry(pattern: str, random) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_noticed_was_missed_whatever_the_order_of_entry(pattern: str, random: Random) -> None:
     facts = seen(pattern)
     shuffled = list(facts)
     random.shuffle(shuffled)

@@ -1,6 +1,7 @@
 """Who gets a seat, who waits, and who is next."""
 
 from datetime import date, timedelta
+from uuid import UUID
 
 from caretrail_contracts.event import Event
 from caretrail_contracts.scheduling import (
@@ -39,7 +40,7 @@ from tests.services.scheduling.builders import (
 ANAS, BENS, CARAS = (enrollment_id(episode_of(who), GROUP) for who in (ANA, BEN, CARA))
 
 
-def seat(patient=ANA) -> SeatInTrack:  # type: ignore[no-untyped-def]
+def seat(patient: UUID = ANA) -> SeatInTrack:
     return SeatInTrack(patient=patient, episode=episode_of(patient), track=TRACK, starts_on=FIRST_ON)
 
 
@@ -48,8 +49,8 @@ async def test_an_admitted_patient_gets_a_seat_in_each_group_of_the_track() -> N
     await play.asks(group(name="Skills"))
     await play.hears(admitted(ANA))
     await play.until(SUNDAY + timedelta(seconds=1))
-    enrolled = await play.told(PatientEnrolledInGroup)
-    assert [(e.patient, e.seat, e.starts_on) for e in enrolled] == 2 * [(ANA, 1, FIRST_ON)]  # type: ignore[attr-defined]
+    enrolled = [each for each in await play.told(Event) if isinstance(each, PatientEnrolledInGroup)]
+    assert [(each.patient, each.seat, each.starts_on) for each in enrolled] == 2 * [(ANA, 1, FIRST_ON)]
 
 
 async def test_the_last_seat_says_that_the_group_is_full() -> None:
