@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from caretrail_contracts.billing import ContractAgreed
@@ -155,6 +155,15 @@ ADMISSION = PatientAdmitted(
 ENROLLED = PatientEnrolledInGroup(
     enrollment=derive("enrollment", EPISODE, GROUP), patient=ANA, episode=EPISODE, group=GROUP, seat=1
 )
+
+
+E = TypeVar("E", bound=Event)
+
+
+def only(kind: type[E], outcome: Outcome) -> E:
+    """The one event of a type among what was recorded."""
+    (found,) = (event for event in outcome.events if isinstance(event, kind))
+    return found
 
 
 class Billing(Scenario):

@@ -37,6 +37,7 @@ from tests.services.billing.builders import (
     answer,
     attended,
     diagnosis,
+    only,
     scheduled,
     session_of,
     signed,
@@ -46,36 +47,36 @@ from tests.services.billing.builders import (
 MONDAY = date(2026, 3, 9)
 
 
-async def test_an_admission_registers_coverage_and_asks_for_authorization():
+async def test_an_admission_registers_coverage_and_asks_for_authorization() -> None:
     billing = Billing()
     await billing.do(AgreeContract(terms=terms()))
     outcome = await billing.learn(ADMISSION)
     outcome.then_types(CoverageRegistered, AuthorizationRequested)
-    asked = outcome.events[1]
+    asked = only(AuthorizationRequested, outcome)
     assert (asked.units, asked.starts_on, asked.ends_on) == (12, ADMITTED, date(2026, 5, 30))
 
 
-async def test_a_contract_that_comes_later_asks_for_what_waited():
+async def test_a_contract_that_comes_later_asks_for_what_waited() -> None:
     billing = Billing()
     (await billing.learn(ADMISSION)).then_types(CoverageRegistered)
     outcome = await billing.do(AgreeContract(terms=terms()))
     assert AuthorizationRequested in map(type, outcome.events)
 
 
-async def test_a_day_of_180_minutes_with_a_note_is_charged_when_it_closes():
+async def test_a_day_of_180_minutes_with_a_note_is_charged_when_it_closes() -> None:
     billing = await Billing().authorized()
     await billing.until(datetime(2026, 3, 10, 1, tzinfo=UTC))
     counted = await billing.learn(scheduled(MONDAY), attended(MONDAY), signed(MONDAY))
     counted.then_types(ChargeDayOpened, AttendanceCounted, NoteCounted)
     outcome = await billing.until(datetime(2026, 3, 10, 6, tzinfo=UTC))
     outcome.then_types(ChargeCaptured, AuthorizationUnitConsumed)
-    charge = outcome.events[0]
+    charge = only(ChargeCaptured, outcome)
     assert (charge.service_date, charge.code, charge.units, charge.minutes) == (MONDAY, "H0015", 1, 180)
     assert (str(charge.amount), charge.diagnoses) == ("400.00", ("F33.1",))
     assert charge.authorization_number == "A2026030517"
 
 
-async def test_the_date_of_service_is_the_groups_local_date():
+async def test_the_date_of_service_is_the_groups_local_date() -> None:
     billing = await Billing().authorized()
     late = scheduled(MONDAY).model_copy(
         update={
@@ -88,7 +89,7 @@ async def test_the_date_of_service_is_the_groups_local_date():
 
 
 @pytest.mark.parametrize("order", range(6))
-async def test_facts_of_a_day_may_come_in_any_order(order: int):
+async def test_facts_of_a_day_may_come_in_any_order(order: int) -> None:
     from itertools import permutations
 
     facts = (scheduled(MONDAY), attended(MONDAY), signed(MONDAY))
@@ -99,25 +100,25 @@ async def test_facts_of_a_day_may_come_in_any_order(order: int):
     assert [row["status"] for row in billing.rows("charge_days")] == ["captured"]
 
 
-async def test_a_group_that_becomes_known_late_opens_its_days():
+async def test_a_group_that_becomes_known_late_opens_its_days() -> None:
     billing = Billing()
     await billing.do(AgreeContract(terms=terms()))
     await billing.learn(scheduled(MONDAY), attended(MONDAY))
     (await billing.learn(GROUP_SCHEDULED)).then_types(ChargeDayOpened, AttendanceCounted)
 
 
-async def test_no_note_no_charge_and_the_note_releases_it():
+async def test_no_note_no_charge_and_the_note_releases_it() -> None:
     billing = await Billing().authorized()
     (await billing.day(MONDAY, note=False)).then(ChargeHeld(rule="NoteUnsigned", minutes=180))
     (await billing.learn(signed(MONDAY))).then_types(NoteCounted, ChargeCaptured, AuthorizationUnitConsumed)
 
 
-async def test_a_day_below_the_minimum_is_held():
+async def test_a_day_below_the_minimum_is_held() -> None:
     billing = await Billing().authorized()
     (await billing.day(MONDAY, 168)).then(ChargeHeld(rule="MinutesShort", minutes=168))
 
 
-async def test_a_day_below_the_minimum_falls_back_where_the_contract_says_so():
+async def test_a_day_below_the_minimum_falls_back_where_the_contract_says_so() -> None:
     billing = await Billing().authorized(discrete_code="90853", discrete_amount="62.00")
     outcome = await billing.day(MONDAY, 168)
     assert [(e.code, str(e.amount)) for e in outcome.events if isinstance(e, ChargeCaptured)] == [
@@ -125,14 +126,14 @@ async def test_a_day_below_the_minimum_falls_back_where_the_contract_says_so():
     ]
 
 
-async def test_held_days_are_charged_when_the_payer_approves():
+async def test_held_days_are_charged_when_the_payer_approves() -> None:
     billing = await Billing().contracted()
     (await billing.day(MONDAY)).then(ChargeHeld(rule="AuthorizationPending", minutes=180))
     outcome = await billing.do(answer())
     assert ChargeCaptured in map(type, outcome.events)
 
 
-async def test_a_denied_authorization_holds_charges_under_its_own_rule():
+async def test_a_denied_authorization_holds_charges_under_its_own_rule() -> None:
     billing = await Billing().contracted()
     await billing.day(MONDAY)
     outcome = await billing.do(answer(Action.NOT_CERTIFIED))
@@ -142,22 +143,22 @@ async def test_a_denied_authorization_holds_charges_under_its_own_rule():
     )
 
 
-async def test_the_first_answer_of_a_payer_decides():
+async def test_the_first_answer_of_a_payer_decides() -> None:
     billing = await Billing().authorized()
     (await billing.do(answer(Action.NOT_CERTIFIED))).then()
 
 
-async def test_a_diagnosis_releases_what_waited_for_it():
+async def test_a_diagnosis_releases_what_waited_for_it() -> None:
     billing = Billing()
     await billing.do(AgreeContract(terms=terms(requires_auth=False)))
     await billing.learn(GROUP_SCHEDULED, ADMISSION)
     (await billing.day(MONDAY)).then(ChargeHeld(rule="DiagnosisMissing", minutes=180))
     outcome = await billing.learn(diagnosis())
     outcome.then_types(ChargeCaptured)
-    assert outcome.events[0].authorization is None
+    assert only(ChargeCaptured, outcome).authorization is None
 
 
-async def test_a_payer_without_contract_holds_and_a_contract_releases():
+async def test_a_payer_without_contract_holds_and_a_contract_releases() -> None:
     billing = Billing()
     await billing.learn(GROUP_SCHEDULED, ADMISSION, diagnosis())
     (await billing.day(MONDAY)).then(ChargeHeld(rule="ContractMissing", minutes=180))
@@ -165,7 +166,7 @@ async def test_a_payer_without_contract_holds_and_a_contract_releases():
     assert ChargeCaptured in map(type, outcome.events)
 
 
-async def test_units_run_low_then_out_and_the_next_day_is_held():
+async def test_units_run_low_then_out_and_the_next_day_is_held() -> None:
     billing = await Billing().authorized(units=2, low_units=1)
     first = await billing.day(MONDAY)
     first.then_types(ChargeCaptured, AuthorizationUnitConsumed, AuthorizationRunningLow)
@@ -176,7 +177,7 @@ async def test_units_run_low_then_out_and_the_next_day_is_held():
     third.then(ChargeHeld(rule="AuthorizationExhausted", minutes=180))
 
 
-async def test_a_concurrent_review_is_asked_for_once():
+async def test_a_concurrent_review_is_asked_for_once() -> None:
     billing = await Billing().authorized()
     more = RequestAuthorization(
         episode=EPISODE, units=12, starts_on=date(2026, 4, 1), ends_on=date(2026, 6, 1)
@@ -185,7 +186,7 @@ async def test_a_concurrent_review_is_asked_for_once():
     (await billing.do(more)).then()
 
 
-async def test_a_correction_below_the_minimum_voids_the_charge_and_frees_its_unit():
+async def test_a_correction_below_the_minimum_voids_the_charge_and_frees_its_unit() -> None:
     billing = await Billing().authorized()
     await billing.day(MONDAY)
     outcome = await billing.learn(_corrected(120))
@@ -193,13 +194,13 @@ async def test_a_correction_below_the_minimum_voids_the_charge_and_frees_its_uni
     assert [row["used"] for row in billing.rows("authorizations")] == [0]
 
 
-async def test_a_correction_that_changes_no_money_changes_no_charge():
+async def test_a_correction_that_changes_no_money_changes_no_charge() -> None:
     billing = await Billing().authorized()
     await billing.day(MONDAY)
     (await billing.learn(_corrected(185))).then_types(AttendanceCounted)
 
 
-async def test_a_withdrawn_note_voids_the_charge():
+async def test_a_withdrawn_note_voids_the_charge() -> None:
     billing = await Billing().authorized()
     await billing.day(MONDAY)
     outcome = await billing.learn(
@@ -208,7 +209,7 @@ async def test_a_withdrawn_note_voids_the_charge():
     outcome.then_types(NoteCounted, ChargeVoided, ChargeHeld, AuthorizationUnitReleased)
 
 
-async def test_an_attendance_corrected_to_a_miss_leaves_nothing_to_charge():
+async def test_an_attendance_corrected_to_a_miss_leaves_nothing_to_charge() -> None:
     billing = await Billing().authorized()
     await billing.until(datetime(2026, 3, 10, 1, tzinfo=UTC))
     await billing.learn(scheduled(MONDAY), attended(MONDAY), _corrected(0))
@@ -218,7 +219,9 @@ async def test_an_attendance_corrected_to_a_miss_leaves_nothing_to_charge():
 
 @settings(max_examples=25, deadline=None)
 @given(st.permutations(["attended", "signed", "approved", "diagnosed", "scheduled"]), st.data())
-async def test_whatever_order_facts_come_in_the_same_charge_stands(order: list[str], data: st.DataObject):
+async def test_whatever_order_facts_come_in_the_same_charge_stands(
+    order: list[str], data: st.DataObject
+) -> None:
     billing = Billing()
     await billing.do(AgreeContract(terms=terms()))
     await billing.learn(GROUP_SCHEDULED, ADMISSION)
