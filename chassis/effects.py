@@ -95,14 +95,12 @@ class Effects:
                     log.info("effect_refused", effect=effect.name, rule=refused.rule)
         await self._ground.database.rows(DONE, effect.name, about.id)
 
-    async def pending(self) -> int:
-        """Effects of committed events that are not done yet."""
-        types = list(self._by_type)
-        if not types:
-            return 0
-        for row in await self._ground.database.rows(NEW, self._seen, types):
-            self._waiting.add(row["id"])
-            self._seen = max(self._seen, row["position"])
+    async def pending(self, head: int) -> int:
+        """Effects of events up to the log's head that are not done yet."""
+        if head > self._seen:
+            rows = await self._ground.database.rows(NEW, self._seen, head, list(self._by_type))
+            self._waiting |= {row["id"] for row in rows}
+            self._seen = head
         if self._waiting:
             done = await self._ground.database.rows(FINISHED, list(self._waiting))
             self._waiting -= {row["event_id"] for row in done}
@@ -114,5 +112,5 @@ select 1 from effects_done where effect = %s and event_id = %s
 union all select 1 from commands where command_id = %s limit 1
 """
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
-NEW = b"select id, position from events where position > %s and type = any(%s) order by position"
+NEW = b"select id from events where position > %s and position <= %s and type = any(%s)"
 FINISHED = b"select event_id from effects_done where event_id = any(%s)"

@@ -217,25 +217,19 @@ class Runtime:
 
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way."""
-        database = self.ground.database
-        heads = {row["partition"]: row["head"] for row in await database.rows(HEADS) if row["head"]}
-        mark = await database.row("select position from relay_mark where topic = %s", self.topic)
+        row = await self.ground.database.row(PROGRESS, self.topic, self.ground.clock.now())
+        assert row is not None
         consumed: dict[str, dict[str, int]] = {}
-        for row in await database.rows("select topic, partition, source, position from positions"):
-            name = OWN if row["topic"] == OWN else row["source"]
-            consumed.setdefault(name, {})[str(row["partition"])] = row["position"]
-        counts = await database.row(COUNTS, self.ground.clock.now())
+        for topic, partition, source, position in row.pop("positions") or ():
+            consumed.setdefault(OWN if topic == OWN else source, {})[str(partition)] = position
         return {
             "service": self.service.name,
             "source": self.origin.source,
             "sources": list(self.service.sources()),
-            "head": await self.ground.store.head(),
-            "heads": {str(partition): head for partition, head in heads.items()},
-            "relayed": mark["position"] if mark else 0,
+            **row,
             "consumed": consumed,
             "queued": self.ground.store.depth,
-            **(counts or {}),
-            "effects": await self.effects.pending() if self.effects else 0,
+            "effects": await self.effects.pending(row["head"]) if self.effects else 0,
             "watched": sum(watcher.pending for watcher in self.watchers),
         }
 
@@ -249,12 +243,20 @@ async def _epoch(database: Database, source: str) -> int:
     return int(row["epoch"])
 
 
-HEADS = b"""
-select p as partition, (select max(position) from events e where e.partition = p) as head
-from generate_series(0, 11) as p
-"""
-COUNTS = b"""
-select count(*) filter (where due_at <= %s) as due, min(due_at) as next_due,
+PROGRESS = b"""
+select
+    (select coalesce(max(position), 0) from events) as head,
+    (
+        select coalesce(jsonb_object_agg(p, head), '{}')
+        from (
+            select p, (select max(position) from events e where e.partition = p) as head
+            from generate_series(0, 11) as p
+        ) as each where head is not null
+    ) as heads,
+    coalesce((select position from relay_mark where topic = %s), 0) as relayed,
+    (select jsonb_agg(jsonb_build_array(topic, partition, source, position)) from positions) as positions,
+    count(*) filter (where due_at <= %s) as due,
+    min(due_at) as next_due,
     (select count(*) from parked) as parked
 from timers
 """

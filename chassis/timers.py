@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from chassis.batch import Batch
-from chassis.clock import Clock
+from chassis.clock import Clock, SharedClock
 from chassis.database import LOST, Database
 from chassis.ownership import Ownership
 from chassis.postgres import Appender
@@ -19,7 +19,10 @@ from chassis.telemetry import TIMERS_FIRED
 LOCK = "timers"
 
 POLL_S = 0.1
-"""How often due timers are looked for: a simulated clock moves without a sign."""
+"""How often due timers are looked for."""
+
+GLANCE_S = 0.005
+"""How often a simulated clock is looked at: it moves without a sign."""
 
 PAUSE_S = 0.5
 BATCH_MAX = 200
@@ -43,13 +46,24 @@ class Timers:
             await self._ownership.until(LOCK)
             try:
                 if not await self.fire():
-                    await asyncio.sleep(POLL_S)
+                    await self._rest()
             except (Conflict, *LOST) as error:
                 log.info("timers_interrupted", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
             except Exception as error:
                 log.error("timer_failed", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
+
+    async def _rest(self) -> None:
+        """Wait for a while, or until a simulated clock was moved."""
+        if not isinstance(self._clock, SharedClock):
+            await asyncio.sleep(POLL_S)
+            return
+        stood = self._clock.now()
+        for _ in range(int(POLL_S / GLANCE_S)):
+            await asyncio.sleep(GLANCE_S)
+            if self._clock.now() != stood:
+                return
 
     async def fire(self) -> int:
         """Fire what is due, each timer in a transaction of its own; a broken one lets the others go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
@@ -104,11 +105,12 @@ class People:
 
     async def sign_notes(self, day: date) -> None:
         """The clinician signs a note for each member who was there; one in fifty is forgotten."""
+        signing = []
         for track, group in self._groups.items():
             session = self._sessions.get((group, day.isoformat()))
-            for course in self.courses if session else []:
-                if session and session["session"] in course.attended:
-                    await self._sign(course, session["session"], FACILITATORS[track])
+            id = session["session"] if session else ""
+            signing += [self._sign(c, id, FACILITATORS[track]) for c in self.courses if id in c.attended]
+        await asyncio.gather(*signing)
 
     async def _sign(self, course: Course, session: str, clinician: str) -> None:
         if Random(f"note {self._seed} {course.patient.number} {session}").random() < 0.02:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -88,8 +89,7 @@ async def _session_day(driver: Driver, people: People, day: date, week: int, see
     await driver.until(_midnight(day) + NOTES)
     await people.sign_notes(day)
     if day.weekday() == 0:
-        for course in people.courses:
-            await _measure(people, course, week, seed)
+        await asyncio.gather(*(_measure(people, course, week, seed) for course in people.courses))
     await driver.quiet()
     await people.answer_tasks()
 
