@@ -63,11 +63,6 @@ class Sealer(Protocol):
         ...
 
     @property
-    def digest(self) -> Callable[[str, str], Awaitable[str]]:
-        """A keyed digest of a text in a scope."""
-        ...
-
-    @property
     def rows(self) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
         """The rows of a query on the service's own tables."""
         ...
@@ -100,7 +95,7 @@ async def read_remittance(data: bytes, sealer: Sealer) -> ReadRemittance:
         raise _refused("RemittanceUnreadable", error) from error
     _check_amounts(file)
     patients = await _patients(file, sealer)
-    digest = await sealer.digest("remittance-file", sha256(data).hexdigest())
+    digest = sha256(data).hexdigest()
     remittances = [await _remittance(advice, patients, texts, sealer) for advice in file.advices]
     return ReadRemittance(file, PostRemittances(file_digest=digest, remittances=tuple(remittances)))
 
@@ -158,7 +153,7 @@ async def _remittance(
     claims = [await _claim(claim, patients, texts[claim.segment], sealer) for claim in advice.claims]
     identity = (advice.originator, payer.id if payer else "", payer.name if payer else "", advice.trace)
     return RemittanceIn(
-        origin=await sealer.digest("remittance", "|".join(identity)),
+        origin=sha256("|".join(identity).encode()).hexdigest(),
         payer=_code(advice.originator or (payer.id or payer.name if payer else "")),
         trace=advice.trace[:50],
         total=advice.total,

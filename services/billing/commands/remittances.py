@@ -73,7 +73,7 @@ class RemittedClaimIn(Given):
 
 
 class RemittanceIn(Given):
-    """A transaction set; `origin` is the keyed digest of payer and trace number."""
+    """A transaction set; `origin` is the digest of payer and trace number."""
 
     origin: str
     payer: Code

@@ -14,7 +14,7 @@ from chassis.ids import derive
 
 
 def remittance_id(origin: str) -> UUID:
-    """The id of the remittance whose payer and trace number have this keyed digest."""
+    """The id of the remittance whose payer and trace number have this digest."""
     return derive("remittance", origin)
 
 
