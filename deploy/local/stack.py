@@ -94,6 +94,8 @@ async def _start(
         "CARETRAIL_HOME": str(home),
         "CARETRAIL_KAFKA_BOOTSTRAP": found.kafka_bootstrap,
         "CARETRAIL_POSTGRES_URL": "",
+        "CARETRAIL_TOPIC_PREFIX": settings.topic_prefix,
+        "CARETRAIL_DATABASE_PREFIX": settings.database_prefix,
     }
     if clock is not None:
         shared["CARETRAIL_CLOCK_FILE"] = str(home / "clock")
