@@ -72,7 +72,8 @@ class Aggregate(LibraryAggregate):
 
     def decided(self) -> list[tuple[Event, datetime]]:
         """Take the events decided since the last call, each with when it was true."""
-        return [(event.fact, event.timestamp) for event in self.collect_events()]  # type: ignore[attr-defined]
+        events: Any = self.collect_events()
+        return [(event.fact, event.timestamp) for event in events]
 
     @classmethod
     def replay(cls, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self:

@@ -55,7 +55,8 @@ class Doors:
         key = await (self._keystore.issue if name.startswith("service:") else self._keystore.of)(name)
         nonce, kind = os.urandom(NONCE_BYTES), type(value)
         ct = AESGCM(key.secret).encrypt(nonce, value.model_dump_json().encode(), _bound(name, kind))
-        return Sealed[kind](kid=key.kid, nonce=b64encode(nonce).decode(), ct=b64encode(ct).decode())  # type: ignore[valid-type]
+        model: type[Sealed[T]] = Sealed[kind]  # type: ignore[valid-type]
+        return model(kid=key.kid, nonce=b64encode(nonce).decode(), ct=b64encode(ct).decode())
 
     async def open(self, sealed: Sealed[T]) -> T | Erased:
         """The value, or ERASED where its key was destroyed. Raises Tampered.

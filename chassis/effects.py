@@ -6,6 +6,7 @@ The group's offset only says where to go on; what was done is known by command i
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -19,6 +20,12 @@ from chassis.service import Effect
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
 """Rest between attempts while the infrastructure fails: doubled each time up to the longer one."""
+
+BATCH_MAX, POLL_MS = 50, 200
+"""Events of a batch at most, and how long the consumer waits for one."""
+
+SIDE_BY_SIDE_MAX = 8
+"""Effects under way at once."""
 
 SESSION_MS = 6_000
 """After this long without a heartbeat the broker gives the effects to another process."""
@@ -36,8 +43,12 @@ class Effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
         self._broker = KafkaBroker(bootstrap, logger=None)
         self._seen, self._waiting = 0, set[UUID]()
+        self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
         self._broker.subscriber(
             topic,
+            batch=True,
+            max_records=BATCH_MAX,
+            batch_timeout_ms=POLL_MS,
             group_id=f"{topic}.effects",
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
@@ -54,20 +65,31 @@ class Effects:
             await self._broker.stop()
 
     async def _take(self, message: KafkaMessage) -> None:
-        raw = message.raw_message
-        assert not isinstance(raw, tuple)
-        headers = dict(raw.headers)
-        effects = self._by_type.get(headers.get("ce_type", b"").decode(errors="replace"), [])
-        if not effects:
-            return
+        """Carry out a batch: keys side by side, the effects of a key in order."""
+        by_key: dict[str, list[Record]] = {}
+        raws = message.raw_message
+        for raw in raws if isinstance(raws, tuple) else (raws,):
+            record = self._wanted(raw)
+            if record:
+                by_key.setdefault(record.envelope.key, []).append(record)
+        if by_key:
+            await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
+            await message.ack()
+
+    def _wanted(self, raw: Any) -> Record | None:
+        if dict(raw.headers).get("ce_type", b"").decode(errors="replace") not in self._by_type:
+            return None
         try:
-            record = from_headers(raw.headers, raw.value or b"")
+            return from_headers(raw.headers, raw.value or b"")
         except BrokenHeader as error:
             log.warning("effect_skipped", header=error.header, offset=raw.offset)
-            return
-        for effect in effects:
-            await self._until_done(effect, record)
-        await message.ack()
+            return None
+
+    async def _in_order(self, records: list[Record]) -> None:
+        for record in records:
+            for effect in self._by_type[record.envelope.type]:
+                async with self._hands:
+                    await self._until_done(effect, record)
 
     async def _until_done(self, effect: Effect, record: Record) -> None:
         pause = PAUSE_S

@@ -13,7 +13,7 @@ from caretrail_contracts.envelope import PARTITIONS
 
 from chassis.applying import Applier
 from chassis.database import LOST, Connection, Database
-from chassis.kafka import consumer
+from chassis.kafka import consumer, stopped
 from chassis.ownership import Ownership
 from chassis.positions import OWN, Fenced, Gap, Place, Positions, Spot
 from chassis.postgres import PostgresReader
@@ -211,10 +211,7 @@ class TopicFeed:
     async def _close(self) -> None:
         found, self._consumer, self._held = self._consumer, None, frozenset()
         if found:
-            try:
-                await asyncio.wait_for(found.stop(), 5)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.info("consumer_discarded", error=type(error).__name__)
+            await stopped(found)
 
 
 def lock_names(topics: Sequence[str]) -> list[str]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from caretrail_contracts.envelope import PARTITIONS
 
+log = structlog.get_logger(__name__)
+
 RECORD_BYTES_MAX = 1_000_000
+
+STOP_MAX_S = 5.0
+"""How long a client may take to stop."""
 
 LEADERS_MAX_S = 30.0
 """How long new topics may take to have leaders."""
@@ -90,6 +96,15 @@ async def _started(client: Any) -> Any:
     try:
         await client.start()
     except BaseException:
-        await asyncio.shield(client.stop())
+        await stopped(client)
         raise
     return client
+
+
+async def stopped(client: Any) -> None:
+    """Stop a client, and let go of one that cannot: half started, aiokafka's stop waits for ever."""
+    try:
+        async with asyncio.timeout(STOP_MAX_S):
+            await client.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.info("client_let_go", client=type(client).__name__, error=type(error).__name__)

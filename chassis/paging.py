@@ -26,4 +26,5 @@ def page(item: type[ItemT], rows: list[dict[str, Any]], limit: int) -> Page[Item
     """The page that these rows make; ask for one row more than the limit."""
     items = [item.model_validate(row) for row in rows[:limit]]
     more = len(rows) > limit
-    return Page[item](items=items, next=rows[limit - 1]["position"] if more else None)  # type: ignore[valid-type]
+    model: type[Page[ItemT]] = Page[item]  # type: ignore[valid-type]
+    return model(items=items, next=rows[limit - 1]["position"] if more else None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 from aiokafka import TopicPartition
 from caretrail_contracts.cloudevents import Record, from_headers
@@ -12,7 +10,7 @@ from caretrail_contracts.event import UnknownEvent
 from psycopg import sql
 
 from chassis.database import Connection, Database
-from chassis.kafka import consumer
+from chassis.kafka import consumer, stopped
 from chassis.ownership import lock_number
 from chassis.positions import Positions
 from chassis.postgres import PostgresReader
@@ -110,7 +108,7 @@ class Rebuilder:
                     if messages[-1].offset >= end:
                         ends.pop(partition, None)
         finally:
-            await asyncio.shield(reader.stop())
+            await stopped(reader)
         return done
 
     async def _prepare_archives(self, connection: Connection) -> None:

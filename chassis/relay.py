@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import Record, to_headers
 
 from chassis.database import LOST, Database
-from chassis.kafka import producer
+from chassis.kafka import producer, stopped
 from chassis.ownership import Ownership
 from chassis.postgres import PostgresReader
 from chassis.telemetry import RELAY_POSITION
@@ -99,10 +99,7 @@ class Relay:
     async def _discard(self) -> None:
         found, self._producer = self._producer, None
         if found:
-            try:
-                await asyncio.wait_for(found.stop(), 5)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.info("producer_discarded", error=type(error).__name__)
+            await stopped(found)
 
 
 MOVE_MARK = b"""

@@ -44,6 +44,9 @@ from chassis.watching import Watcher
 log = structlog.get_logger(__name__)
 
 
+STOP_MAX_S = 15.0
+"""How long the parts of a process may take to stop."""
+
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -91,10 +94,13 @@ class Runtime:
         log.info("started", role=self.role.value, topic=self.topic)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *exit: object) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            _, stuck = await asyncio.wait(self._tasks, timeout=STOP_MAX_S)
+            if stuck:
+                log.error("parts_stuck", parts=sorted(task.get_name() for task in stuck))
         await self._stack.aclose()
         log.info("stopped", role=self.role.value)
 

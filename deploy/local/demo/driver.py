@@ -57,20 +57,21 @@ class Driver:
 
     async def until(self, at: datetime) -> None:
         """Let time pass: stop at each timer that comes due on the way, and at ``at``."""
+        progress = await self.progress()
         while True:
-            due = [p["next_due"] for p in (await self.progress()).values() if p["next_due"]]
+            due = [p["next_due"] for p in progress.values() if p["next_due"]]
             first = min(map(datetime.fromisoformat, due), default=at)
             if first >= at:
                 break
-            await self._move(max(first, self.now))
+            progress = await self._move(max(first, self.now))
         await self._move(at)
 
-    async def _move(self, to: datetime) -> None:
+    async def _move(self, to: datetime) -> dict[str, Any]:
         self._clock.move(to)
         self.instants += 1
         for tell in self.each_instant:
             tell(to)
-        await self.quiet()
+        return await self.quiet()
 
     async def post(
         self, service: str, path: str, body: Any = None, *, key: str, role: str = "coordinator"
@@ -119,8 +120,8 @@ class Driver:
                 return found
             after = page["next"]
 
-    async def quiet(self) -> None:
-        """Wait for the end of the instant. Raises NotQuiet."""
+    async def quiet(self) -> dict[str, Any]:
+        """Wait for the end of the instant and give each service's progress then. Raises NotQuiet."""
         before: Any = None
         try:
             async with asyncio.timeout(QUIET_MAX_S):
@@ -128,7 +129,7 @@ class Driver:
                     now = await self.progress()
                     if is_quiet(now) and not self._at_payer():
                         if now == before:
-                            return
+                            return now
                         before = now
                     else:
                         before = None

@@ -72,7 +72,7 @@ def _contract(payer: str, number: int, first: date) -> dict[str, Any]:
         "group_size_max": 12,
         "place_of_service": "57",
         "requires_auth": number != 2,
-        "auth_units": 24,
+        "auth_units": 36,
         "auth_days": 84,
         "low_units": 3,
         "review_lead_days": 3,

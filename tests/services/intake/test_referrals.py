@@ -75,7 +75,8 @@ async def test_the_same_person_and_source_within_30_days_is_a_duplicate() -> Non
 async def test_later_from_elsewhere_or_for_another_it_is_none(days: int, changes: dict[str, object]) -> None:
     play = scenario()
     await play.when(receive())
-    outcome = await play.after(timedelta(days=days)).when(receive("again", **changes))  # type: ignore[arg-type]
+    again = receive("again", **changes)  # type: ignore[arg-type]
+    outcome = await play.after(timedelta(days=days)).when(again)
     outcome.then_types(*(FIRST if "patient" in changes else KNOWN))
 
 

@@ -103,6 +103,7 @@ DENIAL = DenialOpened(
     denial_class="authorization",
     carc=("197",),
     amount=Decimal("400.00"),
+    paid=Decimal("0.00"),
     regime="commercial",
     appeal_deadline=date(2026, 9, 1),
     work_by=date(2026, 8, 31),
