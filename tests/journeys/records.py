@@ -51,7 +51,9 @@ class Unsealing:
     def __init__(self, stage: Stage) -> None:
         master = AESGCM((stage.home / "secrets" / "master.key").read_bytes())
         self._keys = {}
-        for row in rows(stage.database("keystore"), "select kid, wrapped from keys where wrapped is not null"):
+        for row in rows(
+            stage.database("keystore"), "select kid, wrapped from keys where wrapped is not null"
+        ):
             wrapped, kid = bytes(row["wrapped"]), row["kid"]
             secret = master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], kid.encode())
             self._keys[kid] = AESGCM(secret)

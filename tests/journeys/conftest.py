@@ -1,0 +1,102 @@
+"""The plays that journeys look at, each played once for all tests of the folder."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.journeys.killing import Killing, kill_midway
+from tests.journeys.outcome import Outcome, outcome
+from tests.journeys.records import Fact
+from tests.journeys.search import files, secrets_of, sightings, tables, topics
+from tests.journeys.stage import Stage, staged
+
+SEED, OTHER_SEED = 291, 2
+PATIENTS, WEEKS = 4, 1
+"""A cohort small enough for a test, in which people are seated, billed, paid and written to."""
+
+KILLED = "billing"
+
+PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
+"""As in the demonstration: messages are posted together each half hour."""
+
+
+@dataclass(frozen=True)
+class Tampered:
+    """Events that a superuser touched, and what the check said afterwards."""
+
+    deleted: Fact
+    flipped: Fact
+    check: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plays:
+    """A play, what was found of persons and after tampering; another with a kill; one of another seed."""
+
+    first: Outcome
+    seen: list[str]
+    looked_through: int
+    tampered: Tampered
+    killed: Outcome
+    killing: Killing
+    other: Outcome
+
+
+@pytest.fixture(scope="session")
+def plays(servers: dict[str, str]) -> Plays:
+    """Every play, in turn."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in PACE.items():
+            patch.setenv(name, value)
+        return asyncio.run(_plays(servers))
+
+
+async def _plays(servers: dict[str, str]) -> Plays:
+    async with staged(servers, SEED) as stage:
+        await stage.play(PATIENTS, WEEKS)
+        first = outcome(stage, PATIENTS)
+        texts = [*await topics(stage), *tables(stage), *files(stage.home, apart=("payer",))]
+        seen = sightings(texts, secrets_of(first.cohort))
+        tampered = await _tamper(stage, first)
+    async with staged(servers, SEED) as stage:
+        final = sum(fact.service == KILLED for fact in first.facts)
+        async with asyncio.TaskGroup() as together:
+            killing = together.create_task(kill_midway(stage, KILLED, final))
+            together.create_task(stage.play(PATIENTS, WEEKS))
+        killed = outcome(stage, PATIENTS)
+    async with staged(servers, OTHER_SEED) as stage:
+        await stage.play(1, WEEKS)
+        other = outcome(stage, 1)
+    return Plays(first, seen, len(texts), tampered, killed, killing.result(), other)
+
+
+async def _tamper(stage: Stage, played: Outcome) -> Tampered:
+    """Delete a row of the ledger, flip a bit in the middle of a stored body, and check."""
+    deleted = next(f for f in played.facts if f.service == "clinical" and f.stream_version == 1)
+    flipped = next(f for f in played.facts if f.service == "intake" and f.type.endswith("PatientAdmitted"))
+    _execute(stage.database("audit"), b"delete from ledger where event_id = %s", deleted.id)
+    _execute(stage.database("intake"), FLIP, flipped.id)
+    headers = {
+        "Caretrail-Actor": "staff-9;compliance",
+        "Caretrail-Purpose": "HOPERAT",
+        "Idempotency-Key": "check after tampering",
+    }
+    async with httpx.AsyncClient(timeout=30) as client:
+        answer = await client.post(f"{stage.stack.urls['audit']}/integrity-checks", headers=headers)
+    return Tampered(deleted, flipped, answer.raise_for_status().json())
+
+
+FLIP = b"""
+update events set body = set_byte(body, length(body) / 2, get_byte(body, length(body) / 2) # 1) where id = %s
+"""
+
+
+def _execute(address: str, statement: bytes, event: str) -> None:
+    with psycopg.connect(address) as connection:
+        assert connection.execute(statement, (event,)).rowcount == 1
