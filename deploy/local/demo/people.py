@@ -21,7 +21,8 @@ class Course:
     """A patient's course through the program."""
 
     patient: Patient
-    id: str = ""
+    id: str
+    referral: str
     episode: str = ""
     admitted: bool = False
     attended: set[str] = field(default_factory=set)
@@ -36,40 +37,57 @@ class People:
         self._sessions: dict[tuple[str, str], dict[str, Any]] = {}
         self._appealed: set[str] = set()
 
-    async def arrive(self, patient: Patient, at: datetime) -> None:
-        """A referral is received, triaged and accepted, the patient admitted: an instant of its own."""
-        await self._driver.until(at)
-        post, key = self._driver.post, f"patient {patient.number}"
-        got = await post("intake", "/referrals", _referral(patient), key=f"{key} referral")
-        path = f"/referrals/{got['referral']}"
-        level = {"urgency": patient.urgency, "level_of_care": "2.1"}
-        await post("intake", f"{path}/triage", level, key=f"{key} triage")
-        course = Course(patient, got["patient"])
-        self.courses.append(course)
-        if patient.declines:
-            await post("intake", f"{path}/decline", {"reason": "patient_declined"}, key=f"{key} decline")
-            await self._driver.quiet()
-            return
-        await post("intake", f"{path}/accept", key=f"{key} accept")
-        await self._admit(course, got["referral"], at)
-
-    async def _admit(self, course: Course, referral: str, at: datetime) -> None:
-        patient, post, key = course.patient, self._driver.post, f"patient {course.patient.number}"
+    async def arrive(self, patients: list[Patient]) -> None:
+        """The day's referrals are received, triaged and decided; who is taken on is admitted."""
+        courses = await asyncio.gather(*(self._refer(patient) for patient in patients))
+        self.courses += courses
         await self._driver.quiet()
+        await asyncio.gather(*(self._decide(course) for course in courses))
+        await self._driver.quiet()
+        await asyncio.gather(*(self._admit(course) for course in courses if course.admitted))
+        await self._driver.quiet()
+        await asyncio.gather(*(self._diagnose(course) for course in courses if course.admitted))
+        await self._driver.quiet()
+
+    async def _refer(self, patient: Patient) -> Course:
+        key = f"patient {patient.number} referral"
+        got = await self._driver.post("intake", "/referrals", _referral(patient), key=key)
+        return Course(patient, got["patient"], got["referral"], admitted=not patient.declines)
+
+    async def _decide(self, course: Course) -> None:
+        post, key = self._driver.post, f"patient {course.patient.number}"
+        path = f"/referrals/{course.referral}"
+        level = {"urgency": course.patient.urgency, "level_of_care": "2.1"}
+        await post("intake", f"{path}/triage", level, key=f"{key} triage")
+        if course.admitted:
+            await post("intake", f"{path}/accept", key=f"{key} accept")
+        else:
+            await post("intake", f"{path}/decline", {"reason": "patient_declined"}, key=f"{key} decline")
+
+    async def _admit(self, course: Course) -> None:
         body = {
-            "referral": referral,
-            "track": patient.track,
+            "referral": course.referral,
+            "track": course.patient.track,
             "site": SITE,
             "level_of_care": "2.1",
-            "admitted_on": at.date().isoformat(),
+            "admitted_on": self._driver.now.date().isoformat(),
         }
-        admitted = await post("intake", "/episodes", body, key=f"{key} admission")
-        course.episode, course.admitted = admitted["episode"], True
-        await self._driver.quiet()
-        diagnosis = {"patient": course.id, "icd10": patient.reason, "rank": 1}
-        path = f"/episodes/{course.episode}/diagnoses"
-        await post("clinical", path, diagnosis, key=f"{key} diagnosis", role="clinician")
-        await self._driver.quiet()
+        key = f"patient {course.patient.number} admission"
+        admitted = await self._driver.post("intake", "/episodes", body, key=key)
+        course.episode = admitted["episode"]
+
+    async def _diagnose(self, course: Course) -> None:
+        body = {"patient": course.id, "icd10": course.patient.reason, "rank": 1}
+        path, key = f"/episodes/{course.episode}/diagnoses", f"patient {course.patient.number} diagnosis"
+        await self._driver.post("clinical", path, body, key=key, role="clinician")
+
+    async def judge_risks(self) -> None:
+        """A clinician finds the risk of those who were at risk lower, and says why."""
+        for course in self.courses:
+            if course.patient.at_risk and course.admitted:
+                body = {"level": "low", "rationale": "Safety plan holds; no thoughts for two weeks."}
+                path, key = f"/patients/{course.id}/risk", f"patient {course.patient.number} calmer"
+                await self._driver.post("clinical", path, body, key=key, role="clinician")
 
     async def attend(self, day: date) -> None:
         """Staff close the day's sessions with what each member did."""
@@ -170,18 +188,15 @@ class People:
         await self._driver.quiet()
 
     async def leave_all(self, day: date) -> None:
-        """Everybody who is still here is discharged, one after the other."""
-        for course in self.courses:
-            if course.admitted:
-                await self._driver.until(self._driver.now + timedelta(minutes=1))
-                kind = "completed" if course.patient.attends > 0.7 else "lost_contact"
-                body = {"discharge_type": kind, "discharged_on": day.isoformat()}
-                path, key = (
-                    f"/episodes/{course.episode}/discharge",
-                    f"patient {course.patient.number} discharge",
-                )
-                await self._driver.post("intake", path, body, key=key)
-                await self._driver.quiet()
+        """Everybody who is still here is discharged."""
+        await asyncio.gather(*(self._leave(course, day) for course in self.courses if course.admitted))
+        await self._driver.quiet()
+
+    async def _leave(self, course: Course, day: date) -> None:
+        kind = "completed" if course.patient.attends > 0.7 else "lost_contact"
+        body = {"discharge_type": kind, "discharged_on": day.isoformat()}
+        path, key = f"/episodes/{course.episode}/discharge", f"patient {course.patient.number} discharge"
+        await self._driver.post("intake", path, body, key=key)
 
 
 def _referral(patient: Patient) -> dict[str, Any]:

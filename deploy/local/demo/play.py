@@ -22,10 +22,18 @@ BEGINS = datetime(2026, 3, 2, 11, tzinfo=UTC)
 """A Monday, six in the morning in New York."""
 
 FIRST_DAY = date(2026, 3, 2)
+ARRIVALS = timedelta(hours=12)
+"""From midnight UTC to when the day's referrals are worked on."""
+
+REMINDED = timedelta(hours=17, minutes=30)
+"""From midnight UTC to when the next day's reminders are out, and calls instead of them are due."""
+
 EVENING = timedelta(hours=26)
 """From midnight UTC of a session's day to when its attendance is in: 21:00 or 22:00 in New York."""
 
 NOTES = timedelta(hours=26, minutes=30)
+CALMER_WEEK = 2
+"""The week in which clinicians find that risks seen before are lower."""
 
 
 async def play(
@@ -61,9 +69,12 @@ async def _play(driver: Driver, patients: list[Patient], weeks: int, seed: int, 
     for number in range(weeks * 7):
         day = FIRST_DAY + timedelta(days=number)
         tell(day)
-        for patient in patients:
-            if patient.day == number:
-                await people.arrive(patient, _arrival(patient, day))
+        arriving = [patient for patient in patients if patient.day == number]
+        if arriving:
+            await driver.until(_midnight(day) + ARRIVALS)
+            await people.arrive(arriving)
+        await driver.until(_midnight(day) + REMINDED)
+        await people.answer_tasks()
         if day.weekday() in (0, 2, 4):
             await _session_day(driver, people, day, number // 7, seed)
         if day.weekday() == 4:
@@ -71,11 +82,6 @@ async def _play(driver: Driver, patients: list[Patient], weeks: int, seed: int, 
         if number == weeks * 7 - 3:
             await people.leave_all(day)
     await driver.until(_midnight(FIRST_DAY + timedelta(weeks=weeks, days=14)))
-
-
-def _arrival(patient: Patient, day: date) -> datetime:
-    """An instant of each patient's own: they may contest the last seat."""
-    return _midnight(day) + timedelta(hours=11, minutes=5 + patient.number)
 
 
 def _midnight(day: date) -> datetime:
@@ -90,6 +96,8 @@ async def _session_day(driver: Driver, people: People, day: date, week: int, see
     await people.sign_notes(day)
     if day.weekday() == 0:
         await asyncio.gather(*(_measure(people, course, week, seed) for course in people.courses))
+        if week == CALMER_WEEK:
+            await people.judge_risks()
     await driver.quiet()
     await people.answer_tasks()
 

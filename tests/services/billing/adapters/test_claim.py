@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyx12.params import params  # type: ignore[import-untyped]  # pyx12 ships no types
-from pyx12.x12n_document import x12n_document  # type: ignore[import-untyped]
+from pyx12.params import params
+from pyx12.x12n_document import x12n_document
 
 from services.billing.adapters.x12.claim import ClaimValueError
 from services.billing.adapters.x12.claim_writer import write_claims
