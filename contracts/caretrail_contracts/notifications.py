@@ -32,6 +32,8 @@ class TaskKind(StrEnum):
     ENROLLMENT = "enrollment"
     AUTHORIZATION = "authorization"
     REMITTANCE_REVIEW = "remittance_review"
+    CLAIM_CORRECTION = "claim_correction"
+    EXCHANGE = "exchange"
     CHARGE_HOLD = "charge_hold"
     MESSAGE_FAILED = "message_failed"
 

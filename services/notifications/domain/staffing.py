@@ -38,6 +38,8 @@ DUTIES = {
     TaskKind.MESSAGE_FAILED: Duty(Desk.CARE, timedelta(days=1)),
     TaskKind.AUTHORIZATION: Duty(Desk.BILLING, timedelta(days=2)),
     TaskKind.REMITTANCE_REVIEW: Duty(Desk.BILLING, timedelta(days=2)),
+    TaskKind.CLAIM_CORRECTION: Duty(Desk.BILLING, timedelta(days=2)),
+    TaskKind.EXCHANGE: Duty(Desk.BILLING, timedelta(days=1)),
     TaskKind.CHARGE_HOLD: Duty(Desk.BILLING, timedelta(days=2)),
     TaskKind.DENIAL: Duty(Desk.BILLING, timedelta(days=5)),
 }

@@ -12,8 +12,10 @@ from caretrail_contracts.billing import (
     ChargeCaptured,
     ChargeHeld,
     ChargeVoided,
+    ClaimCorrectionDue,
     ClaimNeedsReview,
     DenialOpened,
+    ExchangeFailed,
     RemittanceClaimParked,
 )
 from caretrail_contracts.clinical import (
@@ -135,6 +137,18 @@ def when_remittance_claim_parked(event: RemittanceClaimParked, about: Envelope) 
 def when_claim_needs_review(event: ClaimNeedsReview, about: Envelope) -> Iterator[Reaction]:
     """A reason that the table does not know."""
     yield OpenTask(kind=TaskKind.REMITTANCE_REVIEW, patient=event.patient, about=about.id)
+
+
+@policies.on(ClaimCorrectionDue)
+def when_claim_correction_due(event: ClaimCorrectionDue, about: Envelope) -> Iterator[Reaction]:
+    """What a submitted claim says is no longer so: it must be replaced or voided."""
+    yield OpenTask(kind=TaskKind.CLAIM_CORRECTION, patient=event.patient, about=about.id)
+
+
+@policies.on(ExchangeFailed)
+def when_exchange_failed(event: ExchangeFailed, about: Envelope) -> Iterator[Reaction]:
+    """A file did not get through; what it carried waits until somebody sends it again."""
+    yield OpenTask(kind=TaskKind.EXCHANGE, patient=event.patient, about=about.id)
 
 
 @policies.on(ChargeHeld)

@@ -9,8 +9,10 @@ from caretrail_contracts.billing import (
     AuthorizationRunningLow,
     ChargeHeld,
     ChargeVoided,
+    ClaimCorrectionDue,
     ClaimNeedsReview,
     DenialOpened,
+    ExchangeFailed,
     RemittanceClaimParked,
 )
 from caretrail_contracts.clinical import SuicideRiskScreened, SuicideRiskScreenRequested
@@ -108,6 +110,10 @@ DENIAL = DenialOpened(
     appeal_deadline=date(2026, 9, 1),
     work_by=date(2026, 8, 31),
 )
+CORRECTION = ClaimCorrectionDue(
+    claim=derive("claim"), number="A1", patient=ANA, charge=derive("charge"), reason="note-withdrawn"
+)
+NOT_EXCHANGED = ExchangeFailed(kind="claim-file", about=SUBJECT, patient=None, rule="unwritable")
 WAITLISTED = WaitlistEntryAdded(
     enrollment=derive("enrollment"), patient=ANA, episode=episode_of(ANA), group=GROUP, position=1
 )
@@ -147,6 +153,8 @@ REVIEW = ClaimNeedsReview(
         ),
         (PARKED, TaskKind.REMITTANCE_REVIEW, "billing-desk"),
         (REVIEW, TaskKind.REMITTANCE_REVIEW, "billing-desk"),
+        (CORRECTION, TaskKind.CLAIM_CORRECTION, "billing-desk"),
+        (NOT_EXCHANGED, TaskKind.EXCHANGE, "billing-desk"),
         (WAITLISTED, TaskKind.ENROLLMENT, "care-desk"),
         (REJECTED, TaskKind.ENROLLMENT, "care-desk"),
         (MISSES, TaskKind.OUTREACH, "care-desk"),
