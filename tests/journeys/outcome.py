@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import sql
 from pyx12.params import params
-from pyx12.x12n_document import x12n_document  # type: ignore[import-untyped]
+from pyx12.x12n_document import x12n_document
 
 from deploy.local.demo.cohort import Patient, cohort
 from deploy.local.mailbox import Mail, read

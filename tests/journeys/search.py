@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from psycopg import sql
 
 from deploy.local.demo.cohort import Patient
 from deploy.local.programs import SERVICES
 from tests.journeys.stage import Stage
-
-READ_MS = 1_000
+from tests.journeys.topics import Message
 
 
 @dataclass(frozen=True)
@@ -95,30 +92,8 @@ def files(home: Path, apart: tuple[str, ...]) -> Iterator[Text]:
             yield Text(str(where), str(where).encode() + b"\x1f" + path.read_bytes())
 
 
-async def topics(stage: Stage) -> list[Text]:
-    """Every record of the stage's topics: key, headers and value, decompressed by the client."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=stage.settings.kafka_bootstrap, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        prefix = f"{stage.settings.topic_prefix}."
-        names = [name for name in await consumer.topics() if name.startswith(prefix)]
-        places = [TopicPartition(n, p) for n in names for p in consumer.partitions_for_topic(n) or ()]
-        return await _read(consumer, places)
-    finally:
-        await consumer.stop()
-
-
-async def _read(consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> list[Text]:
-    consumer.assign(places)
-    await consumer.seek_to_beginning(*places)
-    ends, found = await consumer.end_offsets(places), list[Text]()
-    async with asyncio.timeout(30):
-        while any([await consumer.position(place) < end for place, end in ends.items()]):
-            for place, records in (await consumer.getmany(timeout_ms=READ_MS)).items():
-                found += [Text(place.topic, _record(record)) for record in records]
-    return found
-
-
-def _record(record: Any) -> bytes:
-    headers = [part for name, value in record.headers for part in (name.encode(), value or b"")]
-    return b"\x1f".join((record.key or b"", record.value or b"", *headers))
+def messages(records: Iterable[Message]) -> Iterator[Text]:
+    """Every record of a topic: key, headers and value."""
+    for record in records:
+        headers = [part for name, value in record.headers for part in (name.encode(), value)]
+        yield Text(record.topic, b"\x1f".join((record.key, record.value, *headers)))

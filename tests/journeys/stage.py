@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +20,7 @@ from chassis.clock import SharedClock
 from chassis.config import Settings
 from deploy.local import stack
 from deploy.local.demo import play
-
-PATIENTS, WEEKS = 4, 1
-"""A cohort small enough for a test, in which somebody is seated, billed, denied and written to."""
-
-Beside = Callable[["Stage"], Coroutine[Any, Any, None]]
-"""Something that happens while a cohort is played."""
+from deploy.local.demo.driver import Driver
 
 
 @dataclass
@@ -48,10 +43,12 @@ class Stage:
         prefix = self.settings.database_prefix
         return psycopg.conninfo.make_conninfo(self.stack.servers.postgres_url, dbname=f"{prefix}_{name}")
 
-    async def play(self, patients: int = PATIENTS, weeks: int = WEEKS) -> None:
+    async def play(self, patients: int, weeks: int) -> None:
         """Play the cohort of the stage's seed to its end."""
         console = Console(file=io.StringIO())
         self.figures = await play.play(self.stack, self.clock, patients, weeks, self.seed, console)
+        async with Driver(self.stack.urls, self.clock, self.home / "payer", "journey") as driver:
+            await driver.quiet()
 
 
 @asynccontextmanager

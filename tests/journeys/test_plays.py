@@ -39,6 +39,10 @@ def test_a_play_goes_through_every_service(plays: Plays) -> None:
     assert plays.first.figures["ledger"]["verified"]
 
 
+def test_topics_hold_what_the_stores_hold(plays: Plays) -> None:
+    assert sorted(plays.on_topics) == plays.first.facts, apart(plays.first.facts, sorted(plays.on_topics))
+
+
 def test_a_seed_gives_the_same_events_in_another_home_though_a_service_was_killed(
     plays: Plays,
 ) -> None:
