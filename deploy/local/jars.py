@@ -14,7 +14,7 @@ DOWNLOADS_MAX = 8
 
 
 class JarAltered(Exception):
-    """A jar does not have the hash that the lock names."""
+    """A jar has another hash than the lock names; it is not kept: the next start fetches it anew."""
 
 
 def cache_folder() -> Path:
@@ -46,10 +46,10 @@ def _fetch(group: str, artifact: str, version: str, sha256: str, to: Path) -> No
     found = context.project(group, artifact).at_version(version).artifact(packaging="jar").resolve()
     content = Path(found).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
+    Path(found).unlink()
     if digest != sha256:
         raise JarAltered(f"{group}:{artifact}:{version} has SHA-256 {digest}, the lock names {sha256}")
     to.parent.mkdir(parents=True, exist_ok=True)
     temporary = to.with_suffix(f".{os.getpid()}.new")
     temporary.write_bytes(content)
     temporary.replace(to)
-    Path(found).unlink()

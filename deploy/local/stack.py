@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,13 @@ async def servers(home: Path, settings: Settings) -> Servers:
 async def up(settings: Settings, *, clock: SharedClock | None = None, seed: int = 0) -> AsyncIterator[Stack]:
     """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady."""
     home = settings.home.resolve()
-    _claim(home)
+    with _claimed(home):
+        async with _up(home, settings, clock, seed) as found:
+            yield found
+
+
+@asynccontextmanager
+async def _up(home: Path, settings: Settings, clock: SharedClock | None, seed: int) -> AsyncIterator[Stack]:
     supervisor, peak = Supervisor(home), Peak()
     peak.roots = [os.getpid()]
     sampling = asyncio.create_task(peak.run())
@@ -106,10 +113,17 @@ async def _start(
     return found, urls
 
 
-def _claim(home: Path) -> None:
-    path = home / "run" / "stack.json"
-    if path.exists() and is_alive(json.loads(path.read_text())["pid"]):
-        raise AlreadyUp(f"a stack of {home} runs already: stop it with `caretrail down`")
+@contextmanager
+def _claimed(home: Path) -> Iterator[None]:
+    """Hold a home from the first step of a start to the last of a stop. Raises AlreadyUp."""
+    path = home / "run" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise AlreadyUp(f"a stack of {home} runs already: stop it with `caretrail down`") from None
+        yield
 
 
 def _write(home: Path, found: Servers, urls: dict[str, str]) -> None:
@@ -140,15 +154,16 @@ def is_alive(pid: int) -> bool:
 
 
 def stop(home: Path) -> bool:
-    """Ask the stack of a home to stop; whether one ran."""
+    """Ask the stack of a home to stop; whether one ran. What a killed one left behind is stopped here."""
     path = home / "run" / "stack.json"
     if not path.exists():
         return False
     pid = json.loads(path.read_text())["pid"]
-    if not is_alive(pid):
-        path.unlink()
-        return False
-    os.kill(pid, signal.SIGTERM)
+    if is_alive(pid):
+        os.kill(pid, signal.SIGTERM)
+        return True
+    postgres.stop(home)
+    path.unlink()
     return True
 
 

@@ -98,8 +98,10 @@ class Child:
             assert self.process is not None
             began = loop.time()
             await self.process.wait()
-            pause = RESTART_S if loop.time() - began > STEADY_S else min(pause * 2, RESTART_MAX_S)
+            if loop.time() - began > STEADY_S:
+                pause = RESTART_S
             await asyncio.sleep(pause)
+            pause = min(pause * 2, RESTART_MAX_S)
             self.restarts += 1
             await self._spawn()
 
