@@ -2,13 +2,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup lock check test
+.PHONY: help setup demo up down lock check test
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: ## make the environment in .venv (needs only python3)
 	@$(PYTHON) .ci/setup.py
+
+demo: setup ## play 25 patients through twelve weeks of care (ARGS="--patients 50 --seed 7")
+	@CARETRAIL_HOME=$${CARETRAIL_HOME:-.caretrail/demo} $(BIN)/caretrail demo $(ARGS)
+
+up: setup ## start the local stack and leave it running; Ctrl-C stops it
+	@$(BIN)/caretrail up
+
+down: setup ## stop the local stack from another terminal
+	@$(BIN)/caretrail down
 
 lock: setup ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \

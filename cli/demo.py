@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import shutil
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +17,9 @@ from cli import screen
 
 PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
 """Settings that keep simulated instants few: messages are posted together each half hour."""
+
+MARK = "demonstration"
+"""A file in the home of a demonstration: what lies beside it may be removed by the next one."""
 
 
 def demo(
@@ -25,19 +31,25 @@ def demo(
     ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
 ) -> None:
-    """Play a cohort through referral, care, claims, denials and appeals; print what happened."""
+    """Play a cohort through referral, care, claims, denials and appeals; print what happened.
+
+    Each run begins anew: what an earlier demonstration left in the same home is removed first.
+    """
     from chassis.config import Settings
     from cli.problem import told
 
     with told(False):
         figures = asyncio.run(_demo(Settings(), patients, weeks, seed, keep))
+    if figures is None:
+        raise typer.Exit(130)
     if json_file:
         json_file.write_text(json.dumps(figures, indent=1))
     if not figures["ledger"]["verified"]:
         raise typer.Exit(1)
 
 
-async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool) -> dict[str, Any]:
+async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool) -> dict[str, Any] | None:
+    """Play; the figures, or None where it was stopped before there were any."""
     from chassis.clock import SharedClock
     from cli.problem import Problem
     from deploy.local import stack
@@ -45,32 +57,65 @@ async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool)
     from deploy.local.demo.driver import NotQuiet
     from deploy.local.supervisor import NotReady
 
-    home = settings.home.resolve()
-    if (home / "postgres").exists() and not settings.postgres_url:
-        raise Problem(
-            f"{home} holds another run already: a demonstration begins with an empty home",
-            advice=f"Name another one with CARETRAIL_HOME, or remove {home}.",
-        )
+    home, figures = settings.home.resolve(), None
+    _stop_on_request()
+    _begin_anew(home)
     for name, value in PACE.items():
         os.environ.setdefault(name, value)
     clock = SharedClock(home / "clock", create=play.BEGINS)
     try:
-        with screen.out().status("Starting PostgreSQL, Kafka and the services …"):
-            running = stack.up(settings, clock=clock, seed=seed)
-            found = await running.__aenter__()
-        try:
+        typer.echo("Starting PostgreSQL, Kafka and the services …")
+        async with stack.up(settings, clock=clock, seed=seed) as found:
             figures = await play.play(found, clock, patients, weeks, seed, screen.out())
             _print(figures)
             if keep:
                 typer.echo("The stack runs on; Ctrl-C stops it.")
                 await asyncio.Event().wait()
-        finally:
-            await running.__aexit__(None, None, None)
     except (stack.AlreadyUp, NotReady, NotQuiet) as error:
         raise Problem(str(error)) from None
     except asyncio.CancelledError:
         typer.echo("Stopped.")
     return figures
+
+
+def _stop_on_request() -> None:
+    """Ctrl-C and `caretrail down` end the demonstration as its own end does: everything is stopped."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _begin_anew(home: Path) -> None:
+    """Make the home empty. Only what an earlier demonstration left is removed. Raises Problem."""
+    from cli.problem import Problem
+
+    if _is_held(home):
+        raise Problem(
+            f"a stack of {home} is running", advice="Stop it with `caretrail down`, or name another home."
+        )
+    if (home / MARK).exists():
+        shutil.rmtree(home)
+    elif home.exists() and {path.name for path in home.iterdir()} - {"demo"}:
+        raise Problem(
+            f"{home} holds a stack that is no demonstration's, and a demonstration begins with an empty home",
+            advice="Name another home, such as CARETRAIL_HOME=.caretrail/demo.",
+        )
+    home.mkdir(parents=True, exist_ok=True)
+    (home / MARK).write_text("Made by `caretrail demo`, which removes this folder when it begins anew.\n")
+
+
+def _is_held(home: Path) -> bool:
+    """Whether a stack of this home runs, starts or stops: it holds a lock all the while."""
+    path = home / "run" / "lock"
+    if not path.exists():
+        return False
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def _print(figures: dict[str, Any]) -> None:
