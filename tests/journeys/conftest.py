@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from deploy.local.demo.cohort import cohort
-from tests.journeys.killing import Killing, kill_midway
+from tests.journeys.killing import Killing, final_events, kill_midway
 from tests.journeys.outcome import Outcome, outcome
 from tests.journeys.records import Fact
 from tests.journeys.search import files, messages, secrets_of, sightings, tables
@@ -85,7 +85,7 @@ async def _plays(servers: dict[str, str]) -> Plays:
         on_topics = published(stage, found)
         tampered = await _tamper(stage, first)
     async with staged(servers, seed) as stage:
-        final = sum(fact.service == KILLED for fact in first.facts)
+        final = final_events(KILLED, first.facts)
         async with asyncio.TaskGroup() as together:
             killing = together.create_task(kill_midway(stage, KILLED, final))
             together.create_task(stage.play(PATIENTS, WEEKS))
