@@ -16,7 +16,7 @@ from deploy.local.demo.cohort import cohort
 from tests.journeys.killing import Killing, final_events, kill_midway
 from tests.journeys.outcome import Outcome, outcome
 from tests.journeys.records import Fact
-from tests.journeys.search import files, messages, secrets_of, sightings, tables
+from tests.journeys.search import files, messages, secrets_of, sightings, tables, unaddressed
 from tests.journeys.stage import Stage, staged
 from tests.journeys.topics import published, records
 
@@ -80,8 +80,10 @@ async def _plays(servers: dict[str, str]) -> Plays:
         await stage.play(PATIENTS, WEEKS)
         first = outcome(stage, PATIENTS)
         found = await records(stage)
-        texts = [*messages(found), *tables(stage), *files(stage.home, apart=("payer",))]
-        seen = sightings(texts, secrets_of(first.cohort))
+        texts = [*messages(found), *tables(stage), *files(stage.home, apart=("payer", "mailbox"))]
+        mails = [*files(stage.home / "mailbox")]
+        secrets = secrets_of(first.cohort)
+        seen = sightings(texts, secrets) + sightings(mails, unaddressed(secrets))
         on_topics = published(stage, found)
         tampered = await _tamper(stage, first)
     async with staged(servers, seed) as stage:
@@ -93,7 +95,7 @@ async def _plays(servers: dict[str, str]) -> Plays:
     async with staged(servers, eventful(seed + 1)) as stage:
         await stage.play(1, WEEKS)
         other = outcome(stage, 1)
-    return Plays(first, on_topics, seen, len(texts), tampered, killed, killing.result(), other)
+    return Plays(first, on_topics, seen, len(texts) + len(mails), tampered, killed, killing.result(), other)
 
 
 async def _tamper(stage: Stage, played: Outcome) -> Tampered:

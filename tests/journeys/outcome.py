@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
@@ -35,8 +35,6 @@ class Outcome:
     mails: list[Mail]
     claim_files: dict[str, str]
     parked: list[str]
-    sightings: list[str] = field(default_factory=list)
-    checks: dict[str, Any] = field(default_factory=dict)
 
 
 def outcome(stage: Stage, patients: int) -> Outcome:

@@ -39,6 +39,11 @@ def secrets_of(patients: list[Patient]) -> dict[str, re.Pattern[bytes]]:
     }
 
 
+def unaddressed(secrets: dict[str, re.Pattern[bytes]]) -> dict[str, re.Pattern[bytes]]:
+    """The same without mail addresses: a mail must name its recipient."""
+    return {what: pattern for what, pattern in secrets.items() if not what.endswith("mail address")}
+
+
 def _pattern(form: str) -> bytes:
     text = re.escape(form.encode())
     return text if len(form) >= SHORT else rb"(?<![A-Za-z0-9+/])" + text + rb"(?![A-Za-z0-9+/])"
@@ -84,7 +89,7 @@ def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-def files(home: Path, apart: tuple[str, ...]) -> Iterator[Text]:
+def files(home: Path, apart: tuple[str, ...] = ()) -> Iterator[Text]:
     """Every file under a home, its name included; the folders ``apart`` are left out."""
     for path in sorted(home.rglob("*")):
         where = path.relative_to(home)
