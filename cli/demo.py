@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -127,9 +128,14 @@ def _print(figures: dict[str, Any]) -> None:
     facts = screen.new_table("what", "figure", title="Outcome")
     facts.columns[-1].justify = "right"
     for name, value in figures["outcome"].items():
-        facts.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+        facts.add_row(name.removeprefix("billing: "), _figure(value))
     screen.out().print(facts)
     _print_checks(figures)
+
+
+def _figure(value: Any) -> str:
+    """Counts with separators; what is no count is money."""
+    return f"{value:,}" if isinstance(value, int) else f"${Decimal(value):,.2f}"
 
 
 def _print_checks(figures: dict[str, Any]) -> None:

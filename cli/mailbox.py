@@ -27,7 +27,8 @@ def mailbox(
 
     mails = read(folder or CliSettings().home / "mailbox")
     if number and number > len(mails):
-        raise typer.BadParameter(f"there are {len(mails)} mails", param_hint="NUMBER")
+        count = {0: "no mail", 1: "one mail"}.get(len(mails), f"{len(mails)} mails")
+        raise typer.BadParameter(f"the mailbox holds {count}", param_hint="NUMBER")
     numbered = list(enumerate(mails, start=1))
     chosen = numbered[number - 1 : number] if number else numbered
     if as_json:

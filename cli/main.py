@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
+app.command("url")(stack.url)
 app.command("demo")(demo.demo)
 app.command("timeline")(timeline.timeline)
 app.command("tail")(tail.tail)

@@ -85,12 +85,24 @@ def _show(found: Any) -> None:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, url in found.urls.items():
-        table.add_row(name, url, f"{url}/docs")
+        table.add_row(name, f"{url}/docs")
     table.add_row("kafka", found.servers.kafka_bootstrap)
-    table.add_row("postgres", "see run/stack.json under the home")
-    table.add_row("mail", str(found.home / "mailbox"))
     screen.out().print(table)
-    typer.echo("\nReady. Ctrl-C stops everything.")
+    typer.echo(f"\nState, logs and mail lie under {found.home}.")
+    typer.echo("Ready. Ctrl-C stops everything.")
+
+
+def url(service: ServiceArgument) -> None:
+    """Print where a service listens, for use with curl."""
+    from chassis.config import Settings
+    from cli import stack_file
+    from cli.problem import told
+
+    with told():
+        found = stack_file.read(Settings().home).services
+    if service not in found:
+        raise typer.BadParameter(f"expected one of {', '.join(found)}", param_hint="SERVICE")
+    typer.echo(found[service])
 
 
 def down(as_json: JsonOption = False) -> None:

@@ -36,7 +36,7 @@ def read(home: Path) -> Stack:
     except FileNotFoundError:
         raise NoStack(
             f"no stack is running under {home}; start one with `caretrail up`",
-            advice="CARETRAIL_HOME names another home.",
+            advice="One that is starting is there once it says Ready. CARETRAIL_HOME names another home.",
         ) from None
     except ValidationError as error:
         at = "".join(f"/{part}" for part in error.errors()[0]["loc"])
