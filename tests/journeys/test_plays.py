@@ -1,5 +1,6 @@
 """The whole journey on real servers: reproducible, unharmed by a kill, silent about persons, provable."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -104,6 +105,14 @@ def test_every_claim_file_is_valid(plays: Plays) -> None:
     assert files
     assert [name for name, text in files.items() if not is_valid_x12(text)] == []
     assert plays.killed.claim_files == files
+
+
+def test_a_claim_file_without_one_service_date_is_invalid(plays: Plays) -> None:
+    text = next(iter(plays.first.claim_files.values()))
+    count = int(text.split("SE*")[1].split("*")[0])
+    short = re.sub(r"DTP\*472\*D8\*\d{8}~\n", "", text, count=1)
+    assert short != text
+    assert not is_valid_x12(short.replace(f"SE*{count}*", f"SE*{count - 1}*"))
 
 
 def test_no_mail_shows_a_person(plays: Plays) -> None:
