@@ -72,11 +72,19 @@ def remittance(
         else:
             answer = _post("billing", "/remittances", actor, purpose, as_json,
                            content=content, media_type="application/edi-x12")  # fmt: skip
-            found += _listed(answer, "remittances")
+            found += _listed(answer, "remittances") if as_json else _with_effect(answer)
     if as_json:
         screen.print_json(found)
     else:
         show_remittances(found)
+
+
+def _with_effect(answer: Any) -> list[Any]:
+    """A file's remittances, each saying whether it came before."""
+    listed = _listed(answer, "remittances")
+    if not (isinstance(answer, Mapping) and answer.get("duplicate")):
+        return listed
+    return [{**each, "posted": "before: nothing changed"} for each in listed]
 
 
 def read_referrals(files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:

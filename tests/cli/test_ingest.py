@@ -131,3 +131,12 @@ def test_a_refused_remittance_ends_with_1_and_its_places(run: Run, stack: Any, r
 def test_posting_needs_an_actor_and_a_file_that_is_there(run: Run, referral: Path) -> None:
     assert run("ingest", "referral", referral, user=False).exit_code == 2
     assert run("ingest", "referral", "nowhere.json").exit_code == 2
+
+
+def test_a_remittance_that_came_before_says_so(run: Run, stack: Any, remittance: Path) -> None:
+    with serving(lambda asked: (201, {"duplicate": True, "remittances": [REMITTANCE]})) as billing:
+        stack(billing=billing.url)
+        shown = run("ingest", "remittance", remittance).stdout
+        document = json.loads(run("ingest", "remittance", remittance, "--json").stdout)
+    assert "nothing changed" in shown
+    assert document == [REMITTANCE]
