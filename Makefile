@@ -31,4 +31,4 @@ check: setup ## format, lint, types, import rules, fast tests
 	$(BIN)/pytest -q -m "not servers"
 
 test: setup ## every test, on real Kafka and PostgreSQL
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
