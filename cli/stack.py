@@ -92,17 +92,18 @@ def _show(found: Any) -> None:
     typer.echo("Ready. Ctrl-C stops everything.")
 
 
-def url(service: ServiceArgument) -> None:
-    """Print where a service listens, for use with curl."""
+def url(name: Annotated[str, typer.Argument(help="A service, or kafka.")]) -> None:
+    """Print where a service, or kafka, listens: for use with curl and with Kafka clients."""
     from chassis.config import Settings
     from cli import stack_file
     from cli.problem import told
 
     with told():
-        found = stack_file.read(Settings().home).services
-    if service not in found:
-        raise typer.BadParameter(f"expected one of {', '.join(found)}", param_hint="SERVICE")
-    typer.echo(found[service])
+        stack = stack_file.read(Settings().home)
+    found = {**stack.services, "kafka": stack.kafka_bootstrap}
+    if name not in found:
+        raise typer.BadParameter(f"expected one of {', '.join(found)}", param_hint="NAME")
+    typer.echo(found[name])
 
 
 def down(as_json: JsonOption = False) -> None:
