@@ -15,7 +15,7 @@ async def follow(bootstrap: str, topic: str = "caretrail.intake.events") -> None
     async with consumer:
         async for message in consumer:
             record = from_headers(message.headers, message.value)
-            print(record.envelope.occurred_at, record.envelope.patient, record.decode(), flush=True)
+            print(record.envelope.occurred_at, record.envelope.patient, repr(record.decode()), flush=True)
 
 
 asyncio.run(follow(*sys.argv[1:]))

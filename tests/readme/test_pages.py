@@ -1,0 +1,15 @@
+"""What the README shows and names is there."""
+
+import re
+
+from tests.readme.tour import README, ROOT, blocks
+
+
+def test_the_readme_shows_the_subscriber_that_runs() -> None:
+    (shown,) = blocks("Subscribing", "python")
+    assert shown in (ROOT / "docs" / "examples" / "subscribe.py").read_text()
+
+
+def test_every_page_that_the_readme_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,0 +1,100 @@
+"""The README does what it says: its tour runs word for word on a stack of its own, its subscribers read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.readme.tour import ROOT, blocks, tour
+
+pytestmark = pytest.mark.servers
+READY_MAX_S, TOUR_MAX_S, READ_MAX_S, STOP_MAX_S = 180, 240, 60, 60
+"""Generous: the tour takes some 20 s on a machine of its own."""
+
+
+@dataclass
+class Toured:
+    """What the tour printed, in the environment in which it ran."""
+
+    env: dict[str, str]
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def toured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toured]:
+    """The whole tour, from `make up` to the line before `make down`."""
+    home = tmp_path_factory.mktemp("tour")
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CARETRAIL_")}
+    env = {**own, "CARETRAIL_HOME": str(home / "home"), "COLUMNS": "120"}
+    log = home / "up.log"
+    with log.open("w") as out:
+        up = subprocess.Popen(["make", "up"], cwd=ROOT, env=env, stdout=out, stderr=out)
+    try:
+        _until_ready(log, up)
+        script = "set -e\n" + "\n".join(tour())
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=ROOT, env=env, timeout=TOUR_MAX_S, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+        yield Toured(env, done.stdout)
+    finally:
+        subprocess.run(["make", "down"], cwd=ROOT, env=env, check=True, timeout=STOP_MAX_S)
+        assert up.wait(STOP_MAX_S) == 0, log.read_text()
+
+
+def _until_ready(log: Path, up: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_MAX_S
+    while "Ready." not in log.read_text():
+        assert up.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Juniper Marlowe",
+        "came before: nothing changed",
+        "name ‹sealed›",
+        "name (family Marlowe, given Juniper)",
+        '"screen_due":true',
+        "before: nothing changed",
+        "segment 22 SVC",
+        '"rule":"ClaimUnknown"',
+        "PatientEnrolledInGroup",
+        "Nothing is known of",
+        '"kind":"risk"',
+        "A task waits for you",
+        "topic   caretrail.intake.events",
+        "stores and ledger alike",
+    ],
+)
+def test_the_tour_shows_what_the_readme_promises(toured: Toured, said: str) -> None:
+    assert said in toured.printed
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("subscribe.py", "PatientAdmitted"),
+        ("subscribe_faststream.py", "joins adult-day"),
+    ],
+)
+def test_a_subscriber_reads_the_topic(toured: Toured, command: str, said: str) -> None:
+    (line,) = (line for line in blocks("Subscribing")[0].splitlines() if f"/{command} " in line)
+    script = f"source .venv/bin/activate\nexec timeout {READ_MAX_S} {line}"
+    with subprocess.Popen(
+        ["bash", "-c", script], cwd=ROOT, env=toured.env, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as reader:  # fmt: skip
+        assert reader.stdout
+        found = any(said in shown for shown in reader.stdout)
+        reader.terminate()
+    assert found
