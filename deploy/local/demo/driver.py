@@ -19,7 +19,9 @@ from chassis.clock import SharedClock
 QUIET_MAX_S = 120.0
 """How long an instant may take before the driver gives up."""
 
-POLL_S = 0.004
+POLL_S = 0.02
+"""Rest between two looks: looking more often takes the processors from those that work."""
+
 RETRY_S = 0.1
 
 
