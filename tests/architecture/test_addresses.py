@@ -47,7 +47,7 @@ def test_a_lock_holds_versions_and_hashes_and_no_address(path: str) -> None:
     ("line", "found"),
     [
         ("see /root/notes", True),
-        ('"/work/main"', True),
+        ('"/work/project"', True),
         ("/home/ana/project", True),
         ("GET /patients/home/x", False),
         ("a/work/b", False),
