@@ -13,7 +13,8 @@ import pytest
 
 from tests.readme.tour import ROOT, blocks, tour
 
-pytestmark = pytest.mark.servers
+# In the group of the journeys: two whole stacks at once are too much for two cores.
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("journey")]
 READY_MAX_S, TOUR_MAX_S, READ_MAX_S, STOP_MAX_S = 180, 240, 60, 60
 """Generous: the tour takes some 20 s on a machine of its own."""
 
