@@ -6,7 +6,7 @@ import logging
 import sys
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 RELAY_POSITION = Gauge("caretrail_relay_position", "Position up to which events were sent", ["topic"])
 CONSUMED_POSITION = Gauge(
@@ -16,15 +16,6 @@ EVENTS_APPLIED = Counter("caretrail_events_applied", "Events that went through t
 RECORDS_PARKED = Counter("caretrail_records_parked", "Records that a handler could not apply", ["handler"])
 TIMERS_FIRED = Counter("caretrail_timers_fired", "Timers that came due and were carried out")
 COMMANDS = Counter("caretrail_commands", "Commands carried out over HTTP", ["outcome"])
-COMMIT_SECONDS = Histogram(
-    "caretrail_commit_seconds",
-    "Time of a group commit",
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1),
-)
-COMMIT_SIZE = Histogram(
-    "caretrail_commit_size", "Commands of a group commit", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
-)
-LOG_DEPTH = Gauge("caretrail_commit_queue", "Commands that wait for the writer")
 
 
 def set_up_logs(service: str, level: str) -> None:
