@@ -11,7 +11,6 @@ from uuid import UUID
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Actor, Envelope
 from caretrail_contracts.event import Event
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from chassis.aggregate import Aggregate
@@ -49,7 +48,7 @@ class Batch:
     async def take(self, handler: Projection | Policy | Archive, record: Record, event: Event | None) -> None:
         """Let one handler apply one record."""
         if isinstance(handler, Archive):
-            await self._archive(handler, record)
+            self._buffer.take(handler.keep(record))
         elif isinstance(handler, Projection) and event:
             self._buffer.take(handler.fold(event, record.envelope))
         elif isinstance(handler, Policy) and event:
@@ -157,16 +156,6 @@ class Batch:
             for result in results:
                 if isinstance(result, Exception):
                     raise result
-
-    async def _archive(self, archive: Archive, record: Record) -> None:
-        for row in archive.keep(record):
-            statement = sql.SQL("insert into {} ({}) values ({})").format(
-                sql.Identifier(archive.table.name),
-                sql.SQL(", ").join(map(sql.Identifier, row)),
-                sql.SQL(", ").join(sql.Placeholder() for _ in row),
-            )
-            values = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
-            await self._connection.execute(statement, values)
 
 
 def _chained(commits: Sequence[Commit]) -> list[Commit]:

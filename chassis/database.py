@@ -40,7 +40,6 @@ class Database:
             timeout=5,
             max_idle=60,
             kwargs={"autocommit": True, "row_factory": dict_row},
-            check=AsyncConnectionPool.check_connection,
         )
 
     async def __aenter__(self) -> Database:
@@ -52,19 +51,29 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for a while."""
-        async with self._pool.connection() as connection:
-            yield connection
+        """A connection for a while. Where it is lost, the others that lie idle are looked over too."""
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except LOST:
+            await self._pool.check()
+            raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction that ends with the block."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.connection() as connection, connection.transaction():
             yield connection
 
     async def rows(self, query: Any, *parameters: Any) -> list[dict[str, Any]]:
-        """The rows of a query."""
-        async with self._pool.connection() as connection:
+        """The rows of a query that may be sent twice: a lost connection is replaced once."""
+        try:
+            return await self._rows(query, parameters)
+        except LOST:
+            return await self._rows(query, parameters)
+
+    async def _rows(self, query: Any, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
+        async with self.connection() as connection:
             return await (await connection.execute(query, parameters)).fetchall()
 
     async def row(self, query: Any, *parameters: Any) -> dict[str, Any] | None:

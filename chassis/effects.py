@@ -1,6 +1,7 @@
 """Effects on the outside: FastStream brings own events from the topic, each is done until it is recorded.
 
-The group's offset only says where to go on; what was done is known by command id. Low rates only.
+The group's offset only says where to go on; what was done is known by command id, or by a mark where
+there was nothing to record. Low rates only.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Effects:
         for effect in ground.service.effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
         self._broker = KafkaBroker(bootstrap, logger=None)
-        self._seen, self._waiting = 0, set[UUID]()
+        self._seen, self._waiting = 0, set[tuple[str, UUID]]()
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
         self._broker.subscriber(
             topic,
@@ -105,27 +106,31 @@ class Effects:
     async def _do(self, effect: Effect, record: Record) -> None:
         about = record.envelope
         office = AdapterOffice(self._ground, effect.name, about.correlation_id)
-        known = await self._ground.database.row(
-            KNOWN, effect.name, about.id, office.command_id(str(about.id))
-        )
-        if known is None:
-            command = await effect.act(record.decode(), about, office)
-            if command:
-                try:
-                    await office.execute(command, str(about.id))
-                except Refused as refused:
-                    log.info("effect_refused", effect=effect.name, rule=refused.rule)
-        await self._ground.database.rows(DONE, effect.name, about.id)
+        if await self._ground.database.row(KNOWN, effect.name, about.id, office.command_id(str(about.id))):
+            return
+        command = await effect.act(record.decode(), about, office)
+        if command is None:
+            await self._ground.database.rows(DONE, effect.name, about.id)
+            return
+        try:
+            await office.execute(command, str(about.id))
+        except Refused as refused:
+            log.info("effect_refused", effect=effect.name, rule=refused.rule)
 
     async def pending(self, head: int) -> int:
         """Effects of events up to the log's head that are not done yet."""
         if head > self._seen:
             rows = await self._ground.database.rows(NEW, self._seen, head, list(self._by_type))
-            self._waiting |= {row["id"] for row in rows}
+            self._waiting |= {
+                (effect.name, row["id"]) for row in rows for effect in self._by_type[row["type"]]
+            }
             self._seen = head
-        if self._waiting:
-            done = await self._ground.database.rows(FINISHED, list(self._waiting))
-            self._waiting -= {row["event_id"] for row in done}
+        waiting = sorted(self._waiting)
+        if waiting:
+            ids = [AdapterOffice(self._ground, name).command_id(str(id)) for name, id in waiting]
+            names, events = [name for name, _ in waiting], [id for _, id in waiting]
+            done = await self._ground.database.rows(FINISHED, names, events, ids)
+            self._waiting -= {(row["effect"], row["event_id"]) for row in done}
         return len(self._waiting)
 
 
@@ -134,5 +139,10 @@ select 1 from effects_done where effect = %s and event_id = %s
 union all select 1 from commands where command_id = %s limit 1
 """
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
-NEW = b"select id from events where position > %s and position <= %s and type = any(%s)"
-FINISHED = b"select event_id from effects_done where event_id = any(%s)"
+NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
+FINISHED = b"""
+select w.effect, w.event_id
+from unnest(%s::text[], %s::uuid[], %s::uuid[]) as w (effect, event_id, command_id)
+where exists (select from commands c where c.command_id = w.command_id)
+   or exists (select from effects_done d where d.effect = w.effect and d.event_id = w.event_id)
+"""

@@ -18,6 +18,7 @@ from chassis.ownership import Ownership
 from chassis.positions import OWN, Fenced, Gap, Place, Positions, Spot
 from chassis.postgres import PostgresReader
 from chassis.refusal import Conflict
+from chassis.waking import waited
 
 BATCH_MAX = 1_000
 """Records of one transaction at most."""
@@ -29,6 +30,9 @@ PAUSE_S = 0.5
 """Rest after a failure before positions are read anew."""
 
 log = structlog.get_logger(__name__)
+
+READER = "reader"
+"""The group of locks for the partitions of others' topics."""
 
 RecordBroken = Callable[[str, int, int, BrokenHeader, bytes], Awaitable[None]]
 """Keeps a message without readable headers: topic, partition, offset, what is wrong, its body."""
@@ -87,15 +91,7 @@ class StoreFeed:
             if records:
                 await self._applier.apply(records, Steps(self.positions, OWN, {}), archive=False)
             else:
-                await _wait(self._wake)
-
-
-async def _wait(event: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(POLL_S):
-            await event.wait()
-    except TimeoutError:
-        return
+                await waited(self._wake, POLL_S)
 
 
 class TopicFeed:
@@ -135,7 +131,7 @@ class TopicFeed:
             await self._close()
 
     async def _turn(self) -> None:
-        if self._consumer is None or self._ownership.held != self._held:
+        if self._consumer is None or self._ownership.held(READER) != self._held:
             await self._assign()
         if self._consumer is None or not self._held:
             await asyncio.sleep(POLL_S)
@@ -149,7 +145,7 @@ class TopicFeed:
 
     async def _assign(self) -> None:
         """Take over the partitions held: from the stored offset, whose record must be the stored one."""
-        held = self._ownership.held
+        held = self._ownership.held(READER)
         self._consumer = self._consumer or await consumer(self._bootstrap)
         await self.positions.load(self._database)
         await self._applier.load()
@@ -161,8 +157,10 @@ class TopicFeed:
             if last:
                 self._consumer.seek(partition, last[1].offset or 0)
                 self._unproven.add(partition)
-            else:
-                await self._consumer.seek_to_beginning(partition)
+        # All at once: each call waits for an answer of the broker.
+        fresh = [partition for partition in partitions if partition not in self._unproven]
+        if fresh:
+            await self._consumer.seek_to_beginning(*fresh)
         self._held = held
 
     async def _take(self, topic: str, parts: list[tuple[TopicPartition, list[ConsumerRecord]]]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
 
 from chassis.digests import digest_of, stream_digest
 
@@ -48,6 +49,19 @@ async def metrics() -> Response:
 async def progress(request: Request) -> dict[str, Any]:
     """How far the store, relay and consumers are, and what is due or under way."""
     return await _runtime(request).progress()
+
+
+class Rest(BaseModel):
+    """To wait up to so many seconds until nothing is left to do; ``heads`` are positions that it includes."""
+
+    wait: float = Field(ge=0, le=30)
+    heads: dict[str, dict[str, int]] = Field({}, description="Positions by source and partition.")
+
+
+@router.post("/internal/rest")
+async def at_rest(request: Request, rest: Rest) -> dict[str, Any]:
+    """The progress, once the service has come to rest or the wait is over."""
+    return await _runtime(request).settled(rest.wait, rest.heads)
 
 
 @router.get("/internal/digests")

@@ -21,7 +21,7 @@ IDLE_TIMEOUT_MS = 10_000
 
 HEARTBEAT_S = 2.0
 TURN_S = 0.5
-"""How often a process looks for locks that became free."""
+"""How often a process that lacks a part of its share looks for locks that became free."""
 
 MEMBER_FRESH_S = 5.0
 """A member not seen for longer counts no more when shares are computed."""
@@ -35,19 +35,27 @@ def lock_number(name: str) -> int:
 
 
 class Ownership:
-    """The locks that a process holds, kept up by a task; run it with ``async with``."""
+    """The locks that a process holds, all on one connection, kept up by a task; run it with ``async with``.
 
-    def __init__(self, url: str, role: str, names: Iterable[str]) -> None:
-        self._url, self._role = url, role
-        self._names = tuple(names)
+    Locks come in groups; the names of a group are shared fairly by the processes that claim it.
+    """
+
+    def __init__(self, url: str, service: str) -> None:
+        self._url, self._service = url, service
+        self._groups: dict[str, tuple[str, ...]] = {}
         self._member = uuid4()
         self._connection: Connection | None = None
         self._held: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
+    def claim(self, group: str, names: Iterable[str]) -> None:
+        """Want a fair share of these names; call it before the task runs."""
+        self._groups[group] = tuple(names)
+
     async def __aenter__(self) -> Ownership:
-        self._task = asyncio.create_task(self._keep(), name=f"ownership-{self._role}")
+        if self._groups:
+            self._task = asyncio.create_task(self._keep(), name="ownership")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -56,10 +64,9 @@ class Ownership:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._lose()
 
-    @property
-    def held(self) -> frozenset[str]:
-        """The names held now."""
-        return self._held
+    def held(self, group: str) -> frozenset[str]:
+        """The names of a group that are held now."""
+        return self._held.intersection(self._groups[group])
 
     def holds(self, name: str) -> bool:
         """Whether this process holds a name."""
@@ -74,46 +81,49 @@ class Ownership:
     async def _keep(self) -> None:
         while True:
             try:
-                await self._turn()
-                await asyncio.sleep(TURN_S)
-            except LOST as error:
-                log.warning("locks_lost", role=self._role, error=type(error).__name__)
+                async with asyncio.timeout(HEARTBEAT_S * 2):
+                    settled = await self._turn()
+                await asyncio.sleep(HEARTBEAT_S if settled else TURN_S)
+            except (TimeoutError, *LOST) as error:
+                log.warning("locks_lost", error=type(error).__name__)
                 await self._lose()
                 await asyncio.sleep(TURN_S)
 
-    async def _turn(self) -> None:
-        """One heartbeat: say that we are here, give back what is over our share, take what is free."""
+    async def _turn(self) -> bool:
+        """One heartbeat: say that we are here, give back what is over our share, take what is free.
+
+        Returns whether every share is held.
+        """
         if self._connection is None:
+            options = f"-c idle_session_timeout={IDLE_TIMEOUT_MS} -c synchronous_commit=off"
             self._connection = await connect(
-                self._url, options=f"-c idle_session_timeout={IDLE_TIMEOUT_MS}", application_name=self._role
+                self._url, options=options, application_name=f"{self._service}:locks"
             )
-        async with asyncio.timeout(HEARTBEAT_S * 2):
-            share = await self._share(self._connection)
-            await self._release(self._connection, len(self._held) - share)
-            await self._acquire(self._connection, share - len(self._held))
+        cursor = await self._connection.execute(
+            ANNOUNCE, (list(self._groups), self._member, self._member, MEMBER_FRESH_S)
+        )
+        others = {row["role"]: int(row["others"]) for row in await cursor.fetchall()}
+        settled = True
+        for group, names in self._groups.items():
+            share = ceil(len(names) / (others.get(group, 0) + 1))
+            await self._release(self._connection, group, len(self.held(group)) - share)
+            await self._acquire(self._connection, group, share)
+            settled = settled and len(self.held(group)) == share
+        return settled
 
-    async def _share(self, connection: Connection) -> int:
-        cursor = await connection.execute(ANNOUNCE, (self._role, self._member, self._role, MEMBER_FRESH_S))
-        row = await cursor.fetchone()
-        others = int(row["others"]) if row else 0
-        return ceil(len(self._names) / (others + 1))
-
-    async def _release(self, connection: Connection, count: int) -> None:
-        for name in sorted(self._held, reverse=True)[: max(count, 0)]:
+    async def _release(self, connection: Connection, group: str, count: int) -> None:
+        for name in sorted(self.held(group), reverse=True)[: max(count, 0)]:
             self._set(self._held - {name})
             await connection.execute("select pg_advisory_unlock(%s)", (lock_number(name),))
 
-    async def _acquire(self, connection: Connection, count: int) -> None:
-        for name in self._names:
-            if count <= 0:
-                return
-            if name in self._held:
-                continue
-            cursor = await connection.execute("select pg_try_advisory_lock(%s) as got", (lock_number(name),))
-            row = await cursor.fetchone()
-            if row and row["got"]:
-                count -= 1
-                self._set(self._held | {name})
+    async def _acquire(self, connection: Connection, group: str, share: int) -> None:
+        free = [name for name in self._groups[group] if name not in self._held]
+        while free and (missing := share - len(self.held(group))) > 0:
+            tried, free = free[:missing], free[missing:]
+            cursor = await connection.execute(TRY, (tried, [lock_number(name) for name in tried]))
+            got = {row["name"] for row in await cursor.fetchall() if row["got"]}
+            if got:
+                self._set(self._held | got)
 
     def _set(self, held: frozenset[str]) -> None:
         self._held = held
@@ -126,13 +136,15 @@ class Ownership:
             await connection.close()
 
 
+TRY = b"""
+select name, pg_try_advisory_lock(number) as got from unnest(%s::text[], %s::bigint[]) as t (name, number)
+"""
 ANNOUNCE = b"""
 with seen as (
-    insert into members (role, member, seen_at) values (%s, %s, clock_timestamp())
+    insert into members (role, member, seen_at) select unnest(%s::text[]), %s, clock_timestamp()
     on conflict (role, member) do update set seen_at = clock_timestamp()
-    returning member
 )
-select count(*) as others from members, seen
-where role = %s and members.member <> seen.member
-  and seen_at > clock_timestamp() - make_interval(secs => %s)
+select role, count(*) as others from members
+where member <> %s and seen_at > clock_timestamp() - make_interval(secs => %s)
+group by role
 """

@@ -39,6 +39,11 @@ class Table:
         key, rest = self._split(row)
         return Change(self, key, "add", rest)
 
+    def insert(self, **row: Any) -> Change:
+        """A row that is there for good; one with its key already is a bug."""
+        key, rest = self._split(row)
+        return Change(self, key, "insert", rest)
+
     def remove(self, **key: Any) -> Change:
         """Delete the row with this key."""
         return Change(self, self._split(key)[0], "remove", {})
@@ -104,6 +109,6 @@ class Archive:
     table: ClassVar[Table]
     services: ClassVar[tuple[str, ...]] = ()
 
-    def keep(self, record: Record) -> Iterable[dict[str, Any]]:
+    def keep(self, record: Record) -> Iterable[Change]:
         """The rows to insert for one record."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ from chassis.kafka import producer, stopped
 from chassis.ownership import Ownership
 from chassis.postgres import PostgresReader
 from chassis.telemetry import RELAY_POSITION
+from chassis.waking import waited
 
 BATCH_MAX = 2_000
 """Events sent before the mark moves."""
@@ -62,14 +63,7 @@ class Relay:
             if records:
                 await self._send(records)
             else:
-                await self._wait()
-
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(POLL_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+                await waited(self._wake, POLL_S)
 
     async def _send(self, records: list[Record]) -> None:
         self._producer = self._producer or await producer(self._bootstrap)

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from caretrail_contracts.catalogue import all_events
@@ -22,9 +22,8 @@ from chassis.command import Cause
 from chassis.config import Settings, database_url
 from chassis.database import Database
 from chassis.doors import Doors
-from chassis.effects import Effects
 from chassis.executor import Executor
-from chassis.feeds import StoreFeed, TopicFeed, lock_names
+from chassis.feeds import READER, StoreFeed, TopicFeed, lock_names
 from chassis.group import PostgresStore
 from chassis.ids import derive
 from chassis.kafka import assert_fast, make_topics
@@ -33,6 +32,7 @@ from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.positions import OWN
 from chassis.postgres import Appender, PostgresReader
+from chassis.progress import waiting
 from chassis.rebuilding import Rebuilder
 from chassis.relay import Relay
 from chassis.service import Service
@@ -41,11 +41,17 @@ from chassis.timers import LOCK as TIMERS
 from chassis.timers import Timers
 from chassis.watching import Watcher
 
+if TYPE_CHECKING:
+    from chassis.effects import Effects
+
 log = structlog.get_logger(__name__)
 
 
 STOP_MAX_S = 15.0
 """How long the parts of a process may take to stop."""
+
+LOOK_S = 0.01
+"""Rest between two looks at what is still under way."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -69,6 +75,7 @@ class Runtime:
 
     ground: Ground
     origin: Origin
+    ownership: Ownership
 
     def __init__(self, service: Service, settings: Settings, role: Role = Role.ALL) -> None:
         self.service, self.settings, self.role = service, settings, role
@@ -80,6 +87,7 @@ class Runtime:
         self.topic_feed: TopicFeed | None = None
         self.relay: Relay | None = None
         self.effects: Effects | None = None
+        self.timers: Timers | None = None
         self.watchers: list[Watcher] = []
 
     async def __aenter__(self) -> Runtime:
@@ -144,53 +152,56 @@ class Runtime:
         await self._parts(topics, appender)
 
     async def _parts(self, topics: list[str], appender: Appender) -> None:
+        self.ownership = Ownership(self.ground.database.url, self.service.name)
         if self.role.includes(Role.RELAY):
-            await self._relay()
+            self._relay()
         if self.role.includes(Role.CONSUMERS):
-            await self._consumers(topics, appender)
+            self._consumers(topics, appender)
         if self.role.includes(Role.TIMERS):
-            await self._timers(appender)
+            self._timers(appender)
+        await self._stack.enter_async_context(self.ownership)
 
-    async def _owning(self, role: str, names: list[str]) -> Ownership:
-        return await self._stack.enter_async_context(
-            Ownership(self.ground.database.url, f"{self.service.name}:{role}", names)
-        )
-
-    async def _relay(self) -> None:
-        owning = await self._owning("relay", [f"relay:{self.topic}"])
+    def _relay(self) -> None:
+        self.ownership.claim("relay", [f"relay:{self.topic}"])
         ground = self.ground
-        self.relay = Relay(ground.database, ground.store, self.settings.kafka_bootstrap, self.topic, owning)
+        self.relay = Relay(
+            ground.database, ground.store, self.settings.kafka_bootstrap, self.topic, self.ownership
+        )
         ground.store.on_commit.append(self.relay.wake)
         self._work.append(("relay", self.relay.run))
 
-    async def _consumers(self, topics: list[str], appender: Appender) -> None:
+    def _consumers(self, topics: list[str], appender: Appender) -> None:
         ground, service = self.ground, self.service
         own = Applier(service, ground.database, appender, ground.clock)
         own.on_commit.append(ground.store.committed)
-        self.store_feed = StoreFeed(ground.database, ground.store, own, await self._owning("store", [OWN]))
+        self.ownership.claim("store", [OWN])
+        self.store_feed = StoreFeed(ground.database, ground.store, own, self.ownership)
         ground.store.on_commit.append(self.store_feed.wake)
         self._work.append(("store-feed", self.store_feed.run))
         if topics:
             others = Applier(service, ground.database, appender, ground.clock)
             others.on_commit.append(ground.store.committed)
-            owning = await self._owning("reader", lock_names(topics))
+            self.ownership.claim(READER, lock_names(topics))
             self.topic_feed = TopicFeed(
-                ground.database, others, owning, self.settings.kafka_bootstrap, self._keep_broken
+                ground.database, others, self.ownership, self.settings.kafka_bootstrap, self._keep_broken
             )
             self._work.append(("topic-feed", self.topic_feed.run))
         if service.effects:
+            # FastStream is slow to import: the others do without.
+            from chassis.effects import Effects
+
             self.effects = Effects(ground, self.settings.kafka_bootstrap, self.topic)
             self._work.append(("effects", self.effects.run))
 
-    async def _timers(self, appender: Appender) -> None:
+    def _timers(self, appender: Appender) -> None:
         ground, service = self.ground, self.service
-        owning = await self._owning("timers", [TIMERS])
-        timers = Timers(service, ground.database, appender, ground.clock, owning)
-        timers.on_commit.append(ground.store.committed)
-        self._work.append(("timers", timers.run))
+        self.ownership.claim("timers", [TIMERS])
+        self.timers = Timers(service, ground.database, appender, ground.clock, self.ownership)
+        self.timers.on_commit.append(ground.store.committed)
+        self._work.append(("timers", self.timers.run))
         for watch in service.watches:
-            watching = await self._owning(f"watch-{watch.name}", [f"watch:{watch.name}"])
-            watcher = Watcher(ground, watch, watching)
+            self.ownership.claim(f"watch-{watch.name}", [f"watch:{watch.name}"])
+            watcher = Watcher(ground, watch, self.ownership)
             self.watchers.append(watcher)
             self._work.append((f"watch-{watch.name}", watcher.run))
 
@@ -220,6 +231,17 @@ class Runtime:
             if feed and feed.fault:
                 found.append(f"{type(feed).__name__}: {feed.fault}")
         return found
+
+    async def settled(self, wait_s: float, heads: dict[str, dict[str, int]]) -> dict[str, Any]:
+        """The progress once nothing is left to do, or after a while; see :mod:`chassis.progress`."""
+        if self.timers:
+            self.timers.wake()
+        until = asyncio.get_running_loop().time() + wait_s
+        while True:
+            found = await self.progress()
+            if not waiting(found, heads) or asyncio.get_running_loop().time() > until:
+                return found
+            await asyncio.sleep(LOOK_S)
 
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way."""

@@ -63,10 +63,14 @@ class Buffer:
 
     def __init__(self) -> None:
         self._rows: dict[str, tuple[Table, dict[tuple[Any, ...], _Row]]] = {}
+        self._inserts: dict[str, list[Change]] = {}
 
     def take(self, changes: Iterable[Change]) -> None:
         """Add changes, in order."""
         for change in changes:
+            if change.kind == "insert":
+                self._inserts.setdefault(change.table.name, []).append(change)
+                continue
             rows = self._rows.setdefault(change.table.name, (change.table, {}))[1]
             rows.setdefault(change.key, _Row()).take(change)
 
@@ -77,6 +81,9 @@ class Buffer:
             await _delete(connection, table, [key for key, row in rows.items() if row.removed])
             for shape, keys in _shapes(rows).items():
                 await _upsert(connection, table, shape, [(key, rows[key]) for key in keys])
+        inserts, self._inserts = self._inserts, {}
+        for changes in inserts.values():
+            await _insert(connection, changes[0].table, changes)
 
 
 _Shape = tuple[tuple[str, ...], tuple[str, ...]]
@@ -99,6 +106,16 @@ async def _delete(connection: Connection, table: Table, keys: list[tuple[Any, ..
         sql.Identifier(table.name), names, _arrays(table, tuple(table.key))
     )
     await connection.execute(statement, [list(column) for column in zip(*keys, strict=True)])
+
+
+async def _insert(connection: Connection, table: Table, changes: list[Change]) -> None:
+    columns = tuple(table.columns)
+    rows = [dict(zip(table.key, change.key, strict=True)) | change.values for change in changes]
+    values = [[_stored(row[name], table.columns[name]) for row in rows] for name in columns]
+    statement = sql.SQL("insert into {} ({}) select * from unnest({})").format(
+        sql.Identifier(table.name), _names(columns), _arrays(table, columns)
+    )
+    await connection.execute(statement, values)
 
 
 async def _upsert(

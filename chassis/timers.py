@@ -8,21 +8,19 @@ from collections.abc import Callable
 import structlog
 
 from chassis.batch import Batch
-from chassis.clock import Clock, SharedClock
+from chassis.clock import Clock
 from chassis.database import LOST, Database
 from chassis.ownership import Ownership
 from chassis.postgres import Appender
 from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.telemetry import TIMERS_FIRED
+from chassis.waking import waited
 
 LOCK = "timers"
 
 POLL_S = 0.1
-"""How often due timers are looked for."""
-
-GLANCE_S = 0.005
-"""How often a simulated clock is looked at: it moves without a sign."""
+"""How often due timers are looked for without being woken."""
 
 PAUSE_S = 0.5
 BATCH_MAX = 200
@@ -38,32 +36,27 @@ class Timers:
     ) -> None:
         self._service, self._database, self._appender = service, database, appender
         self._clock, self._ownership = clock, ownership
+        self._wake = asyncio.Event()
         self.on_commit: list[Callable[[], None]] = []
+
+    def wake(self) -> None:
+        """A simulated clock may have been moved."""
+        self._wake.set()
 
     async def run(self) -> None:
         """Fire while the lock is held."""
         while True:
             await self._ownership.until(LOCK)
             try:
+                self._wake.clear()
                 if not await self.fire():
-                    await self._rest()
+                    await waited(self._wake, POLL_S)
             except (Conflict, *LOST) as error:
                 log.info("timers_interrupted", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
             except Exception as error:
                 log.error("timer_failed", error=type(error).__name__)
                 await asyncio.sleep(PAUSE_S)
-
-    async def _rest(self) -> None:
-        """Wait for a while, or until a simulated clock was moved."""
-        if not isinstance(self._clock, SharedClock):
-            await asyncio.sleep(POLL_S)
-            return
-        stood = self._clock.now()
-        for _ in range(int(POLL_S / GLANCE_S)):
-            await asyncio.sleep(GLANCE_S)
-            if self._clock.now() != stood:
-                return
 
     async def fire(self) -> int:
         """Fire what is due, each timer in a transaction of its own; a broken one lets the others go on."""

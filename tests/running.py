@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from chassis.application import application
 from chassis.config import Settings
 from chassis.migration import migrate
+from chassis.progress import heads_for, waiting
 from chassis.runtime import Runtime
 from chassis.service import Service
 
@@ -63,20 +64,7 @@ class Running:
 
 def settled(progress: dict[str, Any]) -> bool:
     """Whether every head is relayed and consumed, with no timer due and nothing under way."""
-    for own in progress.values():
-        if own["relayed"] < own["head"] or max(own["consumed"].get("store", {"0": 0}).values()) < own["head"]:
-            return False
-        if own["due"] or own["effects"] or own["watched"] or own["queued"]:
-            return False
-        for name in own["sources"]:
-            if name in progress and not _consumed(own, progress[name]):
-                return False
-    return True
-
-
-def _consumed(own: dict[str, Any], other: dict[str, Any]) -> bool:
-    seen = own["consumed"].get(other["source"], {})
-    return all(seen.get(partition, 0) >= head for partition, head in other["heads"].items())
+    return not any(waiting(own, heads_for(own, progress)) for own in progress.values())
 
 
 STAFF = {"Caretrail-Actor": "staff-1;coordinator", "Caretrail-Purpose": "TREAT"}

@@ -1,7 +1,8 @@
 """The driver: moves simulated time for all processes, sends commands, and waits until all is quiet.
 
 An instant ends when every store head is relayed and consumed, seen twice unchanged, with no mail, payer
-work or due timer left. Commands carry keys derived from the seed, so that a repeat is no new command.
+work or due timer left. Services answer once they have come to rest, so that few looks are needed.
+Commands carry keys derived from the seed, so that a repeat is no new command.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from typing import Any
 
 import httpx
 
+from chassis import progress as rest
 from chassis.clock import SharedClock
+from chassis.progress import heads_for
 
 QUIET_MAX_S = 120.0
 """How long an instant may take before the driver gives up."""
 
-POLL_S = 0.02
-"""Rest between two looks: looking more often takes the processors from those that work."""
+WAIT_S = 0.25
+"""How long a service may take to answer that it has come to rest before all are looked at anew."""
 
 RETRY_S = 0.1
 
@@ -44,6 +47,7 @@ class Driver:
         self.interruptions: set[str] = set()
         self.instants = 0
         self.commands = 0
+        self._rested: dict[str, Any] | None = None
         self.each_instant: list[Callable[[datetime], None]] = []
 
     async def __aenter__(self) -> Driver:
@@ -59,7 +63,7 @@ class Driver:
 
     async def until(self, at: datetime) -> None:
         """Let time pass: stop at each timer that comes due on the way, and at ``at``."""
-        progress = await self.progress()
+        progress = await self.quiet()
         while True:
             due = [p["next_due"] for p in progress.values() if p["next_due"]]
             first = min(map(datetime.fromisoformat, due), default=at)
@@ -69,6 +73,7 @@ class Driver:
         await self._move(at)
 
     async def _move(self, to: datetime) -> dict[str, Any]:
+        self._rested = None
         self._clock.move(to)
         self.instants += 1
         for tell in self.each_instant:
@@ -84,6 +89,7 @@ class Driver:
             "Caretrail-Purpose": "HPAYMT" if role == "biller" else "TREAT",
             "Idempotency-Key": f"{self._name}:{key}",
         }
+        self._rested = None
         while True:
             try:
                 response = await self._client.post(f"{self._urls[service]}{path}", json=body, headers=headers)
@@ -99,12 +105,14 @@ class Driver:
                 return response.json()
             raise Refused(f"{service} {path}: {response.status_code} {response.text[:400]}")
 
-    async def get(self, service: str, path: str) -> Any:
-        """Ask a service; one that is away is asked again."""
+    async def get(self, service: str, path: str, body: Any = None) -> Any:
+        """Ask a service; one that is away is asked again. A question with a body is posted."""
         headers = {"Caretrail-Actor": "demo-driver;driver", "Caretrail-Purpose": "HOPERAT"}
+        method = "GET" if body is None else "POST"
         while True:
             try:
-                response = await self._client.get(f"{self._urls[service]}{path}", headers=headers)
+                url = f"{self._urls[service]}{path}"
+                response = await self._client.request(method, url, json=body, headers=headers)
                 if response.status_code != 503:
                     response.raise_for_status()
                     return response.json()
@@ -124,26 +132,31 @@ class Driver:
 
     async def quiet(self) -> dict[str, Any]:
         """Wait for the end of the instant and give each service's progress then. Raises NotQuiet."""
-        before: Any = None
+        if self._rested is not None:
+            return self._rested
+        before: dict[str, Any] = {}
         try:
             async with asyncio.timeout(QUIET_MAX_S):
                 while True:
-                    now = await self.progress()
-                    if is_quiet(now) and not self._at_payer():
-                        if now == before:
-                            return now
-                        before = now
-                    else:
-                        before = None
-                    await asyncio.sleep(POLL_S)
+                    now = await self.progress(before)
+                    if now == before and not waiting(now) and not self._at_payer():
+                        self._rested = now
+                        return now
+                    before = now
         except TimeoutError:
             raise NotQuiet(f"{self.now.isoformat()}: {waiting(await self.progress())}") from None
 
-    async def progress(self) -> dict[str, Any]:
-        """How far each service is."""
+    async def progress(self, before: dict[str, Any] | None = None) -> dict[str, Any]:
+        """How far each service is; given how far all were before, once it has rested at that."""
         names = list(self._urls)
-        answers = await asyncio.gather(*(self.get(name, "/internal/progress") for name in names))
+        answers = await asyncio.gather(*(self._progress(name, before) for name in names))
         return dict(zip(names, answers, strict=True))
+
+    async def _progress(self, name: str, before: dict[str, Any] | None) -> Any:
+        if before is None:
+            return await self.get(name, "/internal/progress")
+        heads = heads_for(before[name], before) if before else {}
+        return await self.get(name, "/internal/rest", {"wait": WAIT_S, "heads": heads})
 
     def _at_payer(self) -> bool:
         """Whether files wait at the payer's door or at ours."""
@@ -153,24 +166,10 @@ class Driver:
         )
 
 
-def is_quiet(progress: dict[str, Any]) -> bool:
-    """Whether every head is relayed and consumed, with nothing due or under way."""
-    return not waiting(progress)
-
-
 def waiting(progress: dict[str, Any]) -> list[str]:
     """What is not done yet, in words."""
-    found = []
-    for name, own in progress.items():
-        if own["relayed"] < own["head"]:
-            found.append(f"{name} relay {own['relayed']}/{own['head']}")
-        if max(own["consumed"].get("store", {"0": 0}).values()) < own["head"]:
-            found.append(f"{name} own store")
-        found += [f"{name} {what}" for what in ("due", "effects", "watched", "queued") if own[what]]
-        found += [f"{name} <- {source}" for source in own["sources"] if _behind(own, progress[source])]
-    return found
-
-
-def _behind(own: dict[str, Any], other: dict[str, Any]) -> bool:
-    seen = own["consumed"].get(other["source"], {})
-    return any(seen.get(partition, 0) < head for partition, head in other["heads"].items())
+    return [
+        f"{name} {what}"
+        for name, own in progress.items()
+        for what in rest.waiting(own, heads_for(own, progress))
+    ]
