@@ -7,6 +7,7 @@ there was nothing to record. Low rates only.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -37,8 +38,8 @@ log = structlog.get_logger(__name__)
 class Effects:
     """Carries out a service's effects."""
 
-    def __init__(self, ground: Ground, bootstrap: str, topic: str) -> None:
-        self._ground, self._topic = ground, topic
+    def __init__(self, ground: Ground, bootstrap: str, topic: str, moved: Callable[[], None]) -> None:
+        self._ground, self._topic, self._moved = ground, topic, moved
         self._by_type: dict[str, list[Effect]] = {}
         for effect in ground.service.effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
@@ -111,6 +112,7 @@ class Effects:
         command = await effect.act(record.decode(), about, office)
         if command is None:
             await self._ground.database.rows(DONE, effect.name, about.id)
+            self._moved()
             return
         try:
             await office.execute(command, str(about.id))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field
 
 from chassis.digests import digest_of, stream_digest
 
@@ -51,17 +52,13 @@ async def progress(request: Request) -> dict[str, Any]:
     return await _runtime(request).progress()
 
 
-class Rest(BaseModel):
-    """To wait up to so many seconds until nothing is left to do; ``heads`` are positions that it includes."""
-
-    wait: float = Field(ge=0, le=30)
-    heads: dict[str, dict[str, int]] = Field({}, description="Positions by source and partition.")
-
-
-@router.post("/internal/rest")
-async def at_rest(request: Request, rest: Rest) -> dict[str, Any]:
-    """The progress, once the service has come to rest or the wait is over."""
-    return await _runtime(request).settled(rest.wait, rest.heads)
+@router.get("/internal/progress/stream")
+async def progress_stream(request: Request) -> StreamingResponse:
+    """The progress each time that it changed, a JSON object a line, until the caller leaves."""
+    changes = _runtime(request).changes()
+    return StreamingResponse(
+        (json.dumps(found) + "\n" async for found in changes), media_type="application/x-ndjson"
+    )
 
 
 @router.get("/internal/digests")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -36,6 +37,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
         self.position = 0
+        self.on_move: list[Callable[[], None]] = []
 
     def wake(self) -> None:
         """Something was committed."""
@@ -89,6 +91,8 @@ class Relay:
         await self._database.rows(MOVE_MARK, self._topic, to)
         self.position = to
         RELAY_POSITION.labels(self._topic).set(to)
+        for tell in self.on_move:
+            tell()
 
     async def _discard(self) -> None:
         found, self._producer = self._producer, None

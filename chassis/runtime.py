@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,13 @@ from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.positions import OWN
 from chassis.postgres import Appender, PostgresReader
-from chassis.progress import waiting
 from chassis.rebuilding import Rebuilder
 from chassis.relay import Relay
 from chassis.service import Service
 from chassis.store import Origin
 from chassis.timers import LOCK as TIMERS
 from chassis.timers import Timers
+from chassis.waking import waited
 from chassis.watching import Watcher
 
 if TYPE_CHECKING:
@@ -50,8 +50,11 @@ log = structlog.get_logger(__name__)
 STOP_MAX_S = 15.0
 """How long the parts of a process may take to stop."""
 
-LOOK_S = 0.01
-"""Rest between two looks at what is still under way."""
+LOOK_S = 0.5
+"""How often progress is looked at while nothing is known to have moved."""
+
+PULSE_S, PULSES_MAX = 0.01, 5
+"""What moves before this long a lull is told together, up to so many times of it."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -89,6 +92,7 @@ class Runtime:
         self.effects: Effects | None = None
         self.timers: Timers | None = None
         self.watchers: list[Watcher] = []
+        self._moved: set[asyncio.Event] = set()
 
     async def __aenter__(self) -> Runtime:
         assert_fast()
@@ -153,6 +157,7 @@ class Runtime:
 
     async def _parts(self, topics: list[str], appender: Appender) -> None:
         self.ownership = Ownership(self.ground.database.url, self.service.name)
+        self.ground.store.on_commit.append(self._pulse)
         if self.role.includes(Role.RELAY):
             self._relay()
         if self.role.includes(Role.CONSUMERS):
@@ -167,6 +172,7 @@ class Runtime:
         self.relay = Relay(
             ground.database, ground.store, self.settings.kafka_bootstrap, self.topic, self.ownership
         )
+        self.relay.on_move.append(self._pulse)
         ground.store.on_commit.append(self.relay.wake)
         self._work.append(("relay", self.relay.run))
 
@@ -190,7 +196,7 @@ class Runtime:
             # FastStream is slow to import: the others do without.
             from chassis.effects import Effects
 
-            self.effects = Effects(ground, self.settings.kafka_bootstrap, self.topic)
+            self.effects = Effects(ground, self.settings.kafka_bootstrap, self.topic, self._pulse)
             self._work.append(("effects", self.effects.run))
 
     def _timers(self, appender: Appender) -> None:
@@ -201,7 +207,7 @@ class Runtime:
         self._work.append(("timers", self.timers.run))
         for watch in service.watches:
             self.ownership.claim(f"watch-{watch.name}", [f"watch:{watch.name}"])
-            watcher = Watcher(ground, watch, self.ownership)
+            watcher = Watcher(ground, watch, self.ownership, self._pulse)
             self.watchers.append(watcher)
             self._work.append((f"watch-{watch.name}", watcher.run))
 
@@ -232,19 +238,40 @@ class Runtime:
                 found.append(f"{type(feed).__name__}: {feed.fault}")
         return found
 
-    async def settled(self, wait_s: float, heads: dict[str, dict[str, int]]) -> dict[str, Any]:
-        """The progress once nothing is left to do, or after a while; see :mod:`chassis.progress`."""
-        if self.timers:
-            self.timers.wake()
-        until = asyncio.get_running_loop().time() + wait_s
-        while True:
-            found = await self.progress()
-            if not waiting(found, heads) or asyncio.get_running_loop().time() > until:
-                return found
-            await asyncio.sleep(LOOK_S)
+    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+        """The progress now, and again each time that it is another."""
+        moved, before = asyncio.Event(), None
+        self._moved.add(moved)
+        try:
+            while True:
+                moved.clear()
+                found = await self.progress()
+                if found != before:
+                    yield found
+                before = found
+                await waited(moved, LOOK_S)
+                await self._lull(moved)
+        finally:
+            self._moved.discard(moved)
+
+    async def _lull(self, moved: asyncio.Event) -> None:
+        """Let a burst of movements pass, so that it is told once."""
+        for _ in range(PULSES_MAX):
+            moved.clear()
+            if not await waited(moved, PULSE_S):
+                return
+
+    def _pulse(self) -> None:
+        for moved in self._moved:
+            moved.set()
 
     async def progress(self) -> dict[str, Any]:
-        """Heads of the own log, marks of relay and consumers, and what waits or is under way."""
+        """Heads of the own log, marks of relay and consumers, and what waits or is under way.
+
+        A driver that moves simulated time asks for it, so due timers are looked for at once.
+        """
+        if self.timers:
+            self.timers.wake()
         row = await self.ground.database.row(PROGRESS, self.topic, self.ground.clock.now())
         assert row is not None
         consumed: dict[str, dict[str, int]] = {}
@@ -255,6 +282,7 @@ class Runtime:
             "source": self.origin.source,
             "sources": list(self.service.sources()),
             **row,
+            "next_due": row["next_due"] and row["next_due"].isoformat(),
             "consumed": consumed,
             "queued": self.ground.store.depth,
             "effects": await self.effects.pending(row["head"]) if self.effects else 0,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 
-async def waited(event: asyncio.Event, at_most_s: float) -> None:
-    """Wait for an event, or for a while."""
+async def waited(event: asyncio.Event, at_most_s: float) -> bool:
+    """Wait for an event, or for a while; whether the event came."""
     try:
         async with asyncio.timeout(at_most_s):
-            await event.wait()
+            return await event.wait()
     except TimeoutError:
-        return
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -19,8 +20,8 @@ log = structlog.get_logger(__name__)
 class Watcher:
     """Keeps one watch."""
 
-    def __init__(self, ground: Ground, watch: Watch, ownership: Ownership) -> None:
-        self._watch, self._ownership = watch, ownership
+    def __init__(self, ground: Ground, watch: Watch, ownership: Ownership, moved: Callable[[], None]) -> None:
+        self._watch, self._ownership, self._moved = watch, ownership, moved
         self._office = AdapterOffice(ground, watch.name)
         self.pending = 0
 
@@ -29,7 +30,9 @@ class Watcher:
         while True:
             await self._ownership.until(f"watch:{self._watch.name}")
             try:
-                self.pending = await self._watch.look(self._office)
+                before, self.pending = self.pending, await self._watch.look(self._office)
+                if self.pending != before:
+                    self._moved()
                 await asyncio.sleep(self._watch.every_s)
             except Exception as error:
                 log.warning("watch_failed", watch=self._watch.name, error=type(error).__name__)

@@ -36,11 +36,13 @@ def demo(
 
     Each run begins anew: what an earlier demonstration left in the same home is removed first.
     """
+    import uvloop
+
     from chassis.config import Settings
     from cli.problem import told
 
-    with told(False):
-        figures = asyncio.run(_demo(Settings(), patients, weeks, seed, keep))
+    with told(False), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        figures = runner.run(_demo(Settings(), patients, weeks, seed, keep))
     if figures is None:
         raise typer.Exit(130)
     if json_file:

@@ -51,15 +51,21 @@ class Stack:
 
 async def servers(home: Path, settings: Settings) -> Servers:
     """Kafka and PostgreSQL of a home, or those that the settings name. PostgreSQL runs on return."""
-    embedded: list[Program] = []
-    bootstrap = settings.kafka_bootstrap
-    if not bootstrap:
-        port = free_port()
-        embedded.append(await asyncio.to_thread(kafka.program, home, port, free_port()))
-        bootstrap = f"127.0.0.1:{port}"
+    broker, url = await asyncio.gather(
+        asyncio.to_thread(_broker, home, settings), asyncio.to_thread(_database, home, settings)
+    )
+    bootstrap = settings.kafka_bootstrap or f"127.0.0.1:{broker[0].port}"
+    return Servers(bootstrap, url, broker)
+
+
+def _broker(home: Path, settings: Settings) -> list[Program]:
+    return [] if settings.kafka_bootstrap else [kafka.program(home, free_port(), free_port())]
+
+
+def _database(home: Path, settings: Settings) -> str:
     if settings.postgres_url:
-        return Servers(bootstrap, settings.postgres_url.get_secret_value(), embedded)
-    return Servers(bootstrap, await asyncio.to_thread(postgres.start, home), embedded)
+        return settings.postgres_url.get_secret_value()
+    return postgres.start(home)
 
 
 @asynccontextmanager
@@ -106,8 +112,7 @@ async def _start(
     }
     if clock is not None:
         shared["CARETRAIL_CLOCK_FILE"] = str(home / "clock")
-    await supervisor.start(*outsiders(home, shared, ports, seed))
-    await supervisor.start(*services(home, shared, ports))
+    await supervisor.start(*outsiders(home, shared, ports, seed), *services(home, shared, ports))
     urls = {name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES}
     _write(home, found, urls)
     return found, urls

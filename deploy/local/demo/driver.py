@@ -1,13 +1,14 @@
 """The driver: moves simulated time for all processes, sends commands, and waits until all is quiet.
 
 An instant ends when every store head is relayed and consumed, seen twice unchanged, with no mail, payer
-work or due timer left. Services answer once they have come to rest, so that few looks are needed.
+work or due timer left. Services tell of each change, so that few looks are needed.
 Commands carry keys derived from the seed, so that a repeat is no new command.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -18,14 +19,18 @@ import httpx
 from chassis import progress as rest
 from chassis.clock import SharedClock
 from chassis.progress import heads_for
+from chassis.waking import waited
 
 QUIET_MAX_S = 120.0
 """How long an instant may take before the driver gives up."""
 
-WAIT_S = 0.25
-"""How long a service may take to answer that it has come to rest before all are looked at anew."""
+LOOK_S = 0.05
+"""After this long without a sign of movement it is looked anew, at the payer's folders too."""
 
 RETRY_S = 0.1
+
+CONNECTIONS_MAX = 8
+"""Connections to a service at most; one of them tells of its progress."""
 
 
 class NotQuiet(Exception):
@@ -40,21 +45,31 @@ class Driver:
     """Plays commands at instants. ``actor`` and ``purpose`` go with each of them."""
 
     def __init__(self, urls: dict[str, str], clock: SharedClock, payer: Path, name: str) -> None:
-        self._urls, self._clock, self._payer, self._name = urls, clock, payer, name
-        self._client = httpx.AsyncClient(
-            timeout=30, limits=httpx.Limits(max_connections=40, max_keepalive_connections=40)
-        )
+        self._clock, self._payer, self._name = clock, payer, name
+        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
+        self._clients = {
+            service: httpx.AsyncClient(base_url=url, timeout=30, limits=limits)
+            for service, url in urls.items()
+        }
         self.interruptions: set[str] = set()
         self.instants = 0
         self.commands = 0
+        self._latest: dict[str, Any] = {}
+        self._moved = asyncio.Event()
         self._rested: dict[str, Any] | None = None
+        self._following: list[asyncio.Task[None]] = []
         self.each_instant: list[Callable[[datetime], None]] = []
 
     async def __aenter__(self) -> Driver:
+        self._following = [asyncio.create_task(self._follow(name)) for name in self._clients]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+        for client in self._clients.values():
+            await client.aclose()
 
     @property
     def now(self) -> datetime:
@@ -92,7 +107,7 @@ class Driver:
         self._rested = None
         while True:
             try:
-                response = await self._client.post(f"{self._urls[service]}{path}", json=body, headers=headers)
+                response = await self._clients[service].post(path, json=body, headers=headers)
             except httpx.TransportError as error:
                 self.interruptions.add(f"{service}: {type(error).__name__}")
                 await asyncio.sleep(RETRY_S)
@@ -105,14 +120,12 @@ class Driver:
                 return response.json()
             raise Refused(f"{service} {path}: {response.status_code} {response.text[:400]}")
 
-    async def get(self, service: str, path: str, body: Any = None) -> Any:
-        """Ask a service; one that is away is asked again. A question with a body is posted."""
+    async def get(self, service: str, path: str) -> Any:
+        """Ask a service; one that is away is asked again."""
         headers = {"Caretrail-Actor": "demo-driver;driver", "Caretrail-Purpose": "HOPERAT"}
-        method = "GET" if body is None else "POST"
         while True:
             try:
-                url = f"{self._urls[service]}{path}"
-                response = await self._client.request(method, url, json=body, headers=headers)
+                response = await self._clients[service].get(path, headers=headers)
                 if response.status_code != 503:
                     response.raise_for_status()
                     return response.json()
@@ -132,31 +145,43 @@ class Driver:
 
     async def quiet(self) -> dict[str, Any]:
         """Wait for the end of the instant and give each service's progress then. Raises NotQuiet."""
-        if self._rested is not None:
-            return self._rested
-        before: dict[str, Any] = {}
         try:
             async with asyncio.timeout(QUIET_MAX_S):
-                while True:
-                    now = await self.progress(before)
-                    if now == before and not waiting(now) and not self._at_payer():
-                        self._rested = now
-                        return now
-                    before = now
+                while self._rested is None:
+                    await self._look()
         except TimeoutError:
             raise NotQuiet(f"{self.now.isoformat()}: {waiting(await self.progress())}") from None
+        return self._rested
 
-    async def progress(self, before: dict[str, Any] | None = None) -> dict[str, Any]:
-        """How far each service is; given how far all were before, once it has rested at that."""
-        names = list(self._urls)
-        answers = await asyncio.gather(*(self._progress(name, before) for name in names))
+    async def _look(self) -> None:
+        """Where all seems quiet, ask everybody once more; else wait for something to move."""
+        self._moved.clear()
+        before = dict(self._latest)
+        if len(before) == len(self._clients) and not waiting(before) and not self._at_payer():
+            now = await self.progress()
+            if now == before and not self._at_payer():
+                self._rested = now
+                return
+        await waited(self._moved, LOOK_S)
+
+    async def progress(self) -> dict[str, Any]:
+        """How far each service is."""
+        names = list(self._clients)
+        answers = await asyncio.gather(*(self.get(name, "/internal/progress") for name in names))
         return dict(zip(names, answers, strict=True))
 
-    async def _progress(self, name: str, before: dict[str, Any] | None) -> Any:
-        if before is None:
-            return await self.get(name, "/internal/progress")
-        heads = heads_for(before[name], before) if before else {}
-        return await self.get(name, "/internal/rest", {"wait": WAIT_S, "heads": heads})
+    async def _follow(self, name: str) -> None:
+        """Hear of each change of a service's progress."""
+        client, path = self._clients[name], "/internal/progress/stream"
+        while True:
+            try:
+                async with client.stream("GET", path, timeout=None) as response:
+                    async for line in response.aiter_lines():
+                        self._latest[name] = json.loads(line)
+                        self._moved.set()
+            except httpx.TransportError as error:
+                self.interruptions.add(f"{name}: {type(error).__name__}")
+            await asyncio.sleep(RETRY_S)
 
     def _at_payer(self) -> bool:
         """Whether files wait at the payer's door or at ours."""
