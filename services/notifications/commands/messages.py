@@ -92,7 +92,7 @@ OUTREACH_WITHIN = timedelta(hours=36)
 
 @handlers.handles(FollowUpMiss)
 async def follow_up_miss(command: FollowUpMiss, work: Work) -> None:
-    """At an open moderate or high risk a human calls at the first miss (domain.md 3.8 (7))."""
+    """Program policy: at an open moderate or high risk a human calls at the first miss."""
     if not command.excused:
         outreach = RequestMessage(
             patient=command.patient,

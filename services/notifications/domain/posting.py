@@ -22,11 +22,11 @@ WEEK = timedelta(days=7)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 RANKS = {Template.MISSED_SESSION: 0, Template.WELCOME: 1, Template.SESSION_REMINDER: 2}
-"""Outreach outranks reminders (domain.md 2.14)."""
+"""Outreach outranks reminders: program policy, under caps that leave no room for both."""
 
 KEPT_FOR_OUTREACH = 1
 """Places of a week's cap that only outreach may take: it outranks a second reminder even when it comes
-after it (domain.md 2.14)."""
+after it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ DUTIES = {
     TaskKind.CHARGE_HOLD: Duty(Desk.BILLING, timedelta(days=2)),
     TaskKind.DENIAL: Duty(Desk.BILLING, timedelta(days=5)),
 }
-"""Calls and outreach are made the same day (domain.md 2.16, 3.8 (7)); a denial has a date of its own."""
+"""Program policy: calls and outreach are made the same day. A denial has a date of its own."""
 
 URGENT = frozenset({TaskKind.CRISIS, TaskKind.RISK})
 

@@ -55,7 +55,8 @@ SEVERITY = (
     RiskLevel.MODERATE,
     RiskLevel.HIGH,
 )
-"""An incomplete screen never reads as low (domain.md 2.2)."""
+"""From least to most. The C-SSRS screener's triage (Columbia Lighthouse Project) places answers alone, so an
+incomplete screen never reads as low."""
 
 HELD_TOO_LONG = timedelta(days=3)
 """A charge that nothing moved for so long waits for a person, most often for a note."""
@@ -86,7 +87,8 @@ def when_risk_changed(event: RiskStatusChanged, about: Envelope) -> Iterator[Rea
 
 @policies.on(ConsecutiveMissesDetected)
 def when_misses_detected(event: ConsecutiveMissesDetected, about: Envelope) -> Iterator[Reaction]:
-    """Outreach the same day (domain.md 2.16)."""
+    """Outreach the same day: program policy. A third to a half of patients leave in the first three weeks
+    (MedCity News, January 2026), and misses come first."""
     yield OpenTask(kind=TaskKind.OUTREACH, patient=event.patient, about=about.id)
 
 
