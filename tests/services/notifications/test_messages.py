@@ -27,7 +27,11 @@ from caretrail_contracts.scheduling import (
 )
 
 from chassis.ids import derive
-from services.notifications.commands.messages import RecordMessageFailed, RecordMessageSent
+from services.notifications.commands.messages import (
+    RecordMessageFailed,
+    RecordMessageSent,
+    RemindOfSession,
+)
 from services.notifications.commands.preferences import OptIn, OptOut
 from services.notifications.domain.message import message_id
 from services.notifications.policies.messages import reminder_time
@@ -35,6 +39,7 @@ from tests.services.notifications.builders import (
     ANA,
     BEN,
     EMAIL,
+    GROUP,
     MORNING,
     Play,
     admitted,
@@ -148,6 +153,16 @@ async def test_a_session_that_is_called_off_reminds_nobody() -> None:
     await play.hears(TUESDAYS, SessionCancelled(session=TUESDAYS.session, reason="weather"))
     await play.until(utc(TUESDAY, 0))
     assert not await play.events(MessageRequested)
+
+
+async def test_a_reminder_whose_time_came_finds_the_session_called_off_or_begun() -> None:
+    remind = RemindOfSession(session=TUESDAYS.session, group=GROUP, starts_at=TUESDAYS.starts_at)
+    called_off = await cared_for()
+    await called_off.knows(enrolled(), SessionCancelled(session=TUESDAYS.session, reason="weather"))
+    (await called_off.asks(remind)).then()
+    begun = await cared_for(now=TUESDAYS.starts_at)
+    await begun.knows(enrolled())
+    (await begun.asks(remind)).then()
 
 
 async def test_a_reminder_that_waits_is_withdrawn_with_its_session() -> None:

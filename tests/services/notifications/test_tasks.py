@@ -37,7 +37,7 @@ from caretrail_contracts.sealed import Document, Sealed
 
 from chassis.ids import derive
 from services.notifications.commands.notices import RecordNoticeFailed, RecordNoticeSent
-from services.notifications.commands.tasks import AcknowledgeTask, CompleteTask
+from services.notifications.commands.tasks import AcknowledgeTask, CompleteTask, EscalateTask
 from services.notifications.domain.refusals import TaskDone, TaskTaken
 from services.notifications.policies.tasks import HELD_TOO_LONG
 from tests.services.notifications.builders import (
@@ -208,6 +208,24 @@ async def test_an_answer_ends_the_escalation(done: bool) -> None:
         await play.asks(AcknowledgeTask(task=task.task, by="nurse-1"))
     await play.after(timedelta(days=1))
     assert not await play.events(StaffTaskEscalated)
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_an_escalation_that_is_under_way_comes_too_late(done: bool) -> None:
+    play = await cared_for()
+    await play.hears(SCREEN_DUE)
+    [task] = await tasks(play)
+    take = AcknowledgeTask(task=task.task, by="nurse-1")
+    await play.asks(CompleteTask(task=task.task, by="nurse-1", outcome="screened") if done else take)
+    (await play.asks(EscalateTask(task=task.task, level=1))).then()
+
+
+async def test_a_level_is_escalated_to_once() -> None:
+    play = await cared_for()
+    await play.hears(SCREEN_DUE)
+    [task] = await tasks(play)
+    (await play.asks(EscalateTask(task=task.task, level=1))).then_types(StaffTaskEscalated)
+    (await play.asks(EscalateTask(task=task.task, level=1))).then()
 
 
 async def test_a_task_is_acknowledged_by_one_and_completed_once() -> None:
