@@ -19,6 +19,7 @@ class Template(StrEnum):
     WELCOME = "welcome"
     SESSION_REMINDER = "session_reminder"
     MISSED_SESSION = "missed_session"
+    SESSION_CANCELLED = "session_cancelled"
 
 
 class TaskKind(StrEnum):

@@ -51,6 +51,10 @@ MESSAGES = {
         "Your appointment",
         "You have an appointment at our office on {date} at {time}. To stop these messages, tell our office.",
     ),
+    Template.SESSION_CANCELLED: Text(
+        "Your appointment",
+        "Your appointment on {date} at {time} will not take place. To stop these messages, tell our office.",
+    ),
     Template.MISSED_SESSION: Text(
         "We missed you",
         "We missed you on {date}. Please call our office when you can. "
