@@ -36,6 +36,7 @@ class TaskKind(StrEnum):
     CLAIM_CORRECTION = "claim_correction"
     EXCHANGE = "exchange"
     CHARGE_HOLD = "charge_hold"
+    MISSING_NOTE = "missing_note"
     MESSAGE_FAILED = "message_failed"
 
 

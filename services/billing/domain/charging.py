@@ -20,11 +20,20 @@ class Fallback(StrEnum):
 
 
 class HoldRule(StrEnum):
-    """Why a charge waits for a person or an event."""
+    """Why a charge waits for a person or an event: in the hold queue, and after a while as a task."""
 
+    COVERAGE_MISSING = "CoverageMissing"
+    CONTRACT_MISSING = "ContractMissing"
     NOTE_UNSIGNED = "NoteUnsigned"
     GROUP_SIZE_EXCEEDED = "GroupSizeExceeded"
     NO_PRIMARY_SERVICE = "NoPrimaryService"
+    MINUTES_SHORT = "MinutesShort"
+    DIAGNOSIS_MISSING = "DiagnosisMissing"
+    AUTHORIZATION_MISSING = "AuthorizationMissing"
+    AUTHORIZATION_PENDING = "AuthorizationPending"
+    AUTHORIZATION_DENIED = "AuthorizationDenied"
+    AUTHORIZATION_ELAPSED = "AuthorizationElapsed"
+    AUTHORIZATION_EXHAUSTED = "AuthorizationExhausted"
 
 
 class Tier(StrEnum):

@@ -7,8 +7,6 @@ import pytest
 from caretrail_contracts.billing import (
     AuthorizationDenied,
     AuthorizationRunningLow,
-    ChargeHeld,
-    ChargeVoided,
     ClaimCorrectionDue,
     ClaimNeedsReview,
     DenialOpened,
@@ -39,7 +37,6 @@ from chassis.ids import derive
 from services.notifications.commands.notices import RecordNoticeFailed, RecordNoticeSent
 from services.notifications.commands.tasks import AcknowledgeTask, CompleteTask, EscalateTask
 from services.notifications.domain.refusals import TaskDone, TaskTaken
-from services.notifications.policies.tasks import HELD_TOO_LONG
 from tests.services.notifications.builders import (
     ANA,
     GROUP,
@@ -241,20 +238,6 @@ async def test_a_task_is_acknowledged_by_one_and_completed_once() -> None:
     (await play.asks(finish)).then()
     (await play.asks(CompleteTask(task=task.task, by="nurse-2", outcome="other"))).then_refused(TaskDone)
     (await play.asks(take)).then_refused(TaskDone)
-
-
-async def test_a_charge_that_stays_held_is_a_task_and_one_that_moves_is_none() -> None:
-    held = ChargeHeld(rule="NoteUnsigned", minutes=180)
-    stream = f"charge-{SUBJECT}"
-    for settled in (False, True):
-        play = await cared_for()
-        await play.hears(held, stream=stream)
-        await play.after(HELD_TOO_LONG - timedelta(minutes=1))
-        if settled:
-            await play.hears(ChargeVoided(reason="error"), stream=stream)
-        await play.after(timedelta(minutes=2))
-        kinds = [task.kind for task in await tasks(play)]
-        assert kinds == ([] if settled else [TaskKind.CHARGE_HOLD])
 
 
 async def fail(play: Play, attempt: int) -> StaffNoticeFailed:
