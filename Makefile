@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down lock check test
+.PHONY: help setup demo up down lock lint check test
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -23,12 +23,14 @@ lock: setup ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 	  --python-version 3.11 --upgrade --group dev pyproject.toml --output-file requirements.lock
 
-check: setup ## format, lint, types, import rules, fast tests
+lint: setup ## format, lint, types, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint ## lint, then the fast tests
 	$(BIN)/pytest -q -m "not servers"
 
-test: setup ## every test, on real Kafka and PostgreSQL
+test: lint ## lint, then every test, on real Kafka and PostgreSQL
 	$(BIN)/pytest -n 2 --dist loadgroup

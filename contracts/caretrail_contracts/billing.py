@@ -210,7 +210,7 @@ class ClaimCreated(Event, service="billing"):
 
 
 class ClaimCorrectionDue(Event, service="billing"):
-    """What a submitted claim says changed: staff must replace or void it (domain: claim frequency 7, 8)."""
+    """What a submitted claim says changed: staff must replace or void it (CLM05-3: frequency 7, 8)."""
 
     claim: UUID
     number: ClaimNumber

@@ -19,6 +19,7 @@ class Template(StrEnum):
     WELCOME = "welcome"
     SESSION_REMINDER = "session_reminder"
     MISSED_SESSION = "missed_session"
+    SESSION_CANCELLED = "session_cancelled"
 
 
 class TaskKind(StrEnum):
@@ -35,6 +36,7 @@ class TaskKind(StrEnum):
     CLAIM_CORRECTION = "claim_correction"
     EXCHANGE = "exchange"
     CHARGE_HOLD = "charge_hold"
+    MISSING_NOTE = "missing_note"
     MESSAGE_FAILED = "message_failed"
 
 

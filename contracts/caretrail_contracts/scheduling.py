@@ -221,7 +221,7 @@ class AttendanceCorrected(Event, service="scheduling"):
 
 
 class ConsecutiveMissesDetected(Event, service="scheduling"):
-    """Two misses in a row, or three in 14 days: outreach is due (domain: engagement).
+    """Two misses in a row, or three in 14 days: outreach is due by program policy.
 
     ``sessions`` are the missed ones, oldest first; none of them leads to another detection.
     """

@@ -9,20 +9,23 @@ from uuid import UUID
 
 import httpx
 from caretrail_contracts import sealed as kinds
-from caretrail_contracts.sealed import Sealed
+from caretrail_contracts.codes import Code
+from caretrail_contracts.problem import RESPONSES
+from caretrail_contracts.sealed import CIPHERTEXT_CHARS_MAX, Sealed
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from chassis.doors import ERASED
+from chassis.doors import ERASED, Tampered
 from chassis.http import Calling
 from chassis.problems import Problem
 from services.audit.adapters.stores import compare
 from services.audit.commands import ConcludeCheck
 
-router = APIRouter()
+router = APIRouter(responses=RESPONSES)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
+Cursor = Annotated[str, Query(pattern=r"^$|^[0-9T:.+-]{10,40}\|[A-Za-z0-9._:-]{1,120}\|[0-9]{1,18}$")]
 
 NOT_SHOWN = ("content-type", "ce_specversion", "ce_dataschema", "ce_partitionkey", "ce_prev")
 """Headers that say nothing to a reader of a history."""
@@ -40,7 +43,7 @@ async def timeline(
     patient: UUID,
     caller: Calling,
     as_of: AwareDatetime | None = None,
-    after: str = "",
+    after: Cursor = "",
     limit: Limit = 200,
 ) -> Page:
     """Every event of a patient over all services in the order recorded; ``as_of`` asks what was known then.
@@ -134,15 +137,18 @@ async def check(caller: Calling) -> Check:
     )
 
 
+BASE64 = r"^([A-Za-z0-9+/]{4})*[A-Za-z0-9+/]{2}([A-Za-z0-9+/]{2}|[A-Za-z0-9+/]=|==)$"
+
+
 class SealedValue(BaseModel):
     """A sealed value and the kind of value inside."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str
-    kid: str
-    nonce: str
-    ct: str
+    kind: Code
+    kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:._-]{3,120}$")]
+    nonce: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{16}$")]
+    ct: Annotated[str, StringConstraints(pattern=BASE64, max_length=CIPHERTEXT_CHARS_MAX)]
 
 
 class OpenBody(BaseModel):
@@ -155,7 +161,14 @@ class OpenBody(BaseModel):
                 {
                     "patient": "6a7e2f3c-8a31-5d3b-9a6f-0f2a4d1c7b10",
                     "resource": "caretrail.intake.events",
-                    "values": [{"kind": "PersonName", "kid": "…", "nonce": "…", "ct": "…"}],
+                    "values": [
+                        {
+                            "kind": "PersonName",
+                            "kid": "6a7e2f3c-8a31-5d3b-9a6f-0f2a4d1c7b10.1",
+                            "nonce": "bm9uY2Vub25jZTEy",
+                            "ct": "Y2lwaGVydGV4dCBhbmQgdGFn",
+                        }
+                    ],
                 }
             ]
         },
@@ -176,7 +189,12 @@ class Opened(BaseModel):
 async def open_values(body: OpenBody, caller: Calling) -> Opened:
     """Open sealed values for the caller; the access is recorded first."""
     sealed = [_sealed(index, value) for index, value in enumerate(body.values)]
-    opened = await caller.open(body.patient, sealed, resource=body.resource)
+    try:
+        opened = await caller.open(body.patient, sealed, resource=body.resource)
+    except Tampered:
+        raise Problem(
+            422, "Tampered", "A value does not open: it was altered, or its kind is another."
+        ) from None
     return Opened(values=[None if value is ERASED else value.model_dump(mode="json") for value in opened])
 
 

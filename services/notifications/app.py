@@ -52,6 +52,7 @@ class NotificationsOptions(BaseSettings):
     )
     billing_desk: Mailbox = "billing-desk@example.org"
     care_desk: Mailbox = "care-desk@example.org"
+    clinical_desk: Mailbox = "clinical-desk@example.org"
     escalate_after_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
     messages_a_day: Annotated[int, Field(ge=1, le=10)] = 1
     messages_a_week: Annotated[int, Field(ge=1, le=50)] = 3
@@ -89,6 +90,7 @@ class NotificationsOptions(BaseSettings):
             on_call=tuple(Person(code.strip(), email.strip()) for code, email in people),
             billing_desk=self.billing_desk,
             care_desk=self.care_desk,
+            clinical_desk=self.clinical_desk,
             escalate_after=timedelta(minutes=self.escalate_after_minutes),
         )
 

@@ -18,7 +18,8 @@ from deploy.local.supervisor import NotReady, Program, Supervisor
 WAIT_S = 20.0
 SLEEPER = "import time; time.sleep(600)"
 LISTENER = (
-    "import socket, sys, time; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
+    "import pathlib, socket, sys, time; time.sleep(0.2); pathlib.Path(sys.argv[2]).touch();"
+    "s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(600)"
 )
 STUBBORN = (
     "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -75,11 +76,11 @@ async def test_a_killed_program_runs_again_and_says_so(supervising: Supervisor, 
     assert runs(after)
 
 
-async def test_started_means_ready(supervising: Supervisor) -> None:
-    port = free_port()
-    await supervising.start(python("listener", LISTENER, str(port), ready=f"tcp://127.0.0.1:{port}"))
-    _, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.close()
+async def test_started_means_ready(supervising: Supervisor, tmp_path: Path) -> None:
+    port, up = free_port(), tmp_path / "up"
+    listener = python("listener", LISTENER, str(port), str(up), ready=f"tcp://127.0.0.1:{port}")
+    await supervising.start(listener)
+    assert up.exists()
 
 
 async def test_a_program_that_never_gets_ready_is_named_with_its_log(
@@ -126,8 +127,10 @@ async def test_a_program_that_will_not_stop_is_killed(
 
 
 async def test_what_a_program_prints_is_in_its_log(supervising: Supervisor, tmp_path: Path) -> None:
-    await supervising.start(python("speaker", "print('here', flush=True); " + SLEEPER))
-    await until(lambda: "here" in (tmp_path / "logs" / "speaker.log").read_text())
+    log = tmp_path / "logs" / "speaker.log"
+    await supervising.start(python("speaker", "import sys; sys.exit('here')"))
+    await until(lambda: state(tmp_path, "speaker")["restarts"] > 0)
+    assert "here" in log.read_text().split()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")

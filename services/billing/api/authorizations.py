@@ -16,6 +16,8 @@ from services.billing.domain.authorization import AuthorizationStatus
 
 router = APIRouter()
 
+Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+
 
 class AuthorizationIn(BaseModel):
     """More units, for a concurrent review."""
@@ -26,8 +28,8 @@ class AuthorizationIn(BaseModel):
     )
 
     units: Annotated[int, Field(ge=1, le=1_000)]
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
 
 
 class AuthorizationOut(BaseModel):

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from caretrail_contracts.billing import ClaimLine
+from caretrail_contracts.billing import ClaimLine, ClaimNumber
 from caretrail_contracts.codes import Code, Money
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
@@ -129,7 +129,7 @@ async def batches(caller: Calling, after: After = 0, limit: Limit = 100) -> Page
 @router.get("/claims")
 async def claims(
     caller: Calling,
-    payer: str | None = None,
+    payer: Code | None = None,
     status: ClaimStatus | None = None,
     patient: UUID | None = None,
     after: After = 0,
@@ -141,13 +141,13 @@ async def claims(
 
 
 @router.get("/claims/{number}")
-async def claim(number: str, caller: Calling) -> ClaimOut:
+async def claim(number: ClaimNumber, caller: Calling) -> ClaimOut:
     """One claim by our number of it."""
     return ClaimOut.model_validate(await _row(number, caller))
 
 
 @router.post("/claims/{number}/submissions", status_code=201)
-async def submit_again(number: str, caller: Calling) -> Accepted:
+async def submit_again(number: ClaimNumber, caller: Calling) -> Accepted:
     """Send a claim that could not be written before, once what it lacked is there."""
     return await caller.execute(SubmitAgain(claim=(await _row(number, caller))["claim"]))
 
@@ -164,8 +164,8 @@ async def failures(caller: Calling, after: After = 0, limit: Limit = 100) -> Pag
     return page(FailureOut, await caller.rows(FAILURES, after, limit + 1), limit)
 
 
-async def _row(number: str, caller: Calling) -> dict[str, Any]:
+async def _row(number: ClaimNumber, caller: Calling) -> dict[str, Any]:
     row = await caller.row(CLAIM, number)
     if row is None:
-        raise NotFound(kind="claim", id=number[:20])
+        raise NotFound(kind="claim", id=number)
     return row

@@ -46,10 +46,10 @@ class ContractIn(BaseModel):
 
     payer: Code
     contract: Code
-    payer_name: Label
+    payer_name: Annotated[Label, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")]
     payer_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{2,15}$")]
     filing_indicator: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,2}$")] = "CI"
-    effective_on: date
+    effective_on: Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
     code: Hcpcs
     amount: Amount
     min_minutes: Minutes = PER_DIEM_MINUTES

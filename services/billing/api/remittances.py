@@ -9,7 +9,7 @@ from uuid import UUID
 from caretrail_contracts.codes import Money
 from caretrail_contracts.sealed import Document, Sealed
 from caretrail_contracts.system import Place
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from chassis.doors import Erased
@@ -27,12 +27,37 @@ from services.billing.adapters.x12.answer import as_answer
 
 router = APIRouter()
 
+EXAMPLE = """\
+ISA*00*          *00*          *ZZ*LOCALPAYER     *ZZ*1234567893     *260321*0630*^*00501*358747113*0*P*:~
+GS*HP*LOCALPAYER*1234567893*20260321*0630*358747113*X*005010X221A1~
+ST*835*0001~
+BPR*I*355*C*ACH*CCP*01*999999992*DA*123456*1999999999**01*999988880*DA*98765*20260321~
+TRN*1*T166062843*1999999999~
+DTM*405*20260321~
+N1*PR*LOCAL HEALTH PLAN~
+N3*1 LEDGER SQUARE~
+N4*ALBANY*NY*122070001~
+PER*BL*PROVIDER SERVICES*TE*5185550199~
+N1*PE*MADE UP OUTPATIENT PROGRAM*XX*1234567893~
+REF*TJ*999999999~
+LX*1~
+CLP*CP7PG35NDYZNFFL*1*412*355**12*P107639609870**1~
+NM1*QC*1*ASHGROVE*LINNET****MI*W735898535~
+SVC*HC:S9480*412*355**1~
+DTM*472*20260318~
+CAS*CO*45*57~
+SE*17*0001~
+GE*1*358747113~
+IEA*1*358747113~
+"""
+FILE = {"type": "string", "description": "An X12 005010X221A1 file"}
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {MEDIA_TYPE: {"schema": {"type": "string", "description": "An X12 005010X221A1 file"}}},
+        "content": {MEDIA_TYPE: {"schema": FILE, "example": EXAMPLE}},
     }
 }
+Index = Annotated[int, Path(ge=0, le=2**31 - 1, description="The claim's place in its remittance, from 0.")]
 DryRun = Annotated[bool, Query(description="Read and answer only: nothing is posted or recorded.")]
 
 
@@ -141,7 +166,7 @@ async def review(caller: Calling, after: After = 0, limit: Limit = 100) -> Page[
 
 
 @router.get("/remittance-review/{remittance}/{index}")
-async def review_one(remittance: UUID, index: int, caller: Calling) -> ParkedClaimOut:
+async def review_one(remittance: UUID, index: Index, caller: Calling) -> ParkedClaimOut:
     """One of them with its segments, opened: leaves an access record."""
     row = await caller.row(PARKED_ONE, remittance, index)
     if row is None:

@@ -13,7 +13,7 @@ from services.billing.commands.planned_days import planned_days
 from services.billing.commands.registry import handlers
 from services.billing.domain.authorization import Authorization, AuthorizationStatus
 from services.billing.domain.charge_day import NOTHING_ATTENDED, ChargeDay, ChargeStatus
-from services.billing.domain.charging import ChargeDecision, decide_day
+from services.billing.domain.charging import ChargeDecision, HoldRule, decide_day
 from services.billing.domain.claim import Claim
 from services.billing.domain.coverage import Coverage
 from services.billing.domain.payer_contract import Contract, charging_rules, contract_id
@@ -54,7 +54,7 @@ class Ready:
 class Held:
     """Why a day cannot be charged, and its minutes so far."""
 
-    rule: str
+    rule: HoldRule
     minutes: int
 
 
@@ -136,23 +136,23 @@ async def _look(day: ChargeDay, work: Work) -> Ready | Held | None:
         return None
     coverage = await work.find(Coverage, day.episode) if day.episode else None
     if coverage is None:
-        return Held("CoverageMissing", minutes)
+        return Held(HoldRule.COVERAGE_MISSING, minutes)
     terms = await _terms(day, work)
     if terms is None:
-        return Held("ContractMissing", minutes)
+        return Held(HoldRule.CONTRACT_MISSING, minutes)
     decision = await _decide(day, terms, work)
     if decision.hold:
-        return Held(decision.hold.value, decision.minutes)
+        return Held(decision.hold, decision.minutes)
     if not decision.units:
-        return Held("MinutesShort", decision.minutes)
+        return Held(HoldRule.MINUTES_SHORT, decision.minutes)
     rows = await work.rows("diagnoses", episode=day.episode)
     diagnoses = tuple(row["icd10"] for row in sorted(rows, key=lambda row: row["rank"]))
     if not diagnoses:
-        return Held("DiagnosisMissing", decision.minutes)
+        return Held(HoldRule.DIAGNOSIS_MISSING, decision.minutes)
     if not terms.requires_auth:
         return Ready(decision, coverage, terms, diagnoses, None)
     authorization = await _authorization(day, decision.units, work)
-    if isinstance(authorization, str):
+    if isinstance(authorization, HoldRule):
         return Held(authorization, decision.minutes)
     return Ready(decision, coverage, terms, diagnoses, authorization)
 
@@ -172,7 +172,7 @@ async def _decide(day: ChargeDay, terms: ContractAgreed, work: Work) -> ChargeDe
     return decide_day(charging_rules(terms), day.intervals(terms.code, members))
 
 
-async def _authorization(day: ChargeDay, units: int, work: Work) -> Authorization | str:
+async def _authorization(day: ChargeDay, units: int, work: Work) -> Authorization | HoldRule:
     """The earliest authorization that covers the day, or the rule that holds it."""
     rows = await work.rows("authorizations", episode=day.episode)
     known = [await work.load(Authorization, row["authorization_id"]) for row in rows]
@@ -182,18 +182,18 @@ async def _authorization(day: ChargeDay, units: int, work: Work) -> Authorizatio
         if one.remaining >= units:
             return one
     if covering:
-        return "AuthorizationExhausted"
+        return HoldRule.AUTHORIZATION_EXHAUSTED
     for status, rule in _WAITING:
         if any(one.status is status for one in known):
             return rule
-    return "AuthorizationMissing"
+    return HoldRule.AUTHORIZATION_MISSING
 
 
 _WAITING = (
-    (AuthorizationStatus.REQUESTED, "AuthorizationPending"),
-    (AuthorizationStatus.PENDED, "AuthorizationPending"),
-    (AuthorizationStatus.APPROVED, "AuthorizationElapsed"),
-    (AuthorizationStatus.DENIED, "AuthorizationDenied"),
+    (AuthorizationStatus.REQUESTED, HoldRule.AUTHORIZATION_PENDING),
+    (AuthorizationStatus.PENDED, HoldRule.AUTHORIZATION_PENDING),
+    (AuthorizationStatus.APPROVED, HoldRule.AUTHORIZATION_ELAPSED),
+    (AuthorizationStatus.DENIED, HoldRule.AUTHORIZATION_DENIED),
 )
 
 
@@ -201,7 +201,7 @@ async def _capture(day: ChargeDay, ready: Ready, work: Work) -> None:
     decision, terms, authorization = ready.decision, ready.terms, ready.authorization
     clinician = day.clinician
     if clinician is None or day.patient is None or decision.code is None:
-        day.hold("NoteUnsigned", decision.minutes, work.now)
+        day.hold(HoldRule.NOTE_UNSIGNED, decision.minutes, work.now)
         return
     captured = ChargeCaptured(
         charge=day.id,

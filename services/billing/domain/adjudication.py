@@ -90,7 +90,10 @@ class UnknownReason:
 
 
 def line_denied(line: AdjudicatedLine) -> bool:
-    """Charged more than 0, paid 0, and a reason of a denying class in any group (domain.md 2.7)."""
+    """Charged more than 0 (SVC02), paid 0 (SVC03), and a reason of a denying class in any group (CAS).
+
+    CLP02 says how a claim was processed, not that it was paid (005010X221A1): lines are judged by amounts.
+    """
     return line.charge > 0 and line.paid == 0 and any(map(_denies, line.adjustments))
 
 

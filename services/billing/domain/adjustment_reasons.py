@@ -1,7 +1,7 @@
 """Claim adjustment reasons (CARC): which of them deny, why, and what staff do first.
 
-Numbers are the external code list's (X12 139); labels are our own, its text is licensed. Sources: domain.md
-2.8 for the IOP reasons, the published CARC list for the others. A number that is not here goes to a person.
+Numbers are those of X12 external code list 139 (CARC); labels are our own, its text is licensed. What staff
+do first is program policy. A number that is not here goes to a person.
 Left out on purpose: 133 and 257 (pended: nobody has decided yet), codes of workers' compensation (P…) and
 codes long deactivated.
 """

@@ -11,7 +11,7 @@ from services.billing.domain.business_days import NO_HOLIDAYS, on_or_after, on_o
 
 
 class AppealRegime(StrEnum):
-    """Whose rules an appeal follows, and which step of their ladder it is (domain.md 2.10)."""
+    """Whose rules an appeal follows, and which step of their ladder it is; APPEAL_RULES cites them."""
 
     ERISA_INTERNAL = "erisa_internal"
     EXTERNAL_REVIEW = "external_review"
@@ -36,7 +36,7 @@ class ClockStart(StrEnum):
 @dataclass(frozen=True, slots=True)
 class AppealRule:
     """Days or calendar months to file. `rolls_forward`: a deadline on a weekend or holiday moves to the next
-    business day; where the text was not checked it is False, which can only file too early."""
+    business day. False, where no rule says so, can only file too early."""
 
     clock: ClockStart
     source: str

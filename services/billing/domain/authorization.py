@@ -138,7 +138,7 @@ class Authorization(Aggregate):
     def consume(
         self, charge: UUID, units: int, terms: ContractAgreed, planned: Iterable[date], at: datetime
     ) -> None:
-        """A charge uses units; says so once when few are left (domain.md 2.4), and when none is."""
+        """A charge uses units; says so once when `low_units` of the contract are left, and when none is."""
         left = self.remaining - units
         self.record(AuthorizationUnitConsumed(charge=charge, units=units, remaining=left), at)
         if left <= terms.low_units and not self.told_low:

@@ -45,7 +45,8 @@ def runway(
 ) -> AuthorizationRunway:
     """The forecast: days after the authorization's `end` do not burn it.
 
-    Review is due `lead_business_days` before the earlier of exhaustion and end (domain.md 2.4).
+    Review is due `lead_business_days` before the earlier of exhaustion and end. The lead is the contract's;
+    an urgent extension is decided within a day if asked for a day before the end (29 CFR 2560.503-1(f)(2)).
     """
     exhausted_on = exhaustion_date(remaining, (day for day in days if day <= end))
     stops = min(end, exhausted_on) if exhausted_on else end

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-# Defaults of contracts, from H0015 practice (domain.md 2.3); each is the contract's own to set.
-PER_DIEM_MINUTES = 180
-GROUP_SIZE_MAX = 12  # NGS LCD L33632 for 90853, as cited there
-UPPER_TIER_SERVICES = 4  # Medicare IOP pays days of four and more services by the higher APC
+# Defaults of contracts; each is the contract's own to set.
+PER_DIEM_MINUTES = 180  # HCPCS H0015: intensive outpatient, at least 3 hours a day
+GROUP_SIZE_MAX = 12  # NGS LCD L33632, for CPT 90853
+UPPER_TIER_SERVICES = 4  # CY 2024 OPPS: an IOP day of four and more services falls to the higher APC
 
 
 class Fallback(StrEnum):
@@ -20,11 +20,20 @@ class Fallback(StrEnum):
 
 
 class HoldRule(StrEnum):
-    """Why a charge waits for a person or an event."""
+    """Why a charge waits for a person or an event: in the hold queue, and after a while as a task."""
 
+    COVERAGE_MISSING = "CoverageMissing"
+    CONTRACT_MISSING = "ContractMissing"
     NOTE_UNSIGNED = "NoteUnsigned"
     GROUP_SIZE_EXCEEDED = "GroupSizeExceeded"
     NO_PRIMARY_SERVICE = "NoPrimaryService"
+    MINUTES_SHORT = "MinutesShort"
+    DIAGNOSIS_MISSING = "DiagnosisMissing"
+    AUTHORIZATION_MISSING = "AuthorizationMissing"
+    AUTHORIZATION_PENDING = "AuthorizationPending"
+    AUTHORIZATION_DENIED = "AuthorizationDenied"
+    AUTHORIZATION_ELAPSED = "AuthorizationElapsed"
+    AUTHORIZATION_EXHAUSTED = "AuthorizationExhausted"
 
 
 class Tier(StrEnum):
@@ -107,7 +116,7 @@ def billable_minutes(intervals: Iterable[AttendedInterval], excluded_breaks: fro
 
 
 def decide_day(contract: PayerContract, intervals: Sequence[AttendedInterval]) -> ChargeDecision:
-    """One patient's day (domain.md 2.3): no charge without a signed note for all that was attended."""
+    """One patient's day by its contract: no charge without a signed note for all that was attended."""
     minutes = billable_minutes(intervals, contract.excluded_breaks)
     if not minutes:
         return ChargeDecision(minutes)

@@ -106,7 +106,7 @@ class Change:
     recovery: bool
 
 
-RESPONSE_DIVISOR = 2  # response: at least half of the first score gone (https://medluna.com/article/20569992)
+RESPONSE_DIVISOR = 2  # at least half of the first score gone: Löwe et al. 2004, Med Care 42:1194
 
 PHQ9 = SumScore(
     code="phq-9",
@@ -115,7 +115,7 @@ PHQ9 = SumScore(
     item_max=3,
     total_loinc="44261-6",  # hl7.org/fhir/us/pco ValueSet-prom-target-measures
     panel_loinc="44249-1",  # US Core example Observation-PHQ9-panel-example-44249-1
-    # processingtherapy.com, https://medluna.com/article/20569992
+    # Kroenke, Spitzer and Williams 2001, J Gen Intern Med 16:606
     bands=(
         Band(0, "minimal"),
         Band(5, "mild"),
@@ -123,9 +123,9 @@ PHQ9 = SumScore(
         Band(15, "moderately_severe"),
         Band(20, "severe"),
     ),
-    case_from=10,  # cbtwatch.com (IAPT): caseness at 10, recovery below it
-    reliable_change=6,  # cbtwatch.com (IAPT): at least 6 points
-    remission_below=5,  # https://medluna.com/article/20569992: remission below 5
+    case_from=10,  # NHS Talking Therapies (IAPT) manual: caseness at 10, recovery below it
+    reliable_change=6,  # the same manual: at least 6 points
+    remission_below=5,  # Löwe et al. 2004
 )
 
 GAD7 = SumScore(
@@ -134,11 +134,11 @@ GAD7 = SumScore(
     items=7,
     item_max=3,
     total_loinc="70274-6",  # hl7.org/fhir/us/pco ValueSet-prom-target-measures
-    panel_loinc="69737-5",  # LOINC panel of the seven items; from general knowledge, not read at its source
-    # the cut points 5, 10 and 15 in general use, not read at their source
+    panel_loinc="69737-5",  # LOINC panel of the seven items
+    # Spitzer et al. 2006, Arch Intern Med 166:1092
     bands=(Band(0, "minimal"), Band(5, "mild"), Band(10, "moderate"), Band(15, "severe")),
-    case_from=8,  # cbtwatch.com (IAPT): 8; United States practice often takes 10
-    reliable_change=4,  # cbtwatch.com (IAPT); Toussaint et al. 2020, J Affect Disord 265:395
+    case_from=8,  # NHS Talking Therapies (IAPT) manual; United States practice often takes 10
+    reliable_change=4,  # the same manual; Toussaint et al. 2020, J Affect Disord 265:395
     remission_below=None,
 )
 
@@ -187,7 +187,7 @@ def suicide_risk(answers: ScreenAnswers, form: ScreenForm = ScreenForm.LIFETIME_
 
     High: 4, 5 or recent behavior (6). Moderate: 3, or behavior longer ago. Low: 1 or 2 alone. A missing
     answer that could still raise the level makes it incomplete, unless it is high already: never low or none.
-    Source: https://cssrs.columbia.edu (triage); https://help.blueprint-health.com/en/articles/5208202.
+    Source: the Columbia Lighthouse Project's triage for the screener (https://cssrs.columbia.edu).
     """
     _check_screen(answers, form)
     wish, thoughts, method, intent, plan, behavior = answers

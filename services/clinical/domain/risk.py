@@ -21,7 +21,8 @@ from services.clinical.domain.instruments import (
 from services.clinical.domain.refusals import AnswersMisfit, RiskNotStated, RiskUnchanged
 
 SEVERITY = (RiskLevel.NONE, RiskLevel.LOW, RiskLevel.INCOMPLETE, RiskLevel.MODERATE, RiskLevel.HIGH)
-"""From least to most; an incomplete screen never reads as low or none (domain.md 2.2)."""
+"""From least to most. The triage points of the C-SSRS screener (Columbia Lighthouse Project) place answers
+alone: without them nobody knows, so an incomplete screen never reads as low or none."""
 
 
 class Risk(Aggregate):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
+from caretrail_contracts.codes import Code
 from caretrail_contracts.sealed import MemberId
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -66,8 +67,8 @@ async def discharge(episode: UUID, body: DischargeBody, caller: Calling) -> Acce
 async def census(
     caller: Calling,
     on: date | None = None,
-    site: str | None = None,
-    track: str | None = None,
+    site: Code | None = None,
+    track: Code | None = None,
     after: After = 0,
     limit: Limit = 100,
 ) -> Page[Item]:

@@ -9,6 +9,7 @@ from caretrail_contracts.intake import SourceType
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.config import JsonDict
 
 from chassis.http import Caller, Calling
 from services.intake.adapters.fhir.errors import FhirError
@@ -32,11 +33,30 @@ class File(BaseModel):
 FILES = TypeAdapter(list[File])
 
 
-@router.post(
-    "",
-    status_code=201,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
-)
+EXAMPLE: JsonDict = {
+    "resourceType": "ServiceRequest",
+    "id": "riverside-2041",
+    "status": "active",
+    "intent": "order",
+    "subject": {"reference": "#patient"},
+    "contained": [
+        {
+            "resourceType": "Patient",
+            "id": "patient",
+            "name": [{"family": "Marlowe", "given": ["Juniper"]}],
+            "birthDate": "1991-04-23",
+        }
+    ],
+}
+BODY: JsonDict = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {}, "example": EXAMPLE}},
+    }
+}
+
+
+@router.post("", status_code=201, openapi_extra=BODY)
 async def take_in(
     request: Request, caller: Calling, source_type: SourceType = SourceType.HOSPITAL
 ) -> list[dict[str, Any]]:

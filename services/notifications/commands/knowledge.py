@@ -46,10 +46,10 @@ async def recipient(work: Work, patient: UUID) -> Recipient:
     )
 
 
-async def withdrawn(work: Work, subject: UUID) -> bool:
-    """Whether a message or a session was taken back."""
-    row = await work.row("withdrawn", subject=subject)
-    return row is not None and row["since"] < work.now
+async def withdrawn(work: Work, *subjects: UUID) -> bool:
+    """Whether one of these messages and sessions was taken back."""
+    rows = [await work.row("withdrawn", subject=subject) for subject in subjects]
+    return any(row is not None and row["since"] < work.now for row in rows)
 
 
 async def members(work: Work, group: UUID) -> list[UUID]:

@@ -18,7 +18,7 @@ from services.notifications.commands.knowledge import (
 )
 from services.notifications.commands.registry import Options, handlers
 from services.notifications.commands.tasks import OpenTask, open_task
-from services.notifications.domain.message import MOOT, Message, Status, message_id
+from services.notifications.domain.message import MOOT, NOT_COMING, Message, Status, message_id
 from services.notifications.domain.posting import posting_time
 from services.notifications.domain.preferences import EMAIL
 
@@ -66,15 +66,32 @@ async def remind_of_session(command: RemindOfSession, work: Work) -> None:
     """Each member once, in order of their ids; nobody where the session was called off or is over."""
     if work.now >= command.starts_at or await withdrawn(work, command.session):
         return
-    for patient in await members(work, command.group):
-        reminder = RequestMessage(
-            patient=patient,
-            template=Template.SESSION_REMINDER,
-            about=command.session,
-            appointment=command.starts_at,
-            not_after=command.starts_at,
+    await _tell_members(Template.SESSION_REMINDER, command.session, command.group, command.starts_at, work)
+
+
+class TellOfCancellation(Command):
+    """The members of a session are to hear that it was called off."""
+
+    session: UUID
+
+
+@handlers.handles(TellOfCancellation)
+async def tell_of_cancellation(command: TellOfCancellation, work: Work) -> None:
+    """Each member once, in order of their ids; nobody where the session would have begun."""
+    known = await work.row("sessions", session=command.session)
+    if known and work.now < known["starts_at"]:
+        group, starts_at = known["session_group"], known["starts_at"]
+        await _tell_members(Template.SESSION_CANCELLED, command.session, group, starts_at, work)
+
+
+async def _tell_members(
+    template: Template, session: UUID, group: UUID, starts_at: datetime, work: Work
+) -> None:
+    for patient in await members(work, group):
+        message = RequestMessage(
+            patient=patient, template=template, about=session, appointment=starts_at, not_after=starts_at
         )
-        await request_message(reminder, work)
+        await request_message(message, work)
 
 
 class FollowUpMiss(Command):
@@ -92,7 +109,7 @@ OUTREACH_WITHIN = timedelta(hours=36)
 
 @handlers.handles(FollowUpMiss)
 async def follow_up_miss(command: FollowUpMiss, work: Work) -> None:
-    """At an open moderate or high risk a human calls at the first miss (domain.md 3.8 (7))."""
+    """Program policy: at an open moderate or high risk a human calls at the first miss."""
     if not command.excused:
         outreach = RequestMessage(
             patient=command.patient,
@@ -115,7 +132,7 @@ class PostMessage(Command):
 
 @handlers.handles(PostMessage)
 async def post_message(command: PostMessage, work: Work) -> None:
-    """Decide on the message; one that a patient at risk will not get becomes a call."""
+    """Decide on the message; what a patient at risk, or on the way to us, will not get becomes a task."""
     message = await work.load(Message, command.message)
     if not message.waits_for(command.posting):
         return
@@ -126,16 +143,30 @@ async def post_message(command: PostMessage, work: Work) -> None:
         await recipient(work, message.patient),
         await other_messages(work, message.patient, message.id),
         options.caps,
-        await withdrawn(work, message.id) or await withdrawn(work, message.about),
+        await withdrawn(work, *message.causes),
         work.now,
     )
-    kept_back = message.status is Status.SUPPRESSED and message.rule not in MOOT
-    if kept_back and await at_risk(work, message.patient):
+    if message.status is not Status.SUPPRESSED or message.rule in MOOT:
+        return
+    if await at_risk(work, message.patient):
         await _call(message.patient, message.about, work)
+    elif message.template is Template.SESSION_CANCELLED and message.rule not in NOT_COMING:
+        await _tell_in_person(message, work)
 
 
 async def _call(patient: UUID, about: UUID, work: Work) -> None:
     await open_task(OpenTask(kind=TaskKind.CALL_PATIENT, patient=patient, about=about), work)
+
+
+async def _tell_in_person(message: Message, work: Work) -> None:
+    """Staff tell the patient what no mail may, before the appointment."""
+    assert message.about
+    options: Options = work.options
+    due_at = options.staffing.due_at(TaskKind.OUTREACH, work.now)
+    if message.appointment and work.now < message.appointment:
+        due_at = min(due_at, message.appointment)
+    outreach = OpenTask(kind=TaskKind.OUTREACH, patient=message.patient, about=message.about, due_at=due_at)
+    await open_task(outreach, work)
 
 
 class RecordMessageSent(Command):

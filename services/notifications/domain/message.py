@@ -29,6 +29,9 @@ from services.notifications.domain.retries import MESSAGE_WAITS, retry_at
 MOOT = frozenset({"deceased", "withdrawn"})
 """Rules after which nobody should call the patient instead: there is nothing left to say."""
 
+NOT_COMING = MOOT | {"discharged"}
+"""Rules after which nobody need be told that a session was called off: the patient will not come."""
+
 
 class Status(StrEnum):
     """How far a message has come."""
@@ -99,6 +102,12 @@ class Message(Aggregate):
     def waits_for(self, posting: datetime) -> bool:
         """Whether the message is to be decided on at this posting time, and not yet."""
         return self.status is Status.WAITING and self.posting == posting
+
+    @property
+    def causes(self) -> tuple[UUID, ...]:
+        """What it must not outlive, itself among them; a cancellation speaks of a session called off."""
+        assert self.about
+        return (self.id,) if self.template is Template.SESSION_CANCELLED else (self.id, self.about)
 
     def post(
         self,

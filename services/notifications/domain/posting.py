@@ -21,12 +21,20 @@ WEEK = timedelta(days=7)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-RANKS = {Template.MISSED_SESSION: 0, Template.WELCOME: 1, Template.SESSION_REMINDER: 2}
-"""Outreach outranks reminders (domain.md 2.14)."""
+RANKS = {
+    Template.SESSION_CANCELLED: 0,
+    Template.MISSED_SESSION: 1,
+    Template.WELCOME: 2,
+    Template.SESSION_REMINDER: 3,
+}
+"""Program policy, under caps that leave no room for all: who need not come is told first, and outreach
+outranks reminders."""
 
-KEPT_FOR_OUTREACH = 1
-"""Places of a week's cap that only outreach may take: it outranks a second reminder even when it comes
-after it (domain.md 2.14)."""
+PRESSING = frozenset({Template.SESSION_CANCELLED, Template.MISSED_SESSION})
+
+KEPT_FOR_PRESSING = 1
+"""Places of a week's cap that only pressing messages may take: they outrank a second reminder even when
+they come after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Caps:
 
     def week_of(self, template: Template) -> int:
         """How many messages may have gone out in seven days when one of this template goes."""
-        kept = 0 if template is Template.MISSED_SESSION else KEPT_FOR_OUTREACH
+        kept = 0 if template in PRESSING else KEPT_FOR_PRESSING
         return max(self.a_week - kept, min(self.a_week, 1))
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 OPENS = time(8)
 CLOSES = time(21)
-"""Messages may be posted from 8 a.m. until before 9 p.m. of the recipient's time (domain.md 2.14)."""
+"""Messages may be posted from 8 a.m. until before 9 p.m. of the recipient's time (47 CFR 64.1200(c)(1))."""
 
 UNKNOWN_ZONE = "America/New_York"
 """Where a zone's name is not known here: the contract's default for a person's zone."""

@@ -18,6 +18,7 @@ class Desk(StrEnum):
     ON_CALL = "on-call"
     BILLING = "billing-desk"
     CARE = "care-desk"
+    CLINICAL = "clinical-desk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,10 @@ DUTIES = {
     TaskKind.CLAIM_CORRECTION: Duty(Desk.BILLING, timedelta(days=2)),
     TaskKind.EXCHANGE: Duty(Desk.BILLING, timedelta(days=1)),
     TaskKind.CHARGE_HOLD: Duty(Desk.BILLING, timedelta(days=2)),
+    TaskKind.MISSING_NOTE: Duty(Desk.CLINICAL, timedelta(days=1)),
     TaskKind.DENIAL: Duty(Desk.BILLING, timedelta(days=5)),
 }
-"""Calls and outreach are made the same day (domain.md 2.16, 3.8 (7)); a denial has a date of its own."""
+"""Program policy: calls and outreach are made the same day. A denial has a date of its own."""
 
 URGENT = frozenset({TaskKind.CRISIS, TaskKind.RISK})
 
@@ -63,6 +65,7 @@ class Staffing:
     on_call: tuple[Person, ...]
     billing_desk: str
     care_desk: str
+    clinical_desk: str
     escalate_after: timedelta = ESCALATE_AFTER
 
     def assignee(self, kind: TaskKind, level: int = 0) -> str:
@@ -78,7 +81,11 @@ class Staffing:
 
     def email_of(self, code: str) -> str | None:
         """The address of a person on call or of a desk; None for a code that is not known any more."""
-        desks = {Desk.BILLING.value: self.billing_desk, Desk.CARE.value: self.care_desk}
+        desks = {
+            Desk.BILLING.value: self.billing_desk,
+            Desk.CARE.value: self.care_desk,
+            Desk.CLINICAL.value: self.clinical_desk,
+        }
         people = {person.code: person.email for person in self.on_call}
         return (people | desks).get(code)
 

@@ -1,7 +1,7 @@
 """The texts of our mails: neutral, with times as their only variables, and a lint that keeps them so.
 
 A program's name, a payer, a clinician or a topic would tell a stranger who reads over the patient's
-shoulder what the patient is treated for (42 CFR Part 2; domain.md 2.14).
+shoulder what the patient is treated for. That somebody is a patient at all is protected (42 CFR 2.13(c)).
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ MESSAGES = {
     Template.SESSION_REMINDER: Text(
         "Your appointment",
         "You have an appointment at our office on {date} at {time}. To stop these messages, tell our office.",
+    ),
+    Template.SESSION_CANCELLED: Text(
+        "Your appointment",
+        "Your appointment on {date} at {time} will not take place. To stop these messages, tell our office.",
     ),
     Template.MISSED_SESSION: Text(
         "We missed you",

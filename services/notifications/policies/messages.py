@@ -23,6 +23,7 @@ from services.notifications.commands.messages import (
     PostMessage,
     RemindOfSession,
     RequestMessage,
+    TellOfCancellation,
 )
 from services.notifications.commands.tasks import OpenTask
 from services.notifications.domain.subject import subject_of
@@ -65,8 +66,9 @@ def when_session_scheduled(event: SessionScheduled, about: Envelope) -> Iterator
 
 @policies.on(SessionCancelled)
 def when_session_cancelled(event: SessionCancelled, about: Envelope) -> Iterator[Reaction]:
-    """Nobody need be reminded."""
+    """Nobody need be reminded, and nobody should come."""
     yield Cancel(f"remind-{event.session}")
+    yield TellOfCancellation(session=event.session)
 
 
 @policies.on(SessionMissed)

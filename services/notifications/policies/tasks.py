@@ -55,10 +55,19 @@ SEVERITY = (
     RiskLevel.MODERATE,
     RiskLevel.HIGH,
 )
-"""An incomplete screen never reads as low (domain.md 2.2)."""
+"""From least to most. The C-SSRS screener's triage (Columbia Lighthouse Project) places answers alone, so an
+incomplete screen never reads as low."""
 
-HELD_TOO_LONG = timedelta(days=3)
-"""A charge that nothing moved for so long waits for a person, most often for a note."""
+HELD_TOO_LONG = timedelta(hours=72)
+"""Program policy: a charge that nothing moved for so long waits for a person of billing."""
+
+NOTE_UNSIGNED = "NoteUnsigned"
+
+NOTE_CHASED_AFTER = timedelta(hours=72)
+"""Program policy: a day of service has its signed notes three days after it closed, or clinicians hear."""
+
+NOTE_MISSING_TOO_LONG = timedelta(days=7)
+"""Program policy: a note that clinicians were asked for and that is still missing concerns billing too."""
 
 
 @policies.on(SuicideRiskScreenRequested)
@@ -86,7 +95,8 @@ def when_risk_changed(event: RiskStatusChanged, about: Envelope) -> Iterator[Rea
 
 @policies.on(ConsecutiveMissesDetected)
 def when_misses_detected(event: ConsecutiveMissesDetected, about: Envelope) -> Iterator[Reaction]:
-    """Outreach the same day (domain.md 2.16)."""
+    """Outreach the same day: program policy. A third to a half of patients leave in the first three weeks
+    (MedCity News, January 2026), and misses come first."""
     yield OpenTask(kind=TaskKind.OUTREACH, patient=event.patient, about=about.id)
 
 
@@ -153,20 +163,31 @@ def when_exchange_failed(event: ExchangeFailed, about: Envelope) -> Iterator[Rea
 
 @policies.on(ChargeHeld)
 def when_charge_held(event: ChargeHeld, about: Envelope) -> Iterator[Reaction]:
-    """Somebody must look when it stays so."""
+    """Somebody must look when it stays so: clinicians at first where a note is missing, billing at last."""
     charge = subject_of(about)
-    task = OpenTask(kind=TaskKind.CHARGE_HOLD, patient=about.patient, about=charge)
-    yield Timer(_hold(charge), about.occurred_at + HELD_TOO_LONG, task)
+    look = OpenTask(kind=TaskKind.CHARGE_HOLD, patient=about.patient, about=charge)
+    if event.rule == NOTE_UNSIGNED:
+        chase = OpenTask(kind=TaskKind.MISSING_NOTE, patient=about.patient, about=charge)
+        yield Timer(_note(charge), about.occurred_at + NOTE_CHASED_AFTER, chase)
+        yield Timer(_hold(charge), about.occurred_at + NOTE_MISSING_TOO_LONG, look)
+    else:
+        yield Cancel(_note(charge))
+        yield Timer(_hold(charge), about.occurred_at + HELD_TOO_LONG, look)
 
 
 @policies.on(ChargeCaptured, ChargeVoided)
 def when_charge_settled(event: Event, about: Envelope) -> Iterator[Reaction]:
     """It is held no longer."""
+    yield Cancel(_note(subject_of(about)))
     yield Cancel(_hold(subject_of(about)))
 
 
 def _hold(charge: UUID) -> str:
     return f"hold-{charge}"
+
+
+def _note(charge: UUID) -> str:
+    return f"note-{charge}"
 
 
 @policies.on(StaffTaskCreated)

@@ -1,4 +1,4 @@
-"""Who sits in which group, and which sessions and messages were taken back."""
+"""Who sits in which group, when it meets, and which sessions and messages were taken back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from caretrail_contracts.scheduling import (
     EnrollmentEnded,
     PatientEnrolledInGroup,
     SessionCancelled,
+    SessionScheduled,
 )
 
 from chassis.projection import Change, Projection, Table, on
@@ -27,6 +28,11 @@ SEATS = Table(
     },
     indexes=("session_group",),
 )
+SESSIONS = Table(
+    "sessions",
+    key={"session": "uuid"},
+    values={"session_group": "uuid", "starts_at": "timestamptz"},
+)
 WITHDRAWN = Table(
     "withdrawn",
     key={"subject": "uuid"},
@@ -37,8 +43,8 @@ WITHDRAWN = Table(
 class Seats(Projection):
     """Who sits in which group, from when to when, and what need not be said any more."""
 
-    version = 1
-    tables = (SEATS, WITHDRAWN)
+    version = 2
+    tables = (SEATS, SESSIONS, WITHDRAWN)
 
     @on(PatientEnrolledInGroup)
     def seated(self, event: PatientEnrolledInGroup, about: Envelope) -> Iterator[Change]:
@@ -55,6 +61,11 @@ class Seats(Projection):
     def left(self, event: EnrollmentEnded, about: Envelope) -> Iterator[Change]:
         """The seat is free again."""
         yield SEATS.put(enrollment=event.enrollment, until=about.recorded_at)
+
+    @on(SessionScheduled)
+    def scheduled(self, event: SessionScheduled, about: Envelope) -> Iterator[Change]:
+        """A meeting of the group."""
+        yield SESSIONS.put(session=event.session, session_group=event.group, starts_at=event.starts_at)
 
     @on(SessionCancelled)
     def cancelled(self, event: SessionCancelled, about: Envelope) -> Iterator[Change]:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
+from caretrail_contracts.codes import Code
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -118,7 +119,7 @@ async def tracks(caller: Calling, after: After = 0, limit: Limit = 100) -> Page[
 
 @router.get("/groups")
 async def groups(
-    caller: Calling, track: str | None = None, after: After = 0, limit: Limit = 100
+    caller: Calling, track: Code | None = None, after: After = 0, limit: Limit = 100
 ) -> Page[GroupOut]:
     """Groups, all or those of a track."""
     return page(GroupOut, await caller.rows(GROUPS, after, track, track, limit + 1), limit)

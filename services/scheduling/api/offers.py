@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from caretrail_contracts.codes import Code, Label, Npi, TimeZone
 from caretrail_contracts.scheduling import TrackOpened, Weekday
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Calling
@@ -49,6 +49,13 @@ def _local(value: time) -> time:
     return value
 
 
+Name = Annotated[Label, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""No control characters: a table's text cannot hold all of them."""
+
+Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+"""A day on which a group of today can meet: times around it can be told in every zone."""
+
+
 class TrackIn(BaseModel):
     """A track: its code, its site, and how many minutes a week its patients are to attend."""
 
@@ -56,7 +63,7 @@ class TrackIn(BaseModel):
 
     track: Code
     site: Code
-    name: Label
+    name: Name
     weekly_minutes: Annotated[int, Field(ge=1, le=10_080)]
 
 
@@ -66,15 +73,15 @@ class GroupIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_GROUP]})
 
     track: Code
-    name: Label
+    name: Name
     weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)]
     starts: Annotated[time, AfterValidator(_local)]
     minutes: Annotated[int, Field(ge=1, le=720)]
     time_zone: Annotated[TimeZone, AfterValidator(_known_zone)]
     capacity: Annotated[int, Field(ge=1, le=100)]
     facilitator: Npi
-    first_on: date
-    last_on: date
+    first_on: Day
+    last_on: Day
 
     @model_validator(mode="after")
     def _in_order(self) -> GroupIn:
@@ -127,6 +134,6 @@ async def schedule_group(body: GroupIn, caller: Calling) -> GroupAccepted:
 
 
 @router.post("/tracks/{track}/placements", status_code=201)
-async def place(track: str, body: PlacementIn, caller: Calling) -> Accepted:
+async def place(track: Code, body: PlacementIn, caller: Calling) -> Accepted:
     """Place an episode by hand, such as one that was rejected while its track was not open yet."""
     return await caller.execute(SeatInTrack.model_validate({**dict(body), "track": track}))

@@ -1,4 +1,4 @@
-"""Runs of misses: two in a row, or three in 14 days, each noticed once (domain: engagement)."""
+"""Runs of misses: two in a row, or three in 14 days, each noticed once: program policy."""
 
 from __future__ import annotations
 

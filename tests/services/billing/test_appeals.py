@@ -1,4 +1,4 @@
-"""Appeal deadlines: days and months from notice or receipt, and how they roll (domain.md 2.10, vector 6)."""
+"""Appeal deadlines: days and months from notice or receipt, and how they roll (45 CFR 147.136(d)(2)(i))."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""When an authorization runs out and review is due (domain.md 2.4, vector 4)."""
+"""When an authorization runs out and review is due, in units, planned days and business days."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""A day's charge by the payer contract (domain.md 2.3, vector 3)."""
+"""A day's charge by the payer contract: H0015 and 90853, per diem, discrete or held."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

@@ -44,6 +44,7 @@ STAFFING = Staffing(
     on_call=(Person("on-call-1", "one@example.org"), Person("on-call-2", "two@example.org")),
     billing_desk="billing@example.org",
     care_desk="care@example.org",
+    clinical_desk="clinical@example.org",
 )
 
 

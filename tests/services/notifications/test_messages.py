@@ -23,11 +23,13 @@ from caretrail_contracts.notifications import (
 from caretrail_contracts.scheduling import (
     AttendanceCorrected,
     EnrollmentEnded,
-    SessionCancelled,
 )
 
 from chassis.ids import derive
-from services.notifications.commands.messages import RecordMessageFailed, RecordMessageSent
+from services.notifications.commands.messages import (
+    RecordMessageFailed,
+    RecordMessageSent,
+)
 from services.notifications.commands.preferences import OptIn, OptOut
 from services.notifications.domain.message import message_id
 from services.notifications.policies.messages import reminder_time
@@ -140,25 +142,6 @@ async def test_who_left_the_group_is_not_reminded() -> None:
     await play.hears(TUESDAYS)
     await play.until(utc(TUESDAY, 0))
     assert not await play.events(MessageRequested)
-
-
-async def test_a_session_that_is_called_off_reminds_nobody() -> None:
-    play = await cared_for()
-    await play.knows(enrolled())
-    await play.hears(TUESDAYS, SessionCancelled(session=TUESDAYS.session, reason="weather"))
-    await play.until(utc(TUESDAY, 0))
-    assert not await play.events(MessageRequested)
-
-
-async def test_a_reminder_that_waits_is_withdrawn_with_its_session() -> None:
-    play = await cared_for()
-    await play.knows(enrolled(), registered(zone="Pacific/Honolulu"))
-    await play.hears(TUESDAYS)
-    await play.until(utc(MONDAY, 17) + SOON)
-    assert await play.events(MessageDeferred)
-    await play.hears(SessionCancelled(session=TUESDAYS.session, reason="weather"))
-    await play.until(utc(TUESDAY, 0))
-    assert await suppressed(play) == ["withdrawn"]
 
 
 async def test_two_sessions_of_a_day_bring_one_reminder_of_the_first() -> None:

@@ -7,8 +7,6 @@ import pytest
 from caretrail_contracts.billing import (
     AuthorizationDenied,
     AuthorizationRunningLow,
-    ChargeHeld,
-    ChargeVoided,
     ClaimCorrectionDue,
     ClaimNeedsReview,
     DenialOpened,
@@ -37,9 +35,8 @@ from caretrail_contracts.sealed import Document, Sealed
 
 from chassis.ids import derive
 from services.notifications.commands.notices import RecordNoticeFailed, RecordNoticeSent
-from services.notifications.commands.tasks import AcknowledgeTask, CompleteTask
+from services.notifications.commands.tasks import AcknowledgeTask, CompleteTask, EscalateTask
 from services.notifications.domain.refusals import TaskDone, TaskTaken
-from services.notifications.policies.tasks import HELD_TOO_LONG
 from tests.services.notifications.builders import (
     ANA,
     GROUP,
@@ -210,6 +207,24 @@ async def test_an_answer_ends_the_escalation(done: bool) -> None:
     assert not await play.events(StaffTaskEscalated)
 
 
+@pytest.mark.parametrize("done", [False, True])
+async def test_an_escalation_that_is_under_way_comes_too_late(done: bool) -> None:
+    play = await cared_for()
+    await play.hears(SCREEN_DUE)
+    [task] = await tasks(play)
+    take = AcknowledgeTask(task=task.task, by="nurse-1")
+    await play.asks(CompleteTask(task=task.task, by="nurse-1", outcome="screened") if done else take)
+    (await play.asks(EscalateTask(task=task.task, level=1))).then()
+
+
+async def test_a_level_is_escalated_to_once() -> None:
+    play = await cared_for()
+    await play.hears(SCREEN_DUE)
+    [task] = await tasks(play)
+    (await play.asks(EscalateTask(task=task.task, level=1))).then_types(StaffTaskEscalated)
+    (await play.asks(EscalateTask(task=task.task, level=1))).then()
+
+
 async def test_a_task_is_acknowledged_by_one_and_completed_once() -> None:
     play = await cared_for()
     await play.hears(SCREEN_DUE)
@@ -223,20 +238,6 @@ async def test_a_task_is_acknowledged_by_one_and_completed_once() -> None:
     (await play.asks(finish)).then()
     (await play.asks(CompleteTask(task=task.task, by="nurse-2", outcome="other"))).then_refused(TaskDone)
     (await play.asks(take)).then_refused(TaskDone)
-
-
-async def test_a_charge_that_stays_held_is_a_task_and_one_that_moves_is_none() -> None:
-    held = ChargeHeld(rule="NoteUnsigned", minutes=180)
-    stream = f"charge-{SUBJECT}"
-    for settled in (False, True):
-        play = await cared_for()
-        await play.hears(held, stream=stream)
-        await play.after(HELD_TOO_LONG - timedelta(minutes=1))
-        if settled:
-            await play.hears(ChargeVoided(reason="error"), stream=stream)
-        await play.after(timedelta(minutes=2))
-        kinds = [task.kind for task in await tasks(play)]
-        assert kinds == ([] if settled else [TaskKind.CHARGE_HOLD])
 
 
 async def fail(play: Play, attempt: int) -> StaffNoticeFailed:

@@ -20,6 +20,7 @@ from caretrail_contracts.scheduling import (
 
 from services.scheduling.commands.seats import EndPlacement, SeatInTrack
 from services.scheduling.domain.enrollment import enrollment_id
+from services.scheduling.domain.group import Group
 from services.scheduling.domain.refusals import PlacementHasEnded
 from tests.services.scheduling.builders import (
     ANA,
@@ -98,6 +99,13 @@ async def test_a_released_seat_goes_to_who_waits_first() -> None:
     assert sorted(map(repr, outcome.events)) == sorted(map(repr, expected))
     (waits,) = await play.scenario.store.rows("waitlist", {})
     assert waits["patient"] == CARA
+
+
+async def test_a_free_seat_is_not_for_who_comes_after_the_line() -> None:
+    play = await Play().begin(1, ANA, BEN)
+    await play.scenario.given(Group, GROUP, SeatReleased(enrollment=ANAS, seat=1))
+    outcome = await play.asks(seat(CARA))
+    outcome.then_types(WaitlistJoined, GroupEnrollmentRequested, WaitlistEntryAdded)
 
 
 async def test_who_leaves_while_waiting_gives_up_the_place_in_line() -> None:

@@ -1,0 +1,147 @@
+"""Every service keeps to what its OpenAPI document says, whatever it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from caretrail_contracts.problem import MEANINGS
+from fastapi import FastAPI
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+from schemathesis import Case as CaseOf
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from chassis.problems import MEDIA_TYPE
+from chassis.service import Service
+from services.audit.app import service as audit
+from services.billing.app import service as billing
+from services.clinical.app import service as clinical
+from services.intake.app import service as intake
+from services.notifications.app import service as notifications
+from services.scheduling.app import service as scheduling
+from tests.conftest import Run
+from tests.running import STAFF
+
+SERVICES = (intake, clinical, scheduling, billing, notifications, audit)
+EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
+CHECKS = (
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+)
+FIELDS = {"type", "title", "status", "detail"}
+
+DRAWN = settings(
+    max_examples=3,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+"""The same few requests at every run."""
+
+
+schemathesis.serializer("application/edi-x12")(lambda context, value: str(value).encode())
+
+Case = CaseOf[Any]
+Asked = tuple[Case, str]
+"""A request, and what is special about it: ``example``, ``positive`` (it fits the document), ``negative``."""
+
+
+def asked(document: dict[str, Any], service: str) -> Iterator[Asked]:
+    """Requests for every operation: the documented examples, some that fit the document, some that do not."""
+    schema = schemathesis.openapi.from_dict(document).include(tag=service)
+    operations: list[Any] = list(schema.get_all_operations())
+    for operation in (found.ok() for found in operations):
+        for strategy in operation.get_strategies_from_examples():
+            yield from ((case, "example") for case in drawn(strategy)[:1])
+        for mode in GenerationMode:
+            yield from ((case, mode.value) for case in drawn(operation.as_strategy(mode)))
+
+
+def drawn(strategy: SearchStrategy[Case]) -> list[Case]:
+    """A few of a strategy's requests; none where nothing could be wrong."""
+    found: list[Case] = []
+
+    @DRAWN
+    @given(strategy)
+    def draw(case: Case) -> None:
+        found.append(case)
+
+    with suppress(Unsatisfiable):
+        draw()
+    return found
+
+
+def request_of(case: Case, key: str) -> httpx.Request:
+    """The request, sent by one of the staff."""
+    parts = case.as_transport_kwargs(base_url="http://service")
+    sent: dict[str, Any] = {name: parts.get(name) for name in ("method", "url", "params", "json")}
+    headers = {**parts["headers"], **STAFF, "Idempotency-Key": key}
+    return httpx.Request(**sent, content=parts.get("data"), headers=headers)
+
+
+def fault(case: Case, kind: str, answer: httpx.Response) -> str | None:
+    """How an answer departs from the document or from RFC 9457; None where it does not."""
+    try:
+        case.validate_response(answer, checks=list(CHECKS))
+    except FailureGroup as failures:
+        return "; ".join(f"{failure.title}: {failure.message}" for failure in failures.exceptions)
+    if answer.is_success:
+        return None
+    problem = answer.json()
+    if answer.headers["content-type"] != MEDIA_TYPE or not problem.keys() >= FIELDS:
+        return f"no problem document: {answer.text}"
+    if problem["status"] != answer.status_code:
+        return f"a problem of {problem['status']} with status {answer.status_code}"
+    if kind == "example" and answer.status_code in (400, 422):
+        return f"an example that does not fit: {answer.text}"
+    return None
+
+
+@EACH_SERVICE
+def test_bodies_have_examples_and_errors_are_problem_documents(service: Service) -> None:
+    app = FastAPI()
+    assert service.router
+    app.include_router(service.router)
+    document = app.openapi()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                name = content["schema"].get("$ref", "").rpartition("/")[2]
+                model = document["components"]["schemas"].get(name, {})
+                assert "example" in content or model.get("examples"), f"{method} {path}: no example"
+            for status in MEANINGS:
+                assert list(operation["responses"][str(status)]["content"]) == [MEDIA_TYPE]
+
+
+@pytest.mark.servers
+@EACH_SERVICE
+async def test_answers_are_those_of_the_document(running: Run, service: Service) -> None:
+    faults = []
+    async with running(service) as run:
+        client = run.clients[service.name]
+        document = (await client.get("/openapi.json")).json()
+        for number, (case, kind) in enumerate(asked(document, service.name)):
+            answer = await client.send(request_of(case, f"key-{number}"))
+            if said := fault(case, kind, answer):
+                faults.append(f"{kind} {case.method} {answer.request.url} {case.body!r}: {said}")
+    assert number > len(document["paths"])
+    assert faults == []
