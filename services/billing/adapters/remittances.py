@@ -93,6 +93,7 @@ async def read_remittance(data: bytes, sealer: Sealer) -> ReadRemittance:
         raise _refused("RemittanceOutOfBalance", error) from error
     except X12Error as error:
         raise _refused("RemittanceUnreadable", error) from error
+    _refuse_repeats(file)
     _check_amounts(file)
     patients = await _patients(file, sealer)
     digest = sha256(data).hexdigest()
@@ -101,7 +102,15 @@ async def read_remittance(data: bytes, sealer: Sealer) -> ReadRemittance:
 
 
 def _refused(rule: str, error: X12Error) -> RemittanceRefused:
-    return RemittanceRefused(rule, str(error), Place(at=error.place, expected=error.expected[:400]))
+    detail = f"Nothing of the file was posted: {error.what}."
+    return RemittanceRefused(rule, detail, Place(at=error.place, expected=error.expected[:400]))
+
+
+def _refuse_repeats(file: RemittanceFile) -> None:
+    for segment in file.repeats:
+        place = Place(at=f"segment {segment} ST", expected="each payment once in a file")
+        detail = "Nothing of the file was posted: a payment stands in it twice."
+        raise RemittanceRefused("RemittanceRepeated", detail, place)
 
 
 def _check_amounts(file: RemittanceFile) -> None:
@@ -111,7 +120,8 @@ def _check_amounts(file: RemittanceFile) -> None:
         for segment, amount in amounts:
             if abs(amount) >= AMOUNT_MAX:
                 place = Place(at=f"segment {segment}", expected="amounts below 10,000,000,000.00")
-                raise RemittanceRefused("AmountTooLarge", "An amount is too large to be posted.", place)
+                detail = "Nothing of the file was posted: an amount is too large."
+                raise RemittanceRefused("AmountTooLarge", detail, place)
 
 
 def _amounts(claim: RemittedClaim) -> Iterator[Decimal]:

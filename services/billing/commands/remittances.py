@@ -96,7 +96,7 @@ async def post_remittances(command: PostRemittances, work: Work) -> None:
     """A file that was posted before changes nothing. Raises TraceReused."""
     if await work.owner(FILES, command.file_digest) is not None:
         return
-    ids = _ids(command.remittances)
+    ids = remittance_ids(command.remittances)
     for index, id in enumerate(ids, 1):
         if await work.find(Remittance, id) is not None:
             raise TraceReused(index=index)
@@ -105,8 +105,8 @@ async def post_remittances(command: PostRemittances, work: Work) -> None:
     work.reserve(FILES, command.file_digest, derive("remittance-file", command.file_digest))
 
 
-def _ids(remittances: Sequence[RemittanceIn]) -> list[UUID]:
-    """By payer and trace; one that stands in a file several times, by its place among them too."""
+def remittance_ids(remittances: Sequence[RemittanceIn]) -> list[UUID]:
+    """Their ids, by payer and trace; one that stands in a file several times, by its place among them too."""
     seen: dict[str, int] = {}
     ids = []
     for given in remittances:
