@@ -128,10 +128,11 @@ async def _with_effect(
     parked: dict[UUID, list[dict[str, Any]]] = {id: [] for id in ids}
     for row in await caller.rows(PARKED_EVENTS, list(streams)):
         parked[streams[row["stream"]]].append({"index": int(row["index"]), "rule": row["rule"]})
-    return [
-        one | {"caretrail": {"remittance": id, "posted": len(one["claims"]) - len(waiting), "parked": waiting}}
+    effects = [
+        {"remittance": id, "posted": len(one["claims"]) - len(waiting), "parked": waiting}
         for one, (id, waiting) in zip(said, parked.items(), strict=True)
     ]
+    return [one | {"caretrail": effect} for one, effect in zip(said, effects, strict=True)]
 
 
 PARKED_EVENTS = b"""

@@ -19,7 +19,7 @@ class X12Error(ValueError):
 
     @property
     def place(self) -> str:
-        """Such as `segment 19 CLP04`; `segment 19` where no id could be told; `file` when nothing could be."""
+        """Such as `segment 19 CLP04`; `segment 19` without an id to tell; `file` without segments."""
         if not self.segment:
             return "file"
         element = f"{self.element:02d}" if self.element else ""

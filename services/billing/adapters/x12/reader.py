@@ -11,10 +11,11 @@ ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)  # X12.5: ISA 
 _SEGMENT_ID = re.compile(r"[A-Z][A-Z0-9]{1,2}")
 _OTHER_SEPARATOR = re.compile(r"([A-Z][A-Z0-9]{1,2})[^A-Za-z0-9\s]")
 # X12.5 envelopes and 005010X221A1: whatever else stands where an id should may be somebody's name
-_SEGMENT_IDS = frozenset(
-    "ISA TA1 GS ST BPR NTE TRN CUR REF DTM N1 N2 N3 N4 PER RDM LX TS2 TS3 CLP CAS NM1 MIA MOA AMT QTY"
-    " SVC LQ PLB SE GE IEA".split()
-)
+_IDS = """
+ISA TA1 GS ST BPR NTE TRN CUR REF DTM N1 N2 N3 N4 PER RDM LX TS2 TS3 CLP CAS NM1 MIA MOA AMT QTY SVC LQ PLB
+SE GE IEA
+"""
+_SEGMENT_IDS = frozenset(_IDS.split())
 _FILLER = (
     " \t\r\n\x00\x1a\ufeff"  # blanks, DOS end-of-file marks and stray byte-order marks between interchanges
 )
@@ -22,7 +23,7 @@ _FILLER = (
 
 @dataclass(frozen=True, slots=True)
 class Delimiters:
-    """The four characters an interchange chose in its ISA; `segment` is `\\n` or `\\r` when lines end segments."""
+    """The four characters an interchange chose in its ISA; `segment` is a line end when lines end segments."""
 
     element: str = "*"
     component: str = ":"

@@ -38,6 +38,8 @@ def patient_form(reading: Reading, patient: Resource | None) -> PatientForm:
         reading.note(node, "the patient's record is not active")
     telecom = node.children("telecom")
     return PatientForm(
+        file=node.file,
+        pointer=node.pointer,
         family=family,
         given=given,
         birth_date=node.text("birthDate"),
