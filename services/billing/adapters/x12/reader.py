@@ -23,7 +23,7 @@ _FILLER = (
 
 @dataclass(frozen=True, slots=True)
 class Delimiters:
-    """The four characters an interchange chose in its ISA; `segment` is a line end when lines end segments."""
+    """The four characters an interchange chose in its ISA; `segment` is a line end when lines end them."""
 
     element: str = "*"
     component: str = ":"
