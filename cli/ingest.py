@@ -126,7 +126,7 @@ def read_referrals(files: Files) -> Found:
         refuse_impossible_births(forms, datetime.now(UTC))
     except FhirError as error:
         place = Place(f"{error.file}#{error.pointer}", error.expected, error.what)
-        raise Problem("these files are no referral that can be read", places=[place]) from None
+        raise Problem("Referral unreadable", places=[place]) from None
     findings = [[f"{one.file}#{one.pointer}: {one.what}" for one in form.findings] for form in forms]
     return [
         as_answer(form) | {"caretrail": {"findings": each}}
@@ -141,14 +141,15 @@ def read_remittances(name: str, content: bytes) -> tuple[Found, list[str]]:
     """
     from cli.problem import Place, Problem
     from services.billing.adapters.x12.answer import as_answer
-    from services.billing.adapters.x12.errors import X12Error
+    from services.billing.adapters.x12.errors import OutOfBalance, X12Error
     from services.billing.adapters.x12.remittance_reader import read_remittances as read
 
     try:
         file = read(content)
     except X12Error as error:
         place = Place(error.place, error.expected, error.what)
-        raise Problem("refused whole: nothing of it counts", places=[place]) from None
+        title = "Remittance out of balance" if isinstance(error, OutOfBalance) else "Remittance unreadable"
+        raise Problem(title, places=[place]) from None
     odd = [_warning(one.segment, one.segment_id, one.element, one.what) for one in file.warnings]
     return as_answer(file), odd
 

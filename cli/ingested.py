@@ -107,12 +107,15 @@ def _amount(text: str | None) -> str:
 
 
 def _show_notes(notes: Iterable[str]) -> None:
-    """What a person should look at, one a line, long ones indented below themselves."""
-    from rich.padding import Padding
+    """What a person should look at; long ones go on below themselves."""
+    from rich.table import Table
     from rich.text import Text
 
+    grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=True)
     for note in notes:
-        screen.out().print(Padding(Text(f"! {note}", style=screen.QUIET), (0, 0, 0, 2)))
+        grid.add_row(Text(" !", style=screen.QUIET), Text(note, style=screen.QUIET))
+    if grid.row_count:
+        screen.out().print(grid)
 
 
 def _spaced(rule: str) -> str:

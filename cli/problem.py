@@ -86,7 +86,9 @@ class Problem(Exception):
         console.print(Text.assemble((title, screen.BAD)))
         if self.detail and self.detail != self.title:
             console.print(Text(self.detail))
-        if self.places:
+        if self.places and all(place.expected == self.detail for place in self.places):
+            console.print(Text(f"at {', '.join(place.at for place in self.places)}"))
+        elif self.places:
             _show_places(self.places)
         if self.advice:
             console.print(Text(self.advice, style=screen.QUIET))

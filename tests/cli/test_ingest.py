@@ -136,7 +136,7 @@ def test_files_that_belong_together_are_posted_together(run: Run, stack: Any, re
     beside = referral.with_name("coverage.json")
     beside.write_text("{}")
     problem = {
-        "title": "Fhir refused", "status": 422, "detail": "Nothing was taken in: first in /0/content#.",
+        "title": "Referral unreadable", "status": 422, "detail": "Nothing taken in: first in /0/content#.",
         "places": [{"at": "/1/content#/resourceType", "expected": "the name of an R4 resource type"}],
     }  # fmt: skip
     with serving(lambda asked: (422, problem)) as intake:
@@ -157,7 +157,11 @@ def test_a_file_that_is_no_text_goes_to_the_service_so_that_its_refusal_is_on_re
 ) -> None:
     binary = referral.with_name("scan.json")
     binary.write_bytes(b"\xff\x00")
-    problem = {"title": "Fhir refused", "status": 422, "places": [{"at": "/", "expected": "JSON in UTF-8"}]}
+    problem = {
+        "title": "Referral unreadable",
+        "status": 422,
+        "places": [{"at": "/", "expected": "JSON in UTF-8"}],
+    }
     with serving(lambda asked: (422, problem)) as intake:
         stack(intake=intake.url)
         answer = run("ingest", "referral", referral, binary)
@@ -223,6 +227,18 @@ def test_claims_that_wait_for_a_person_are_counted_and_marked(run: Run, stack: A
     assert "0 posted, 1 waits for a person: claim unknown" in shown
     assert "segment 7 N104: an NPI that fails its check digit" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_refusal_whose_words_are_its_expectation_says_them_once(
+    run: Run, stack: Any, remittance: Path
+) -> None:
+    words = "The payer used its trace number for another one."
+    problem = {"title": "Trace reused", "status": 409, "detail": words,
+               "places": [{"at": "TRN02", "expected": words}]}  # fmt: skip
+    with serving(lambda asked: (409, problem)) as billing:
+        stack(billing=billing.url)
+        told = run("ingest", "remittance", remittance).stderr
+    assert told == f"payer.835: Trace reused\n{words}\nat TRN02\n"
 
 
 def test_posting_needs_an_actor_and_a_file_that_is_there(run: Run, referral: Path) -> None:

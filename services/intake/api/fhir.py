@@ -52,7 +52,9 @@ async def take_in(
         refuse_impossible_births(forms, caller.now)
     except FhirError as error:
         place = Place(at=(f"{error.file}{error.pointer}" or "/")[:120], expected=error.expected[:400])
-        raise await caller.refuse("FhirRefused", f"Nothing was taken in: {error.what}.", (place,)) from None
+        raise await caller.refuse(
+            "ReferralUnreadable", f"Nothing was taken in: {error.what}.", (place,)
+        ) from None
     answers = []
     for index, (form, body) in enumerate(zip(forms, bodies, strict=True)):
         received = await receive(caller, body, number_of(form), step=str(index))

@@ -89,9 +89,9 @@ def read_interchanges(data: bytes) -> tuple[tuple[Interchange, ...], tuple[Warni
 
 def _decode(data: bytes) -> tuple[str, list[Warning]]:
     if not data.strip(_FILLER.encode()):
-        raise X12Error("empty", "an X12 835 (005010X221A1)")
+        raise X12Error("it is empty", "an X12 835 (005010X221A1)")
     if len(data) > FILE_BYTES_MAX:
-        raise X12Error("over the limit", f"at most {FILE_BYTES_MAX} bytes")
+        raise X12Error("it is over the limit", f"at most {FILE_BYTES_MAX} bytes")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             return data.decode("utf-16"), []

@@ -38,7 +38,7 @@ def read_remittances(data: bytes) -> RemittanceFile:
     repeats = tuple(_repeats(sets))
     what = "the same payment as before in this file"
     warnings += [Warning(segment, "ST", what) for segment in repeats]
-    return RemittanceFile(advices, tuple(warnings), repeats)
+    return RemittanceFile(advices, tuple(sorted(warnings, key=lambda one: one.segment)), repeats)
 
 
 def _repeats(sets: Iterable[TransactionSet]) -> Iterator[int]:

@@ -163,8 +163,8 @@ REFUSED = {
     "IEA01": (PLAIN.replace(b"IEA*1", b"IEA*2"), "segment 25 IEA01"),
     "IEA02": (PLAIN.replace(b"IEA*1*000000905", b"IEA*1*000000906"), "segment 25 IEA02"),
     "no ISA": (PLAIN[PLAIN.index(b"GS*") :], "no ISA"),
-    "empty": (b"", "file: empty; expected an X12 835"),
-    "over the limit": (b"ISA" + b" " * FILE_BYTES_MAX, "file: over the limit"),
+    "empty": (b"", "file: it is empty; expected an X12 835"),
+    "over the limit": (b"ISA" + b" " * FILE_BYTES_MAX, "file: it is over the limit"),
     "ISA cut": (PLAIN[:60], "ISA is cut off"),
     "cut between segments": (PLAIN[: PLAIN.index(b"SE*21")], "segment 22 PLB: the file ends inside"),
     "cut inside a segment": (
