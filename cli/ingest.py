@@ -22,6 +22,9 @@ app = typer.Typer(help="Take in referrals (FHIR R4) and remittances (X12 835).",
 READ_BYTES_MAX = 32 * 1024 * 1024
 """No more of a file is read: above every reader's limit, so that the reader says which one it is."""
 
+POST_TIMEOUT_S = 300.0
+"""A remittance of thousands of claims is posted in one transaction: 8,000 took 24 s on a busy machine."""
+
 FilesArgument = Annotated[
     list[Path],
     typer.Argument(metavar="FILE…", exists=True, dir_okay=False, readable=True, help="Files to read."),
@@ -251,6 +254,6 @@ def _asking(service_name: str, actor: str, purpose: str) -> Iterator[Ask]:
 
         def ask(path: str, headers: Mapping[str, str] | None = None, **request: Any) -> Any:
             keyed = {"Idempotency-Key": str(uuid4()), **(headers or {})}
-            return service.answer(client.post(path, headers=keyed, **request))
+            return service.answer(client.post(path, headers=keyed, timeout=POST_TIMEOUT_S, **request))
 
         yield ask

@@ -33,6 +33,9 @@ from services.billing.domain.remittance import Remittance, remittance_id
 FILES = "remittance-file"
 """Scope of reservations: a file is posted once, whatever its name."""
 
+REMITTANCES_MAX = 1_000
+"""Payments in one file, which is posted in one transaction."""
+
 PREDETERMINATION = "25"
 """CLP02 of a claim that was priced and not paid: nothing of it may be posted."""
 
@@ -88,7 +91,7 @@ class PostRemittances(Command):
     """Post every transaction set of a file that was read and balances."""
 
     file_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    remittances: tuple[RemittanceIn, ...] = Field(max_length=1_000)
+    remittances: tuple[RemittanceIn, ...] = Field(max_length=REMITTANCES_MAX)
 
 
 @handlers.handles(PostRemittances)

@@ -11,6 +11,7 @@ ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)  # X12.5: ISA 
 _SEGMENT_ID = re.compile(r"[A-Z][A-Z0-9]{1,2}")
 _OTHER_SEPARATOR = re.compile(r"([A-Z][A-Z0-9]{1,2})[^A-Za-z0-9\s]")
 # X12.5 envelopes and 005010X221A1: whatever else stands where an id should may be somebody's name
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _IDS = """
 ISA TA1 GS ST BPR NTE TRN CUR REF DTM N1 N2 N3 N4 PER RDM LX TS2 TS3 CLP CAS NM1 MIA MOA AMT QTY SVC LQ PLB
 SE GE IEA
@@ -96,11 +97,12 @@ def _decode(data: bytes) -> tuple[str, list[Warning]]:
         try:
             return data.decode("utf-16"), []
         except UnicodeDecodeError as error:
-            raise X12Error("bytes that are no text", "text in ASCII, UTF-8 or Latin-1") from error
+            raise X12Error("bytes that are no text", "text in ASCII, UTF-8 or Windows-1252") from error
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError:
-        return data.decode("latin-1"), [Warning(0, "", "not UTF-8; read as Latin-1")]
+        text = data.decode("cp1252", errors="replace")
+        return text, [Warning(0, "", "not UTF-8; read as Windows-1252")]
 
 
 def _skip_filler(text: str, position: int) -> int:
@@ -162,7 +164,7 @@ def _split(
         position = end + 1 if ended else len(text)
         if not raw.strip(_FILLER):
             continue
-        segment = _segment(raw, number, delimiters.element)
+        segment = _segment(raw, number, delimiters)
         if not ended and segment.id != "IEA":
             raise segment.refuse("the last segment is not ended", "a segment terminator and the IEA")
         if not ended and delimiters.segment not in "\r\n":
@@ -171,13 +173,22 @@ def _split(
         number += 1
 
 
-def _segment(raw: str, number: int, separator: str) -> Segment:
-    name, *elements = raw.split(separator)
+def _segment(raw: str, number: int, delimiters: Delimiters) -> Segment:
+    name, *elements = raw.split(delimiters.element)
     if name == "ISA" or (raw.startswith("ISA") and len(raw) > 3 and not raw[3].isalnum()):
         raise X12Error("an ISA before the previous IEA", "IEA first", segment=number, segment_id="ISA")
     if _SEGMENT_ID.fullmatch(name):
-        return Segment(number, name, tuple(elements))
+        return _printable(Segment(number, name, tuple(elements)), delimiters)
     if other := _OTHER_SEPARATOR.match(name):
         what, expected = "an element separator that is not the ISA's", "one separator in envelope and body"
         raise X12Error(what, expected, segment=number, segment_id=_shown(other[1]))
     raise X12Error("no segment id", "two or three capital letters or digits", segment=number)
+
+
+def _printable(segment: Segment, delimiters: Delimiters) -> Segment:
+    """The segment, if its elements hold what X12's character sets may: no store or screen takes the rest."""
+    for position, text in enumerate(segment.elements, start=1):
+        marks = set(_UNPRINTABLE.findall(text)) - {delimiters.component, delimiters.repetition}
+        if marks:
+            raise segment.refuse("a control character", "text", position)
+    return segment

@@ -235,6 +235,24 @@ def test_a_name_that_could_be_a_segment_id_is_read_over_and_not_repeated() -> No
     assert (warning.segment, warning.segment_id) == (11, "")
 
 
+def test_text_of_windows_is_read_as_such() -> None:
+    file = read_remittances(PLAIN.replace(b"LOCAL HEALTH", b"O\x92BRIEN \xc9"))
+    assert file.advices[0].payer is not None
+    assert file.advices[0].payer.name == "O’BRIEN É PLAN"
+    assert [one.what for one in file.warnings] == ["not UTF-8; read as Windows-1252"]
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b", "\u202e"])
+def test_what_no_text_holds_is_refused_where_it_stands(character: str) -> None:
+    with pytest.raises(X12Error, match="segment 9 CLP07: a control character"):
+        read_remittances(PLAIN.replace(b"*P1~", f"*P{character}1~".encode()))
+
+
+def test_unprintable_delimiters_are_no_fault() -> None:
+    unusual = PLAIN.replace(b"*", b"\x1d").replace(b":", b"\x1f").replace(b"~\n", b"\x1c")
+    assert as_answer(read_remittances(unusual)) == as_answer(read_remittances(PLAIN))
+
+
 def test_blanks_around_claim_id_and_trace_are_padding() -> None:
     body = THREE_DAYS.replace("CLP*C1*", "CLP* C1  *")
     (answer,) = as_answer(read_remittances(an_835(body, "900").replace(b"*T1*", b"*T1 *")))
