@@ -112,6 +112,8 @@ def _show_notes(notes: Iterable[str]) -> None:
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=True)
+    grid.add_column()
+    grid.add_column(overflow="fold")
     for note in notes:
         grid.add_row(Text(" !", style=screen.QUIET), Text(note, style=screen.QUIET))
     if grid.row_count:

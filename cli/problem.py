@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import typer
@@ -65,7 +65,10 @@ class Problem(Exception):
 
     def as_json(self) -> dict[str, Any]:
         """The problem for programs, in the shape of RFC 9457."""
-        places = [{"at": place.at, "what": place.what, "expected": place.expected} for place in self.places]
+        places = [
+            {name: value for name, value in asdict(place).items() if value or name != "what"}
+            for place in self.places
+        ]
         fields = {
             "file": self.file,
             "title": self.title,
