@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
-from cli import screen
+from cli import ingested, screen
 from cli.options import ActorOption, JsonOption, PurposeOption
 
+if TYPE_CHECKING:
+    from cli.problem import Problem
+
 app = typer.Typer(help="Take in referrals (FHIR R4) and remittances (X12 835).", no_args_is_help=True)
+
+READ_BYTES_MAX = 32 * 1024 * 1024
+"""No more of a file is read: above every reader's limit, so that the reader says which one it is."""
+
+POST_TIMEOUT_S = 300.0
+"""A remittance of thousands of claims is posted in one transaction: 8,000 took 24 s on a busy machine."""
 
 FilesArgument = Annotated[
     list[Path],
@@ -24,6 +35,8 @@ DryRunOption = Annotated[
         "--dry-run", help="Only read the files and show what they say: needs no stack, records nothing."
     ),
 ]
+Files = Sequence[tuple[str, bytes]]
+Found = list[dict[str, Any]]
 
 
 @app.command()
@@ -36,20 +49,20 @@ def referral(
     as_json: JsonOption = False,
 ) -> None:
     """Take in FHIR R4 referrals; files that belong together are given together."""
-    from cli.problem import told
+    from cli.problem import Problem
 
-    named = [(path.name, path.read_bytes()) for path in files]
-    if dry_run:
-        with told(as_json):
+    named, found, problems = _contents(files), [], []
+    try:
+        if dry_run:
             found = read_referrals(named)
-    else:
-        body = [{"name": name, "content": _text(name, content)} for name, content in named]
-        found = _post("intake", "/referrals/fhir", actor, purpose, as_json,
-                      json=body, params={"source_type": source_type})  # fmt: skip
-    if as_json:
-        screen.print_json(found)
-    else:
-        show_referrals(_listed(found, "referrals"))
+        else:
+            with _asking("intake", actor, purpose) as ask:
+                found = post_referrals(named, source_type, ask)
+    except Problem as problem:
+        problems.append(problem)
+    if dry_run and as_json:  # the findings are for people; programs get what the file says
+        found = [{name: value for name, value in each.items() if name != "caretrail"} for each in found]
+    _finish(found, problems, as_json, ingested.show_referrals)
 
 
 @app.command()
@@ -61,120 +74,145 @@ def remittance(
     as_json: JsonOption = False,
 ) -> None:
     """Take in X12 5010 835 remittances; each file is posted whole or refused whole."""
-    from cli.problem import told
+    from cli.problem import Problem
 
-    found: list[Any] = []
-    for path in files:
-        content = path.read_bytes()
+    found: Found = []
+    warnings: list[str] = []
+    problems: list[Problem] = []
+
+    def take(read: Callable[[str, bytes], tuple[Found, list[str]]]) -> None:
+        for name, content in _contents(files):
+            try:
+                said, odd = read(name, content)
+            except Problem as problem:
+                problems.append(problem.about(name))
+            else:
+                found.extend(said)
+                warnings.extend(f"{name} {each}" if len(files) > 1 else each for each in odd)
+
+    try:
         if dry_run:
-            with told(as_json):
-                found += read_remittances(path.name, content)
+            take(read_remittances)
         else:
-            answer = _post("billing", "/remittances", actor, purpose, as_json,
-                           content=content, media_type="application/edi-x12")  # fmt: skip
-            found += _listed(answer, "remittances") if as_json else _with_effect(answer)
+            with _asking("billing", actor, purpose) as ask:
+                take(lambda name, content: post_remittances(content, ask))
+    except Problem as problem:
+        problems.append(problem)
+    _finish(found, problems, as_json, lambda each: ingested.show_remittances(each, warnings))
+
+
+def _finish(found: Found, problems: Sequence[Problem], as_json: bool, show: Callable[[Found], None]) -> None:
+    """Tell what was taken in, on stdout, then what was not, on stderr; the latter ends with 1.
+
+    As JSON stdout holds an array whatever happened, and stderr a problem document a line.
+    """
     if as_json:
         screen.print_json(found)
-    else:
-        show_remittances(found)
+    elif found:
+        show(found)
+    for problem in problems:
+        problem.tell(as_json)
+    if problems:
+        raise typer.Exit(1)
 
 
-def _with_effect(answer: Any) -> list[Any]:
-    """A file's remittances, each saying whether it came before."""
-    listed = _listed(answer, "remittances")
-    if not (isinstance(answer, Mapping) and answer.get("duplicate")):
-        return listed
-    return [{**each, "posted": "before: nothing changed"} for each in listed]
-
-
-def read_referrals(files: Sequence[tuple[str, bytes]]) -> list[dict[str, Any]]:
-    """What FHIR files say. Raises Problem, naming file and JSON pointer."""
+def read_referrals(files: Files) -> Found:
+    """What FHIR files say, with the reader's findings. Raises Problem, naming file and JSON pointer."""
     from cli.problem import Place, Problem
     from services.intake.adapters.fhir.errors import FhirError
     from services.intake.adapters.fhir.form import as_answer
     from services.intake.adapters.fhir.referrals import read_referrals as read
+    from services.intake.adapters.fhir.referrals import refuse_impossible_births
 
     try:
-        return [as_answer(form) for form in read(files)]
+        forms = read(files)
+        refuse_impossible_births(forms, datetime.now(UTC))
     except FhirError as error:
         place = Place(f"{error.file}#{error.pointer}", error.expected, error.what)
-        raise Problem("these files are no referral that can be read", places=[place]) from None
+        raise Problem("Referral unreadable", places=[place]) from None
+    findings = [[f"{one.file}#{one.pointer}: {one.what}" for one in form.findings] for form in forms]
+    return [
+        as_answer(form) | {"caretrail": {"findings": each}}
+        for form, each in zip(forms, findings, strict=True)
+    ]
 
 
-def read_remittances(name: str, content: bytes) -> list[dict[str, Any]]:
-    """What an 835 file says, one object for each transaction set. Raises Problem, naming the segment."""
+def read_remittances(name: str, content: bytes) -> tuple[Found, list[str]]:
+    """What an 835 file says, one object for each transaction set, and what is odd in it.
+
+    Raises Problem, naming the segment.
+    """
     from cli.problem import Place, Problem
     from services.billing.adapters.x12.answer import as_answer
-    from services.billing.adapters.x12.errors import X12Error
+    from services.billing.adapters.x12.errors import OutOfBalance, X12Error
     from services.billing.adapters.x12.remittance_reader import read_remittances as read
 
     try:
-        return as_answer(read(content))
+        file = read(content)
     except X12Error as error:
         place = Place(error.place, error.expected, error.what)
-        raise Problem(f"{name} is refused whole: nothing of it counts", places=[place]) from None
+        title = "Remittance out of balance" if isinstance(error, OutOfBalance) else "Remittance unreadable"
+        raise Problem(title, places=[place]) from None
+    odd = [_warning(one.segment, one.segment_id, one.element, one.what) for one in file.warnings]
+    return as_answer(file), odd
 
 
-def show_referrals(found: Sequence[Mapping[str, Any]]) -> None:
-    """Print referrals, one block each, with the ids they got and whether they came before."""
-    from rich.text import Text
-
-    for each in found:
-        person, given = each.get("patient") or {}, each.get("caretrail") or {}
-        name = " ".join(str(part) for part in (person.get("given"), person.get("family")) if part)
-        rows = {
-            "patient": name,
-            "born": person.get("birth_date"),
-            "reason": ", ".join(each.get("reason") or []),
-            "requester": each.get("requester"),
-            "urgency": each.get("urgency"),
-            "payer": each.get("payer"),
-        }
-        if given:
-            rows |= {"referral id": given.get("referral"), "patient id": given.get("patient")}
-        number = str(each.get("referral") or "—")
-        again = "  came before: nothing changed" if given.get("repeated") else ""
-        head = (("referral ", screen.QUIET), (number, screen.NAME), (again, screen.SEALED))
-        screen.out().print(Text.assemble(*head))
-        for label, value in rows.items():
-            screen.out().print(Text.assemble((f"  {label:<13}", screen.QUIET), str(value or "—")))
-    _count(len(found), "referral")
+Ask = Callable[..., Any]
+"""Posts a command to the service and gives its answer. Raises Problem."""
 
 
-def show_remittances(found: Sequence[Mapping[str, Any]]) -> None:
-    """Print remittances: a heading and a table of claims each."""
-    from rich.text import Text
+def post_referrals(files: Files, source_type: str, ask: Ask) -> Found:
+    """Send files that belong together as one request. Raises Problem, naming file and JSON pointer.
 
-    for each in found:
-        head = (("trace ", screen.QUIET), (str(each.get("trace", "—")), screen.NAME))
-        screen.out().print(Text.assemble(*head, ("   total ", screen.QUIET), f"${each.get('total', '—')}"))
-        more = {name: value for name, value in each.items() if name not in ("trace", "total", "claims")}
-        for name, value in more.items():
-            screen.out().print(Text.assemble((f"  {name:<11}", screen.QUIET), str(value)))
-        table = screen.new_table("claim", "status", "charge", "paid", "patient", "adjustments")
-        for column in table.columns[2:5]:
-            column.justify, column.no_wrap = "right", True
-        for claim in each.get("claims") or []:
-            table.add_row(*_claim(claim))
-        screen.out().print(table)
-    _count(len(found), "remittance")
+    One that is no text is sent by itself: no request can hold it beside others, and it is refused there,
+    where the refusal is recorded.
+    """
+    from cli.problem import Problem
 
-
-def _claim(claim: Mapping[str, Any]) -> list[Any]:
-    from rich.text import Text
-
-    status = Text(str(claim.get("status", "")))
-    if claim.get("denied"):
-        status.append(" denied", style=screen.BAD)
-    adjustments = ", ".join(
-        f"{a['group']}-{a['reason']} {a['amount']}" for a in claim.get("adjustments") or []
-    )
-    amounts = [str(claim.get(name) or "—") for name in ("charge", "paid", "patient_responsibility")]
-    return [str(claim.get("claim", "")), status, *amounts, adjustments]
+    alone = [file for file in files if not _is_text(file[1])][:1] or list(files)
+    names = {f"/{index}/content#": f"{name}#" for index, (name, _) in enumerate(alone)}
+    body: dict[str, Any]
+    if len(alone) == 1:
+        ((name, content),) = alone
+        names = {"": f"{name}#"}
+        body = {"content": content, "headers": {"Content-Type": "application/fhir+json"}}
+    else:
+        body = {"json": [{"name": name, "content": content.decode("utf-8-sig")} for name, content in alone]}
+    try:
+        answer = ask("/referrals/fhir", params={"source_type": source_type}, **body)
+    except Problem as problem:
+        raise problem.at(names) from None
+    return [_with_names(each, names) for each in _listed(answer, "referrals")]
 
 
-def _count(count: int, noun: str) -> None:
-    screen.out().print(f"[{screen.QUIET}]{count} {noun}{'' if count == 1 else 's'}[/]")
+def _with_names(referral: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """A referral whose findings name the files as the caller does."""
+    from cli.problem import named
+
+    given = dict(referral.get("caretrail") or {})
+    if not given:
+        return dict(referral)
+    findings = [named(each, names) for each in given.get("findings") or ()]
+    return {**referral, "caretrail": {**given, "findings": findings}}
+
+
+def post_remittances(content: bytes, ask: Ask) -> tuple[Found, list[str]]:
+    """Send an 835; its remittances, and what is odd in them. Raises Problem, naming the segment."""
+    answer = ask("/remittances", content=content, headers={"Content-Type": "application/edi-x12"})
+    found = [dict(each) for each in _listed(answer, "remittances")]
+    if not isinstance(answer, Mapping):
+        return found, []
+    if answer.get("duplicate"):
+        found = [{**each, "caretrail": {**each.get("caretrail", {}), "repeated": True}} for each in found]
+    return found, [_warning(**each) for each in answer.get("warnings") or ()]
+
+
+def _warning(segment: int, segment_id: str, element: int, what: str) -> str:
+    """Such as `segment 10 SVC01: no component separator`."""
+    if not segment:
+        return what
+    place = f"segment {segment} {segment_id}{f'{element:02d}' if element and segment_id else ''}".rstrip()
+    return f"{place}: {what}"
 
 
 def _listed(answer: Any, name: str) -> list[Any]:
@@ -184,30 +222,38 @@ def _listed(answer: Any, name: str) -> list[Any]:
     return list(answer)
 
 
-def _text(name: str, content: bytes) -> str:
+def _contents(paths: Sequence[Path]) -> list[tuple[str, bytes]]:
+    """The files by name; by their whole path where two have one name."""
+    names = [path.name for path in paths]
+    found = []
+    for path in paths:
+        with path.open("rb") as file:
+            name = path.name if names.count(path.name) == 1 else str(path)
+            found.append((name, file.read(READ_BYTES_MAX)))
+    return found
+
+
+def _is_text(content: bytes) -> bool:
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{name}: byte {error.start + 1} is not UTF-8", param_hint="FILE") from None
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _post(
-    service_name: str,
-    path: str,
-    actor: str,
-    purpose: str,
-    as_json: bool,
-    media_type: str = "",
-    **request: Any,
-) -> Any:
-    """Send a command with a key of its own and give the answer; a refusal ends the command with 1."""
+@contextmanager
+def _asking(service_name: str, actor: str, purpose: str) -> Iterator[Ask]:
+    """Commands to a service, each with a key of its own. Raises Problem where it does not answer."""
     from cli import service, stack_file
-    from cli.problem import told
     from cli.settings import CliSettings, asking_as
 
     settings = CliSettings()
-    headers = asking_as(settings, actor, purpose) | {"Idempotency-Key": str(uuid4())}
-    if media_type:
-        headers["Content-Type"] = media_type
-    with told(as_json), service.client(stack_file.read(settings.home), service_name, headers) as client:
-        return service.answer(client.post(path, **request))
+    headers = asking_as(settings, actor, purpose)
+
+    with service.client(stack_file.read(settings.home), service_name, headers) as client:
+
+        def ask(path: str, headers: Mapping[str, str] | None = None, **request: Any) -> Any:
+            keyed = {"Idempotency-Key": str(uuid4()), **(headers or {})}
+            return service.answer(client.post(path, headers=keyed, timeout=POST_TIMEOUT_S, **request))
+
+        yield ask

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import typer
@@ -30,7 +30,7 @@ class Problem(Exception):
     ) -> None:
         super().__init__(title)
         self.title, self.detail, self.advice, self.status = title, detail, advice, status
-        self.places = tuple(places)
+        self.places, self.file = tuple(places), ""
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any], status: int) -> Problem:
@@ -43,10 +43,39 @@ class Problem(Exception):
         title = str(document.get("title") or f"the service answered {status}")
         return cls(title, str(document.get("detail") or ""), places=places, status=status)
 
+    def about(self, file: str) -> Problem:
+        """This problem, as one of a file."""
+        self.file = file
+        return self
+
+    def at(self, names: Mapping[str, str]) -> Problem:
+        """This problem with places named as the caller names them."""
+        places = [Place(named(each.at, names), each.expected, each.what) for each in self.places]
+        detail = self.detail
+        for ours, theirs in names.items():
+            detail = detail.replace(ours, theirs) if ours else detail
+        return Problem(self.title, detail, places=places, advice=self.advice, status=self.status)
+
+    def tell(self, as_json: bool) -> None:
+        """Print it to stderr: for people, or as one line of JSON."""
+        if as_json:
+            typer.echo(json.dumps(self.as_json(), ensure_ascii=False), err=True)
+        else:
+            self.show()
+
     def as_json(self) -> dict[str, Any]:
         """The problem for programs, in the shape of RFC 9457."""
-        places = [{"at": place.at, "what": place.what, "expected": place.expected} for place in self.places]
-        fields = {"title": self.title, "status": self.status, "detail": self.detail, "places": places}
+        places = [
+            {name: value for name, value in asdict(place).items() if value or name != "what"}
+            for place in self.places
+        ]
+        fields = {
+            "file": self.file,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "places": places,
+        }
         return {name: value for name, value in fields.items() if value} | (
             {"advice": self.advice} if self.advice else {}
         )
@@ -56,13 +85,25 @@ class Problem(Exception):
         from rich.text import Text
 
         console = screen.err()
-        console.print(Text.assemble((self.title, screen.BAD)))
+        title = f"{self.file}: {self.title}" if self.file else self.title
+        console.print(Text.assemble((title, screen.BAD)))
         if self.detail and self.detail != self.title:
             console.print(Text(self.detail))
-        if self.places:
+        if self.places and all(place.expected == self.detail for place in self.places):
+            console.print(Text(f"at {', '.join(place.at for place in self.places)}"))
+        elif self.places:
             _show_places(self.places)
         if self.advice:
             console.print(Text(self.advice, style=screen.QUIET))
+
+
+def named(place: str, names: Mapping[str, str]) -> str:
+    """A place as the caller names it: the beginning in `names` that it has, replaced; `/` is a whole one."""
+    for ours, theirs in names.items():
+        if place.startswith(ours):
+            rest = place[len(ours) :]
+            return theirs + ("" if rest == "/" else rest)
+    return place
 
 
 def _show_places(places: Sequence[Place]) -> None:
@@ -79,8 +120,5 @@ def told(as_json: bool = False) -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        if as_json:
-            typer.echo(json.dumps(problem.as_json(), ensure_ascii=False), err=True)
-        else:
-            problem.show()
+        problem.tell(as_json)
         raise typer.Exit(1) from None

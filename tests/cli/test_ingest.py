@@ -84,14 +84,16 @@ def test_a_file_that_is_no_remittance_is_refused_with_its_segment(run: Run, tmp_
     assert "segment 1" in json.loads(answer.stderr)["places"][0]["at"]
 
 
-def test_referrals_are_posted_together_with_a_key_and_a_name(run: Run, stack: Any, referral: Path) -> None:
+def test_a_referral_is_posted_byte_for_byte_with_a_key_and_a_name(
+    run: Run, stack: Any, referral: Path
+) -> None:
     with serving(lambda asked: (201, [ANSWER])) as intake:
         stack(intake=intake.url)
         answer = run("ingest", "referral", referral, "--source-type", "pcp", "--json")
     (asked,) = intake.asked
     assert json.loads(answer.stdout) == [ANSWER]
     assert (asked.method, asked.path, asked.query) == ("POST", "/referrals/fhir", {"source_type": "pcp"})
-    assert asked.json() == [{"name": "referral.json", "content": json.dumps(REFERRAL)}]
+    assert (asked.body, asked.headers["content-type"]) == (referral.read_bytes(), "application/fhir+json")
     assert asked.headers["idempotency-key"]
     assert asked.headers["caretrail-actor"] == "ana;coordinator"
 
@@ -125,7 +127,118 @@ def test_a_refused_remittance_ends_with_1_and_its_places(run: Run, stack: Any, r
         stack(billing=billing.url)
         answer = run("ingest", "remittance", remittance)
     assert answer.exit_code == 1
-    assert "segment 19 CLP04" in answer.stderr
+    assert answer.stderr.count("segment 19 CLP04") == 1
+    assert "payer.835: Remittance out of balance" in answer.stderr
+    assert answer.stdout == ""
+
+
+def test_files_that_belong_together_are_posted_together(run: Run, stack: Any, referral: Path) -> None:
+    beside = referral.with_name("coverage.json")
+    beside.write_text("{}")
+    problem = {
+        "title": "Referral unreadable", "status": 422, "detail": "Nothing taken in: first in /0/content#.",
+        "places": [{"at": "/1/content#/resourceType", "expected": "the name of an R4 resource type"}],
+    }  # fmt: skip
+    with serving(lambda asked: (422, problem)) as intake:
+        stack(intake=intake.url)
+        answer = run("ingest", "referral", referral, beside, "--json")
+    assert intake.asked[0].json() == [
+        {"name": "referral.json", "content": json.dumps(REFERRAL)},
+        {"name": "coverage.json", "content": "{}"},
+    ]
+    told = json.loads(answer.stderr)
+    assert (answer.exit_code, json.loads(answer.stdout)) == (1, [])
+    assert told["places"][0]["at"] == "coverage.json#/resourceType"
+    assert "referral.json" in told["detail"]
+
+
+def test_a_file_that_is_no_text_goes_to_the_service_so_that_its_refusal_is_on_record(
+    run: Run, stack: Any, referral: Path
+) -> None:
+    binary = referral.with_name("scan.json")
+    binary.write_bytes(b"\xff\x00")
+    problem = {
+        "title": "Referral unreadable",
+        "status": 422,
+        "places": [{"at": "/", "expected": "JSON in UTF-8"}],
+    }
+    with serving(lambda asked: (422, problem)) as intake:
+        stack(intake=intake.url)
+        answer = run("ingest", "referral", referral, binary)
+    assert [asked.body for asked in intake.asked] == [b"\xff\x00"]
+    assert (answer.exit_code, "scan.json#" in answer.stderr) == (1, True)
+
+
+def test_a_referral_shows_what_a_person_should_look_at(run: Run, stack: Any, referral: Path) -> None:
+    findings = ["/subject: the resource referred to is not among the files"]
+    taken = {"referral": "398ad50c", "patient": "5c83405b", "findings": findings}
+    with serving(lambda asked: (201, [{**ANSWER, "caretrail": taken}])) as intake:
+        stack(intake=intake.url)
+        shown = run("ingest", "referral", referral, columns=120).stdout
+    assert "referral.json#/subject: the resource referred to is not among the files" in shown
+
+
+def test_a_dry_run_shows_findings_and_refuses_a_birth_to_come(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "request.json"
+    alone = {name: value for name, value in REFERRAL.items() if name != "contained"}
+    path.write_text(json.dumps(alone | {"subject": {"reference": "Patient/1"}}))
+    assert "request.json#/subject: the resource" in run("ingest", "referral", path, "--dry-run").stdout
+    path.write_text(json.dumps(REFERRAL).replace("1990-05-17", "2999-05-17"))
+    answer = run("ingest", "referral", path, "--dry-run", "--json")
+    assert (answer.exit_code, json.loads(answer.stdout)) == (1, [])
+    assert json.loads(answer.stderr)["places"][0]["at"] == "request.json#/contained/0/birthDate"
+
+
+def test_each_remittance_file_stands_for_itself(run: Run, stack: Any, remittance: Path) -> None:
+    bad = remittance.with_name("bad.835")
+    bad.write_text("ISA")
+    problem = {"title": "Remittance unreadable", "status": 422}
+
+    def answer_to(asked: Any) -> Any:
+        return (422, problem) if asked.body == b"ISA" else (201, {"remittances": [REMITTANCE]})
+
+    with serving(answer_to) as billing:
+        stack(billing=billing.url)
+        answer = run("ingest", "remittance", remittance, bad, remittance, "--json")
+        shown = run("ingest", "remittance", bad, remittance)
+    assert (answer.exit_code, shown.exit_code) == (1, 1)
+    assert json.loads(answer.stdout) == [REMITTANCE, REMITTANCE]
+    assert json.loads(answer.stderr)["file"] == "bad.835"
+    assert "8123456789" in shown.stdout
+    assert "bad.835: Remittance unreadable" in shown.stderr
+
+
+def test_a_dry_run_of_several_remittances_tells_each_that_is_refused(run: Run, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("one.835", "two.835")]
+    for path in paths:
+        path.write_bytes(b"")
+    answer = run("ingest", "remittance", *paths, "--dry-run", "--json")
+    assert (answer.exit_code, json.loads(answer.stdout)) == (1, [])
+    assert [json.loads(line)["file"] for line in answer.stderr.splitlines()] == ["one.835", "two.835"]
+
+
+def test_claims_that_wait_for_a_person_are_counted_and_marked(run: Run, stack: Any, remittance: Path) -> None:
+    effect = {"remittance": "8a2b", "posted": 0, "parked": [{"index": 0, "rule": "ClaimUnknown"}]}
+    warning = {"segment": 7, "segment_id": "N1", "element": 4, "what": "an NPI that fails its check digit"}
+    taken = {"remittances": [{**REMITTANCE, "caretrail": effect}], "warnings": [warning]}
+    with serving(lambda asked: (201, taken)) as billing:
+        stack(billing=billing.url)
+        shown = run("ingest", "remittance", remittance, columns=80).stdout
+    assert "0 posted, 1 waits for a person: claim unknown" in shown
+    assert "segment 7 N104: an NPI that fails its check digit" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_refusal_whose_words_are_its_expectation_says_them_once(
+    run: Run, stack: Any, remittance: Path
+) -> None:
+    words = "The payer used its trace number for another one."
+    problem = {"title": "Trace reused", "status": 409, "detail": words,
+               "places": [{"at": "TRN02", "expected": words}]}  # fmt: skip
+    with serving(lambda asked: (409, problem)) as billing:
+        stack(billing=billing.url)
+        told = run("ingest", "remittance", remittance).stderr
+    assert told == f"payer.835: Trace reused\n{words}\nat TRN02\n"
 
 
 def test_posting_needs_an_actor_and_a_file_that_is_there(run: Run, referral: Path) -> None:
@@ -139,4 +252,4 @@ def test_a_remittance_that_came_before_says_so(run: Run, stack: Any, remittance:
         shown = run("ingest", "remittance", remittance).stdout
         document = json.loads(run("ingest", "remittance", remittance, "--json").stdout)
     assert "nothing changed" in shown
-    assert document == [REMITTANCE]
+    assert document == [REMITTANCE | {"caretrail": {"repeated": True}}]

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
 from chassis.doors import Erased
-from chassis.http import Calling
+from chassis.http import Caller, Calling
 from chassis.paging import After, Limit, Page, page
 from chassis.problems import Problem
 from chassis.refusal import NotFound
@@ -24,6 +24,8 @@ from services.billing.adapters.remittances import (
     read_remittance,
 )
 from services.billing.adapters.x12.answer import as_answer
+from services.billing.commands.remittances import remittance_ids
+from services.billing.domain.remittance import Remittance
 
 router = APIRouter()
 
@@ -88,7 +90,8 @@ class RemittanceOut(BaseModel):
 class PostedOut(BaseModel):
     """What a file said, in the form of ``caretrail ingest remittance``, and whether it was posted now.
 
-    ``duplicate``: the same file was posted before, so that nothing changed.
+    ``duplicate``: the same file was posted before, so that nothing changed. Of each remittance that was
+    posted, ``caretrail`` tells its id, how many claims were posted, and which wait for a person and why.
     """
 
     posted: bool
@@ -137,7 +140,33 @@ async def post(request: Request, caller: Calling, dry_run: DryRun = False) -> Po
     accepted = await caller.execute(read.command)
     await caller.open(None, [], resource="remittance answer")
     changed = bool(accepted.streams) and not accepted.repeated
-    return _answer(read, posted=changed, duplicate=not changed, position=accepted.position)
+    answer = _answer(read, posted=changed, duplicate=not changed, position=accepted.position)
+    return answer.model_copy(update={"remittances": await _with_effect(answer.remittances, read, caller)})
+
+
+async def _with_effect(
+    said: list[dict[str, Any]], read: ReadRemittance, caller: Caller
+) -> list[dict[str, Any]]:
+    """What became of each remittance, from the events themselves: read models may still be behind."""
+    ids = remittance_ids(read.command.remittances)
+    streams = {Remittance.stream_of(id): id for id in ids}
+    parked: dict[UUID, list[dict[str, Any]]] = {id: [] for id in ids}
+    for row in await caller.rows(PARKED_EVENTS, list(streams)):
+        parked[streams[row["stream"]]].append({"index": int(row["index"]), "rule": row["rule"]})
+    effects = [
+        {"remittance": id, "posted": len(one["claims"]) - len(waiting), "parked": waiting}
+        for one, (id, waiting) in zip(said, parked.items(), strict=True)
+    ]
+    return [one | {"caretrail": effect} for one, effect in zip(said, effects, strict=True)]
+
+
+PARKED_EVENTS = b"""
+with parked as (
+    select position, stream, convert_from(body, 'UTF8')::jsonb as body from events
+    where stream = any(%s) and type = 'caretrail.billing.RemittanceClaimParked'
+)
+select stream, body ->> 'index' as index, body ->> 'rule' as rule from parked order by position
+"""
 
 
 def _answer(read: ReadRemittance, *, posted: bool, duplicate: bool, position: int | None) -> PostedOut:

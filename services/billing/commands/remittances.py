@@ -33,6 +33,9 @@ from services.billing.domain.remittance import Remittance, remittance_id
 FILES = "remittance-file"
 """Scope of reservations: a file is posted once, whatever its name."""
 
+REMITTANCES_MAX = 1_000
+"""Payments in one file, which is posted in one transaction."""
+
 PREDETERMINATION = "25"
 """CLP02 of a claim that was priced and not paid: nothing of it may be posted."""
 
@@ -88,7 +91,7 @@ class PostRemittances(Command):
     """Post every transaction set of a file that was read and balances."""
 
     file_digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    remittances: tuple[RemittanceIn, ...] = Field(max_length=1_000)
+    remittances: tuple[RemittanceIn, ...] = Field(max_length=REMITTANCES_MAX)
 
 
 @handlers.handles(PostRemittances)
@@ -96,7 +99,7 @@ async def post_remittances(command: PostRemittances, work: Work) -> None:
     """A file that was posted before changes nothing. Raises TraceReused."""
     if await work.owner(FILES, command.file_digest) is not None:
         return
-    ids = _ids(command.remittances)
+    ids = remittance_ids(command.remittances)
     for index, id in enumerate(ids, 1):
         if await work.find(Remittance, id) is not None:
             raise TraceReused(index=index)
@@ -105,8 +108,8 @@ async def post_remittances(command: PostRemittances, work: Work) -> None:
     work.reserve(FILES, command.file_digest, derive("remittance-file", command.file_digest))
 
 
-def _ids(remittances: Sequence[RemittanceIn]) -> list[UUID]:
-    """By payer and trace; one that stands in a file several times, by its place among them too."""
+def remittance_ids(remittances: Sequence[RemittanceIn]) -> list[UUID]:
+    """Their ids, by payer and trace; one that stands in a file several times, by its place among them too."""
     seen: dict[str, int] = {}
     ids = []
     for given in remittances:

@@ -14,9 +14,9 @@ from pydantic.config import JsonDict
 from chassis.http import Caller, Calling
 from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import ReferralForm, as_answer
-from services.intake.adapters.fhir.referrals import read_referrals
+from services.intake.adapters.fhir.referrals import read_referrals, refuse_impossible_births
 from services.intake.api.referral_files import body_of, number_of
-from services.intake.api.registering import Received, born_possibly, receive
+from services.intake.api.registering import Received, receive
 
 router = APIRouter(prefix="/referrals/fhir")
 
@@ -69,14 +69,11 @@ async def take_in(
     try:
         forms = await asyncio.to_thread(read_referrals, files)
         bodies = [body_of(form, source_type) for form in forms]
-        _check(forms, caller)
+        refuse_impossible_births(forms, caller.now)
     except FhirError as error:
-        place = Place(
-            at=(f"{error.file}{error.pointer}" or "/")[:120],
-            expected=f"{error.what}; expected {error.expected}"[:400],
-        )
+        place = Place(at=(f"{error.file}{error.pointer}" or "/")[:120], expected=error.expected[:400])
         raise await caller.refuse(
-            "FhirRefused", "These files are no referral that can be read.", (place,)
+            "ReferralUnreadable", f"Nothing was taken in: {error.what}.", (place,)
         ) from None
     answers = []
     for index, (form, body) in enumerate(zip(forms, bodies, strict=True)):
@@ -106,12 +103,3 @@ def _files(body: bytes) -> list[tuple[str, bytes]]:
     except ValidationError:
         return [("", body)]
     return [(f"/{index}/content#", file.content.encode()) for index, file in enumerate(files)]
-
-
-def _check(forms: list[ReferralForm], caller: Caller) -> None:
-    """All forms before any is taken in. Raises FhirError."""
-    for form in forms:
-        born = form.patient.birth_day
-        if born and not born_possibly(born, caller):
-            expected = "a day up to today, of a person of at most 130 years"
-            raise FhirError(form.file, form.pointer, "the person cannot be born on that day", expected)

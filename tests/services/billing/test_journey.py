@@ -222,6 +222,8 @@ async def test_a_file_is_posted_once_and_a_cent_refuses_it_whole(journey: Journe
     again = await journey.tell("billing", "/remittances", data, **BILLER)
     assert (first["posted"], first["duplicate"]) == (True, False)
     assert (again["posted"], again["duplicate"]) == (False, True)
+    effects = [answer["remittances"][0]["caretrail"] for answer in (first, again)]
+    assert effects[0] == effects[1] == {**effects[0], "posted": 1, "parked": []}
     await journey.run.settle()
     shown = await journey.ask(f"/claims/{claim.claim_id}")
     (said,) = first["remittances"][0]["claims"]
@@ -229,7 +231,8 @@ async def test_a_file_is_posted_once_and_a_cent_refuses_it_whole(journey: Journe
     assert shown["patient_responsibility"] == (said["patient_responsibility"] or "0.00")
 
     strange = data.replace(claim.claim_id.encode(), b"SOMEBODYELSES").replace(b"TRN*1*T", b"TRN*1*U")
-    await journey.tell("billing", "/remittances", strange, **BILLER)
+    effect = (await journey.tell("billing", "/remittances", strange, **BILLER))["remittances"][0]["caretrail"]
+    assert (effect["posted"], effect["parked"]) == (0, [{"index": 0, "rule": "ClaimUnknown"}])
     await journey.run.settle()
     (parked,) = (await journey.ask("/remittance-review"))["items"]
     assert (parked["rule"], parked["paid"]) == ("ClaimUnknown", said["paid"])

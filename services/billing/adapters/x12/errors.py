@@ -19,11 +19,11 @@ class X12Error(ValueError):
 
     @property
     def place(self) -> str:
-        """Such as `segment 19 CLP04`; `file` when nothing could be read."""
+        """Such as `segment 19 CLP04`; `segment 19` without an id to tell; `file` without segments."""
         if not self.segment:
             return "file"
         element = f"{self.element:02d}" if self.element else ""
-        return f"segment {self.segment} {self.segment_id or '?'}{element}"
+        return f"segment {self.segment} {self.segment_id}{element}".rstrip()
 
 
 class OutOfBalance(X12Error):

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 from services.billing.adapters.x12.errors import Warning, X12Error
 
+FILE_BYTES_MAX = 16 * 1024 * 1024  # an 835 of 10,000 claims, the most that payers put in one, has about 10 MB
 ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)  # X12.5: ISA is fixed at 106 characters
 _SEGMENT_ID = re.compile(r"[A-Z][A-Z0-9]{1,2}")
 _OTHER_SEPARATOR = re.compile(r"([A-Z][A-Z0-9]{1,2})[^A-Za-z0-9\s]")
+# X12.5 envelopes and 005010X221A1: whatever else stands where an id should may be somebody's name
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_IDS = """
+ISA TA1 GS ST BPR NTE TRN CUR REF DTM N1 N2 N3 N4 PER RDM LX TS2 TS3 CLP CAS NM1 MIA MOA AMT QTY SVC LQ PLB
+SE GE IEA
+"""
+_SEGMENT_IDS = frozenset(_IDS.split())
 _FILLER = (
     " \t\r\n\x00\x1a\ufeff"  # blanks, DOS end-of-file marks and stray byte-order marks between interchanges
 )
@@ -16,7 +24,7 @@ _FILLER = (
 
 @dataclass(frozen=True, slots=True)
 class Delimiters:
-    """The four characters an interchange chose in its ISA; `segment` is `\\n` when lines end segments."""
+    """The four characters an interchange chose in its ISA; `segment` is a line end when lines end them."""
 
     element: str = "*"
     component: str = ":"
@@ -38,11 +46,15 @@ class Segment:
 
     def refuse(self, what: str, expected: str, element: int = 0) -> X12Error:
         """The refusal that names this place; the caller raises it."""
-        return X12Error(what, expected, segment=self.number, segment_id=self.id, element=element)
+        return X12Error(what, expected, segment=self.number, segment_id=_shown(self.id), element=element)
 
     def warn(self, what: str, element: int = 0) -> Warning:
         """The warning that names this place."""
-        return Warning(self.number, self.id, what, element)
+        return Warning(self.number, _shown(self.id), what, element)
+
+
+def _shown(id: str) -> str:
+    return id if id in _SEGMENT_IDS else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +89,20 @@ def read_interchanges(data: bytes) -> tuple[tuple[Interchange, ...], tuple[Warni
 
 
 def _decode(data: bytes) -> tuple[str, list[Warning]]:
+    if not data.strip(_FILLER.encode()):
+        raise X12Error("it is empty", "an X12 835 (005010X221A1)")
+    if len(data) > FILE_BYTES_MAX:
+        raise X12Error("it is over the limit", f"at most {FILE_BYTES_MAX} bytes")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             return data.decode("utf-16"), []
         except UnicodeDecodeError as error:
-            raise X12Error("bytes that are no text", "text in ASCII, UTF-8 or Latin-1") from error
+            raise X12Error("bytes that are no text", "text in ASCII, UTF-8 or Windows-1252") from error
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError:
-        return data.decode("latin-1"), [Warning(0, "", "not UTF-8; read as Latin-1")]
+        text = data.decode("cp1252", errors="replace")
+        return text, [Warning(0, "", "not UTF-8; read as Windows-1252")]
 
 
 def _skip_filler(text: str, position: int) -> int:
@@ -106,7 +123,7 @@ def _read_isa(text: str, start: int, number: int, warnings: list[Warning]) -> tu
     if not end or end + 1 >= len(text):
         raise X12Error("ISA is cut off", "16 elements", segment=number, segment_id="ISA")
     values = text[start + 4 : end - 1].replace("\r", "").replace("\n", "").split(separator)
-    component, terminator = text[end], text[end + 1].replace("\r", "\n")
+    component, terminator = text[end], "\n" if text[end + 1 : end + 3] == "\r\n" else text[end + 1]
     isa = Segment(number, "ISA", (*values, component))
     _check_isa(isa, terminator, separator, warnings)
     return Delimiters(separator, component, values[10], terminator), isa, end + 2
@@ -147,22 +164,31 @@ def _split(
         position = end + 1 if ended else len(text)
         if not raw.strip(_FILLER):
             continue
-        segment = _segment(raw, number, delimiters.element)
+        segment = _segment(raw, number, delimiters)
         if not ended and segment.id != "IEA":
             raise segment.refuse("the last segment is not ended", "a segment terminator and the IEA")
-        if not ended and delimiters.segment != "\n":
+        if not ended and delimiters.segment not in "\r\n":
             warnings.append(segment.warn("not ended by the segment terminator"))
         yield segment, position
         number += 1
 
 
-def _segment(raw: str, number: int, separator: str) -> Segment:
-    name, *elements = raw.split(separator)
+def _segment(raw: str, number: int, delimiters: Delimiters) -> Segment:
+    name, *elements = raw.split(delimiters.element)
     if name == "ISA" or (raw.startswith("ISA") and len(raw) > 3 and not raw[3].isalnum()):
         raise X12Error("an ISA before the previous IEA", "IEA first", segment=number, segment_id="ISA")
     if _SEGMENT_ID.fullmatch(name):
-        return Segment(number, name, tuple(elements))
+        return _printable(Segment(number, name, tuple(elements)), delimiters)
     if other := _OTHER_SEPARATOR.match(name):
         what, expected = "an element separator that is not the ISA's", "one separator in envelope and body"
-        raise X12Error(what, expected, segment=number, segment_id=other[1])
+        raise X12Error(what, expected, segment=number, segment_id=_shown(other[1]))
     raise X12Error("no segment id", "two or three capital letters or digits", segment=number)
+
+
+def _printable(segment: Segment, delimiters: Delimiters) -> Segment:
+    """The segment, if its elements hold what X12's character sets may: no store or screen takes the rest."""
+    for position, text in enumerate(segment.elements, start=1):
+        marks = set(_UNPRINTABLE.findall(text)) - {delimiters.component, delimiters.repetition}
+        if marks:
+            raise segment.refuse("a control character", "text", position)
+    return segment

@@ -103,7 +103,8 @@ class RemittanceAdvice:
 
 @dataclass(frozen=True, slots=True)
 class RemittanceFile:
-    """Every advice of a file, and what was odd in it."""
+    """Every advice of a file, and what was odd in it; `repeats`: the ST of each that stands there before."""
 
     advices: tuple[RemittanceAdvice, ...]
     warnings: tuple[Warning, ...]
+    repeats: tuple[int, ...] = ()

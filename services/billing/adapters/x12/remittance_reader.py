@@ -1,6 +1,6 @@
 """Reads 835 transaction sets (005010X221A1) segment by segment into values, balanced or refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -35,7 +35,20 @@ def read_remittances(data: bytes) -> RemittanceFile:
     advices = tuple(_AdviceReader(one, warnings).read() for one in sets)
     if not advices:
         raise X12Error("no transaction set in the file", "at least one 835")
-    return RemittanceFile(advices, tuple(warnings))
+    repeats = tuple(_repeats(sets))
+    what = "the same payment as before in this file"
+    warnings += [Warning(segment, "ST", what) for segment in repeats]
+    return RemittanceFile(advices, tuple(sorted(warnings, key=lambda one: one.segment)), repeats)
+
+
+def _repeats(sets: Iterable[TransactionSet]) -> Iterator[int]:
+    """The ST of each set that says, trace number included, what one before it said."""
+    seen: set[tuple[tuple[str, ...], ...]] = set()
+    for one in sets:
+        body = tuple((segment.id, *segment.elements) for segment in one.segments[1:-1])
+        if body in seen:
+            yield one.segments[0].number
+        seen.add(body)
 
 
 @dataclass
@@ -170,17 +183,18 @@ class _AdviceReader:
     def _advice(self) -> RemittanceAdvice:
         opening, closing = self.one.segments[0], self.one.segments[-1]
         if not self.bpr or not self.trn:
-            raise opening.refuse("no BPR or no TRN", "BPR and TRN in each transaction set")
+            missing = "TRN" if self.bpr else "BPR"
+            raise opening.refuse(f"no {missing} in it", "BPR and TRN in each transaction set")
         if not self.trn.get(2).strip():
             raise self.trn.refuse("no trace number", "the payment's trace number", 2)
         advice = RemittanceAdvice(
-            trace=self.trn.get(2),
-            originator=self.trn.get(3),
+            trace=self.trn.get(2).strip(),
+            originator=self.trn.get(3).strip(),
             payer=self._party("PR", opening),
             payee=self._party("PE", opening),
             handling=self.bpr.get(1),
             method=self.bpr.get(4),
-            total=amount_at(self.bpr, 2),
+            total=self._total(self.bpr),
             payment_date=self._payment_date(self.bpr),
             control=opening.get(2),
             claims=tuple(self._closed_claim(claim) for claim in self.claims),
@@ -196,7 +210,7 @@ class _AdviceReader:
     def _closed_claim(self, draft: _Claim) -> RemittedClaim:
         clp = draft.clp
         claim = RemittedClaim(
-            claim=clp.get(1),
+            claim=clp.get(1).strip(),
             status=clp.get(2).strip(),
             charge=draft.charge,
             paid=draft.paid,
@@ -240,6 +254,13 @@ class _AdviceReader:
         if role not in self.parties:
             self.warnings.append(opening.warn(f"no N1*{role} in the transaction set"))
         return self.parties.get(role)
+
+    def _total(self, bpr: Segment) -> Decimal:
+        """A payer that is owed money says so in PLB and pays 0 (TR3, BPR02); some let BPR02 sink below."""
+        total = amount_at(bpr, 2)
+        if total < ZERO:
+            self.warnings.append(bpr.warn("a payment below 0", 2))
+        return total
 
     def _payment_date(self, bpr: Segment) -> date | None:
         if not bpr.get(16).strip():

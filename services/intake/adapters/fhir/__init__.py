@@ -9,8 +9,9 @@ logical identifier) in its own Bundle first, then in the files beside it. Where 
 - gaps are filled from a Task that focuses on the request, then from a preauthorization Claim that names it;
 - `reason` holds bare codes, every coding of every reason in the file's order; an uncoded reason its words;
 - `requester` and `payer` are names: the resolved resource's, else the reference's display, number or text;
-- a person's name: never maiden or old if there is another, one still in use before one whose period has an
-  end, official before usual;
+- a person's name: the one by which the request calls them, if their record holds it (with a finding, where
+  the record would put another first); else never maiden or old if there is another, one still in use before
+  one whose period has an end, official before usual;
 - without insurance in the request, the patient's Coverage given beside or inside it pays;
 - a reference that leads nowhere leaves nulls and a finding; one that leads to two resources is refused.
 """

@@ -38,8 +38,13 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class PatientForm:
-    """The person referred. `birth_date` may be partial: YYYY, YYYY-MM or YYYY-MM-DD."""
+    """The person referred. `birth_date` may be partial: YYYY, YYYY-MM or YYYY-MM-DD.
 
+    `file` and `pointer` say where the Patient stands; both are None without one.
+    """
+
+    file: str | None = None
+    pointer: str | None = None
     family: str | None = None
     given: str | None = None
     birth_date: str | None = None
@@ -53,7 +58,12 @@ class PatientForm:
     @property
     def birth_day(self) -> date | None:
         """The birth date, where the file has all of it."""
-        return date.fromisoformat(self.birth_date) if self.birth_date and len(self.birth_date) == 10 else None
+        return self.born_from if self.birth_date and len(self.birth_date) == 10 else None
+
+    @property
+    def born_from(self) -> date | None:
+        """The first day that a full or partial birth date may mean."""
+        return date.fromisoformat((self.birth_date + "-01-01")[:10]) if self.birth_date else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,24 @@ _NAME_USES = ("official", "usual", None, "nickname", "temp", "anonymous", "maide
 _FORMER = ("maiden", "old")
 _PHONE_USES = ("mobile", "home", None, "temp", "work", "old")
 _ADDRESS_USES = ("home", None, "temp", "work", "billing", "old")
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _POSTNOMINAL = re.compile(r"(?i)(jr|sr|ii|iii|iv|md|do|phd|rn|np|lcsw|psyd)\.?")
 
 
-def full_name(names: Sequence[Node]) -> tuple[str | None, str | None, bool]:
-    """Family and given name of a person, and whether they had to be split from a text.
+def best_name(names: Sequence[Node], called: str | None = None) -> Node | None:
+    """The name to call a person by: the one in `called`, if it is one of theirs, else by its use.
 
-    A current name goes before one whose period has an end, a former one last; a space joins given names.
+    A current name goes before one whose period has an end, a former one last.
     """
     ranked = sorted(filter(_says_something, names), key=_name_rank)
-    if not ranked:
+    said = [name for name in ranked if called is not None and _is_in(name, called)]
+    return next(iter(said or ranked), None)
+
+
+def full_name(best: Node | None) -> tuple[str | None, str | None, bool]:
+    """Family and given names, joined by a space, and whether they had to be split from a text."""
+    if best is None:
         return None, None, False
-    best = ranked[0]
     family, given = best.text("family"), " ".join(best.texts("given")) or None
     text = best.text("text")
     if family is None and given is None and text is not None:
@@ -38,8 +44,8 @@ def printed_name(resource_type: str, node: Node) -> str | None:
         return node.text("name")
     if resource_type == "Device":
         return next((name for each in node.children("deviceName") if (name := each.text("name"))), None)
-    ranked = sorted(filter(_says_something, node.children("name")), key=_name_rank)
-    return _printed(ranked[0]) if ranked else None
+    best = best_name(node.children("name"))
+    return _printed(best) if best is not None else None
 
 
 def phone(points: Sequence[Node]) -> str | None:
@@ -83,6 +89,17 @@ def _first(points: Sequence[Node], system: str) -> str | None:
 
 def _says_something(name: Node) -> bool:
     return bool(name.text("family") or name.texts("given") or name.text("text"))
+
+
+def _is_in(name: Node, called: str) -> bool:
+    """Whether a text holds the family name and a given one."""
+    words, family = _words(called), _words(name.text("family") or "")
+    given = _words(" ".join(name.texts("given")))
+    return bool(family) and family <= words and bool(given & words)
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
 
 
 def _name_rank(name: Node) -> tuple[bool, bool, bool, int]:

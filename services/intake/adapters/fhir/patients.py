@@ -28,7 +28,7 @@ def patient_form(reading: Reading, patient: Resource | None) -> PatientForm:
     if patient is None:
         return PatientForm()
     node = patient.node
-    family, given, was_split = names.full_name(node.children("name"))
+    family, given, was_split = names.full_name(_name(reading, node))
     if was_split:
         reading.note(node, "family and given name were split from a text")
     deceased = bool(node.flag("deceasedBoolean") or node.text("deceasedDateTime"))
@@ -38,6 +38,8 @@ def patient_form(reading: Reading, patient: Resource | None) -> PatientForm:
         reading.note(node, "the patient's record is not active")
     telecom = node.children("telecom")
     return PatientForm(
+        file=node.file,
+        pointer=node.pointer,
         family=family,
         given=given,
         birth_date=node.text("birthDate"),
@@ -48,6 +50,16 @@ def patient_form(reading: Reading, patient: Resource | None) -> PatientForm:
         address=names.postal_address(node.children("address")),
         deceased=deceased,
     )
+
+
+def _name(reading: Reading, patient: Node) -> Node | None:
+    """The name by which the request calls the person, if the record holds it, else the record's first."""
+    called = next((said.text("display") for _, said in reading.references(SUBJECT_OF)), None)
+    held = patient.children("name")
+    first, best = names.best_name(held), names.best_name(held, called)
+    if best is not None and best.content != (first or best).content:
+        reading.note(best, "the request calls the person so; the record holds a name that goes before it")
+    return best
 
 
 def business_identifiers(node: Node) -> tuple[Identifier, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -54,6 +55,8 @@ READ_TYPES = frozenset(_READ_TYPES.split())
 # does not know it may not go on.
 UNMODIFIED_TYPES = frozenset({"Coverage", "Patient", "ServiceRequest", "Task"})
 
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_DATE = "YYYY, YYYY-MM or YYYY-MM-DD; with a time, its seconds and zone too"
 _NOT_ALLOWED = ("a value that R4 does not allow here", "a value of the element's type")
 _WHAT = {
     "extra_forbidden": ("an element that R4 does not know here", "only elements of R4"),
@@ -61,6 +64,7 @@ _WHAT = {
     "missing": ("a required element is missing", "the element that R4 requires"),
     "list_type": ("not an array", "an array"),
     "json_invalid": ("not an object", "an object"),
+    "model_validation_format": ("not an object", "an object"),
     "string_type": ("not a string", "a string"),
     "bool_parsing": ("not a boolean", "true or false"),
     "string_pattern_mismatch": ("text that breaks the form of its type", "the form that R4 gives the type"),
@@ -73,6 +77,8 @@ def check(resource_type: str, node: Node) -> None:
         for name in ("modifierExtension", "implicitRules"):
             if name in node.content:
                 raise node.refusal(name, "it may change the meaning in a way unknown here", "none")
+    if (id := node.text("id")) is not None and not _ID.fullmatch(id):
+        raise node.refusal("id", *_WHAT["string_pattern_mismatch"])
     if resource_type not in READ_TYPES:
         return
     module = importlib.import_module(f"fhir.resources.R4B.{resource_type.lower()}")
@@ -95,13 +101,19 @@ def _without_resource(entry: Node) -> dict[str, object]:
     return {name: value for name, value in entry.content.items() if name != "resource"}
 
 
+def _location(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Where in the resource; fhir-core adds a "root" of its own below an element of a wrong type."""
+    loc = error["loc"]
+    return loc[:-1] if loc[-1:] == ("root",) else loc
+
+
 def _refusal(node: Node, error: ErrorDetails) -> Exception:
     place = Node(node.file, node.pointer, {})
-    for part in error["loc"]:
+    for part in _location(error):
         place = Node(node.file, pointer_to(place.pointer, part), {})
-    if error["type"].startswith("date") or "Date" in error["msg"] or "Instant" in error["msg"]:
-        return place.refusal(None, "not a date that exists", "a FHIR date: YYYY, YYYY-MM or YYYY-MM-DD")
     if not error["loc"]:
         return place.refusal(None, "two values for one choice of types", "one element of each [x]")
+    if error["type"].startswith("date") or "Date" in error["msg"] or "Instant" in error["msg"]:
+        return place.refusal(None, "not a date or time that exists", _DATE)
     what, expected = _WHAT.get(error["type"], _NOT_ALLOWED)
     return place.refusal(None, what, expected)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
+from services.intake.domain.dates import is_birth_date
+
+from .document import pointer_to
 from .errors import FhirError
 from .form import ReferralForm
 from .library import Library
@@ -47,6 +51,16 @@ def read_referrals(files: Sequence[tuple[str, bytes]]) -> list[ReferralForm]:
     if not requests:
         raise FhirError(files[0][0] if files else "-", "", "no referral in the files", "a ServiceRequest")
     return [_form(Reading(library, [request, *beside.get(request, [])])) for request in requests]
+
+
+def refuse_impossible_births(forms: Iterable[ReferralForm], at: datetime) -> None:
+    """Raise FhirError for a birth date at which no living person can have been born."""
+    for patient in (form.patient for form in forms):
+        born = patient.born_from
+        if born and not is_birth_date(born, at):
+            place = pointer_to(patient.pointer or "", "birthDate")
+            expected = "a day up to today, of a person of at most 130 years"
+            raise FhirError(patient.file or "-", place, "nobody can have been born then", expected)
 
 
 def _requests(library: Library, beside: Iterable[Resource]) -> list[Resource]:

@@ -11,6 +11,7 @@ import pytest
 
 from services.billing.adapters.x12.answer import as_answer
 from services.billing.adapters.x12.errors import OutOfBalance, X12Error
+from services.billing.adapters.x12.reader import FILE_BYTES_MAX
 from services.billing.adapters.x12.remittance_reader import read_remittances
 from tests.services.billing.adapters.remittance_samples import DAY, HEADER, THREE_DAYS, WITHHELD, an_835
 
@@ -80,7 +81,7 @@ def test_three_days_less_what_the_payer_takes_back() -> None:
     ]
 
 
-@pytest.mark.parametrize("end", ["~", "~\n", "~\r\n", "\n", "\r\n"])
+@pytest.mark.parametrize("end", ["~", "~\n", "~\r\n", "\n", "\r\n", "\r", "\x1c"])
 def test_segments_end_by_mark_by_line_or_both(end: str) -> None:
     marked = an_835(f"{THREE_DAYS}|{WITHHELD}", "850", end)
     assert as_answer(read_remittances(marked)) == as_answer(read_remittances(PLAIN))
@@ -162,7 +163,8 @@ REFUSED = {
     "IEA01": (PLAIN.replace(b"IEA*1", b"IEA*2"), "segment 25 IEA01"),
     "IEA02": (PLAIN.replace(b"IEA*1*000000905", b"IEA*1*000000906"), "segment 25 IEA02"),
     "no ISA": (PLAIN[PLAIN.index(b"GS*") :], "no ISA"),
-    "empty": (b"", "no ISA"),
+    "empty": (b"", "file: it is empty; expected an X12 835"),
+    "over the limit": (b"ISA" + b" " * FILE_BYTES_MAX, "file: it is over the limit"),
     "ISA cut": (PLAIN[:60], "ISA is cut off"),
     "cut between segments": (PLAIN[: PLAIN.index(b"SE*21")], "segment 22 PLB: the file ends inside"),
     "cut inside a segment": (
@@ -184,7 +186,8 @@ REFUSED = {
     "CAS outside": (an_835(f"LX*1|CAS*CO*45*1|{DAY}", "0"), "segment 9 CAS: outside a claim"),
     "SVC outside": (an_835(f"LX*1|{DAY}", "0"), "segment 9 SVC: outside a claim"),
     "claim after PLB": (an_835(f"{WITHHELD}|CLP*C1*1*1*1", "0"), "segment 9 CLP: a claim after PLB"),
-    "no trace": (an_835(THREE_DAYS, "900", header=HEADER.split("|")[0]), "no BPR or no TRN"),
+    "no trace": (an_835(THREE_DAYS, "900", header=HEADER.split("|")[0]), "segment 3 ST: no TRN in it"),
+    "no payment": (an_835(THREE_DAYS, "900", header=HEADER.split("|")[1]), "segment 3 ST: no BPR in it"),
     "4010": (PLAIN.replace(b"005010X221A1", b"004010X091A1"), "another version"),
 }
 
@@ -216,6 +219,55 @@ def test_what_is_odd_is_warned_about_without_values() -> None:
     assert file.advices[0].payment_date is None
     assert file.advices[0].claims[0].lines[0].code == "HC>H0015"
     assert not any("1234567890" in one.what or "H0015" in one.what for one in file.warnings)
+
+
+@pytest.mark.parametrize("shift", [b"DOE/JANE~\n", b"JANE DOE~\n", b"DOE JANE*X~\n"])
+def test_a_name_where_a_segment_should_begin_is_not_repeated(shift: bytes) -> None:
+    data = PLAIN.replace(b"DTM*472", shift + b"DTM*472", 1).replace(b"SE*21", b"SE*22")
+    with pytest.raises(X12Error, match="segment 11: ") as refusal:
+        read_remittances(data)
+    assert "DOE" not in str(refusal.value)
+
+
+def test_a_name_that_could_be_a_segment_id_is_read_over_and_not_repeated() -> None:
+    data = PLAIN.replace(b"DTM*472", b"DOE*JANE~\nDTM*472", 1).replace(b"SE*21", b"SE*22")
+    (warning,) = read_remittances(data).warnings
+    assert (warning.segment, warning.segment_id) == (11, "")
+
+
+def test_text_of_windows_is_read_as_such() -> None:
+    file = read_remittances(PLAIN.replace(b"LOCAL HEALTH", b"O\x92BRIEN \xc9"))
+    assert file.advices[0].payer is not None
+    assert file.advices[0].payer.name == "O’BRIEN É PLAN"
+    assert [one.what for one in file.warnings] == ["not UTF-8; read as Windows-1252"]
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x7f", "\x9b", "\u202e"])
+def test_what_no_text_holds_is_refused_where_it_stands(character: str) -> None:
+    with pytest.raises(X12Error, match="segment 9 CLP07: a control character"):
+        read_remittances(PLAIN.replace(b"*P1~", f"*P{character}1~".encode()))
+
+
+def test_unprintable_delimiters_are_no_fault() -> None:
+    unusual = PLAIN.replace(b"*", b"\x1d").replace(b":", b"\x1f").replace(b"~\n", b"\x1c")
+    assert as_answer(read_remittances(unusual)) == as_answer(read_remittances(PLAIN))
+
+
+def test_blanks_around_claim_id_and_trace_are_padding() -> None:
+    body = THREE_DAYS.replace("CLP*C1*", "CLP* C1  *")
+    (answer,) = as_answer(read_remittances(an_835(body, "900").replace(b"*T1*", b"*T1 *")))
+    assert (answer["trace"], answer["claims"][0]["claim"]) == ("T1", "C1")
+
+
+def test_a_payment_below_zero_is_read_with_a_warning() -> None:
+    file = read_remittances(an_835("LX*1|CLP*C1*22*-100*-80**12*P1|CAS*CO*45*-20", "-80"))
+    assert [(one.segment_id, one.element) for one in file.warnings] == [("BPR", 2)]
+
+
+def test_one_payment_twice_in_a_file_is_told_by_the_place_of_the_second() -> None:
+    later = PLAIN.replace(b"*000000905", b"*000000906").replace(b"905", b"906").replace(b"*0001", b"*0002")
+    assert read_remittances(PLAIN + later).repeats == (28,)
+    assert read_remittances(PLAIN + later.replace(b"*T1*", b"*T2*")).repeats == ()
 
 
 def test_a_claim_id_that_stands_twice_keeps_both() -> None:

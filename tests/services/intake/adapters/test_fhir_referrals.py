@@ -202,6 +202,38 @@ def test_the_current_official_name_is_the_persons(names: list[Json], family: str
     assert bool(form.findings) is ("text" in names[0])
 
 
+RENAMED = [
+    {"use": "old", "family": "Before", "given": ["Ana"], "period": {"end": "2020-07-22"}},
+    {"use": "usual", "family": "After", "given": ["Ana"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("called", "family"),
+    [
+        (None, "After"),
+        ("Ana Before", "Before"),
+        ("BEFORE, ANA", "Before"),
+        ("Ana After", "After"),
+        ("Ana Before After", "After"),
+        ("Ana", "After"),
+        ("Before", "After"),
+        ("Ana Beforehand", "After"),
+        ("Somebody Else", "After"),
+    ],
+)
+def test_the_name_by_which_the_request_calls_the_person_goes_first(called: str | None, family: str) -> None:
+    about = ref("Patient/p1", **({"display": called} if called else {}))
+    form = one(request(subject=about), patient(name=RENAMED))
+    assert form.patient.family == family
+    notes = [(note.pointer, note.what) for note in form.findings]
+    assert notes == (
+        [("/name/0", "the request calls the person so; the record holds a name that goes before it")]
+        if family == "Before"
+        else []
+    )
+
+
 @pytest.mark.parametrize("birth_date", ["1990", "1990-02", "1990-02-03"])
 def test_a_partial_birth_date_stays_partial(birth_date: str) -> None:
     form = one(request(), patient(birthDate=birth_date))

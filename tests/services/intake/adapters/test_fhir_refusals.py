@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from services.intake.adapters.fhir.document import DEPTH_MAX, FILE_BYTES_MAX
 from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import ReferralForm
-from services.intake.adapters.fhir.referrals import read_referrals
+from services.intake.adapters.fhir.referrals import read_referrals, refuse_impossible_births
 
 SECRET = "Zyxwvut"
 Json = dict[str, Any]
@@ -130,6 +131,10 @@ def test_a_malformed_patient_is_refused_where_it_breaks(change: Json, pointer: s
         ({"subject": {"reference": "Group/g1"}}, "/subject", "another type"),
         ({"subject": {"reference": "#nobody"}}, "/subject/reference", "no contained"),
         ({"authoredOn": "2021-13-01"}, "/authoredOn", "date"),
+        ({"authoredOn": "2021-11-12T10:59:38"}, "/authoredOn", "date or time"),
+        ({"occurrenceDateTime": "2021", "occurrencePeriod": {"start": "2021"}}, "", "one choice of types"),
+        ({"requester": [{"display": SECRET}]}, "/requester", "not an object"),
+        ({"id": "x" * 65}, "/id", "form of its type"),
         ({"reasonCode": {"text": SECRET}}, "/reasonCode", "not an array"),
         ({"reason": [{"concept": {"text": SECRET}}]}, "/reason", "does not know"),
         ({"contained": [{"resourceType": SECRET, "id": "x"}]}, "/contained/0/resourceType", "does not know"),
@@ -143,6 +148,24 @@ def test_a_request_that_does_not_stand_is_refused(change: Json, pointer: str, wh
     error = refused_json(REQUEST | change, PATIENT)
     assert (error.file, error.pointer) == ("0.json", pointer)
     assert what in error.what
+
+
+@pytest.mark.parametrize("birth_date", ["2026-03-13", "2026-04", "2999", "1850-01-01", "1850"])
+def test_nobody_is_born_tomorrow_or_older_than_anybody(birth_date: str) -> None:
+    contents = [json.dumps(each).encode() for each in (REQUEST, PATIENT | {"birthDate": birth_date})]
+    forms = read_referrals([(f"{n}.json", content) for n, content in enumerate(contents)])
+    with pytest.raises(FhirError) as refusal:
+        refuse_impossible_births(forms, datetime(2026, 3, 12, 8, tzinfo=UTC))
+    assert (refusal.value.file, refusal.value.pointer) == ("1.json", "/birthDate")
+    assert birth_date not in str(refusal.value)
+
+
+@pytest.mark.parametrize("birth_date", ["2026-03-12", "2026-03", "2026", "1900"])
+def test_a_newborn_and_the_very_old_may_be_referred(birth_date: str) -> None:
+    contents = [json.dumps(each).encode() for each in (REQUEST, PATIENT | {"birthDate": birth_date})]
+    forms = read_referrals([(f"{n}.json", content) for n, content in enumerate(contents)])
+    refuse_impossible_births(forms, datetime(2026, 3, 12, 8, tzinfo=UTC))
+    assert forms[0].patient.birth_date == birth_date
 
 
 @pytest.mark.parametrize("name", ["status", "intent", "subject"])

@@ -49,13 +49,31 @@ def test_a_rehabilitation_request_with_patient_and_coverage_beside_it() -> None:
     )
     assert as_answer(form) == {
         "referral": "rehab",
-        "patient": {"family": "Baxter", "given": "Amy V.", "birth_date": "1987-02-20"},
+        "patient": {"family": "Shaw", "given": "Amy V.", "birth_date": "1987-02-20"},
         "reason": ["Alcohol use disorder (disorder)"],
         "requester": "Practitioner/practitioner-1",
         "urgency": None,
         "payer": "Acme Health Plan",
     }
     assert form.member_id == "88800933501"
+
+
+@pytest.mark.parametrize("folder", ["official", "pas", "uscore"])
+def test_the_patient_of_a_request_has_the_name_that_was_read_by_hand(folder: str) -> None:
+    facts = [
+        each
+        for path, found in expected().items()
+        if path.startswith(f"fhir/{folder}/")
+        for each in (found, *found.get("resources", []))
+    ]
+    paths = sorted((DATA / "fhir" / folder).glob("*atient-example.json"))
+    paths += sorted((DATA / "fhir" / folder).glob("servicerequest-*.json"))
+    paths = paths or [DATA / "fhir" / folder / "conformant_pas_bundle_v110.json"]
+    people = {(*each["name"], each.get("birthDate")) for each in facts if each["resourceType"] == "Patient"}
+    forms = read(*(f"{folder}/{path.name}" for path in paths))
+    said = {(form.patient.family, form.patient.given, form.patient.birth_date) for form in forms}
+    assert said
+    assert said <= people
 
 
 def test_a_physiotherapy_request_with_its_contained_condition() -> None:
