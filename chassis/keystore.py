@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -30,45 +29,7 @@ class Key:
     secret: bytes
 
 
-class Keystore(Protocol):
-    """Issues keys and gives them out."""
-
-    async def issue(self, owner: str) -> Key:
-        """The owner's key, made now if there is none."""
-        ...
-
-    async def of(self, owner: str) -> Key:
-        """The owner's key. Raises NoKey."""
-        ...
-
-    async def named(self, kid: str) -> Key | None:
-        """The key of a name; None where it was destroyed."""
-        ...
-
-
-class MemoryKeystore:
-    """Keys in a dictionary, for tests."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, Key] = {}
-
-    async def issue(self, owner: str) -> Key:
-        """The owner's key, made now if there is none."""
-        return self._keys.setdefault(f"{owner}.1", Key(f"{owner}.1", os.urandom(KEY_BYTES)))
-
-    async def of(self, owner: str) -> Key:
-        """The owner's key. Raises NoKey."""
-        try:
-            return self._keys[f"{owner}.1"]
-        except KeyError:
-            raise NoKey(owner) from None
-
-    async def named(self, kid: str) -> Key | None:
-        """The key of a name; None where it was destroyed."""
-        return self._keys.get(kid)
-
-
-class PostgresKeystore:
+class Keystore:
     """Keys in the keystore's database, each wrapped with AES-256-GCM under the master key."""
 
     def __init__(self, database: Database, master: bytes) -> None:

@@ -28,7 +28,7 @@ from chassis.feeds import StoreFeed, TopicFeed, lock_names
 from chassis.group import PostgresStore
 from chassis.ids import derive
 from chassis.kafka import assert_fast, make_topics
-from chassis.keystore import PostgresKeystore, master_key
+from chassis.keystore import Keystore, master_key
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.positions import OWN
@@ -132,7 +132,7 @@ class Runtime:
         store = await self._stack.enter_async_context(PostgresStore(database, appender))
         clock = clock_of(settings.clock_file)
         executor = Executor(store, self.service.handlers, clock, self.service.options)
-        doors = Doors(PostgresKeystore(keys, master_key(settings.secrets)), name)
+        doors = Doors(Keystore(keys, master_key(settings.secrets)), name)
         self.ground = Ground(self.service, database, store, executor, doors, clock)
         await Rebuilder(
             self.service,

@@ -8,9 +8,9 @@ from typing import Any
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
+from pydantic import BaseModel
 
 from chassis.database import Connection
-from chassis.memory import plain
 from chassis.projection import Change, Table
 
 
@@ -137,3 +137,12 @@ def _stored(value: Any, kind: str) -> Any:
     if kind != "jsonb" or value is None:
         return value
     return Jsonb(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """A value as a column gives it back: models as JSON objects."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

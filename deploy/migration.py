@@ -14,11 +14,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from yoyo import get_backend, read_migrations
 
+import chassis
 from chassis.config import NotMigrated, Settings
 from chassis.keystore import master_key
 
-CHASSIS = Path(__file__).parent / "migrations"
-KEYSTORE = Path(__file__).parent / "keystore_migrations"
+CHASSIS = Path(chassis.__file__).parent / "migrations"
+KEYSTORE = Path(chassis.__file__).parent / "keystore_migrations"
 
 APPEND_ONLY = ("events", "commands", "reservations", "ledger")
 """Tables of record: the run-time role may read and insert, nothing else."""
