@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -11,7 +11,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-Connection = psycopg.AsyncConnection[dict[str, Any]]
+Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[Row]
 
 POOL_MAX = 6
 """Connections of a process for reads and consumers, beside the writer's and the lock's own."""
@@ -25,6 +26,11 @@ async def connect(url: str, **parameters: Any) -> Connection:
     return await psycopg.AsyncConnection.connect(
         url, autocommit=True, row_factory=dict_row, connect_timeout=5, **parameters
     )
+
+
+async def fetch(connection: Connection, query: Any, *parameters: Any) -> list[Row]:
+    """The rows of a query on a connection, as its transaction sees them."""
+    return await (await connection.execute(query, parameters)).fetchall()
 
 
 class Database:
@@ -50,11 +56,9 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Connection]:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for a while."""
-        async with self._pool.connection() as connection:
-            yield connection
+        return self._pool.connection()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -62,12 +66,12 @@ class Database:
         async with self._pool.connection() as connection, connection.transaction():
             yield connection
 
-    async def rows(self, query: Any, *parameters: Any) -> list[dict[str, Any]]:
+    async def rows(self, query: Any, *parameters: Any) -> list[Row]:
         """The rows of a query."""
         async with self._pool.connection() as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
+            return await fetch(connection, query, *parameters)
 
-    async def row(self, query: Any, *parameters: Any) -> dict[str, Any] | None:
+    async def row(self, query: Any, *parameters: Any) -> Row | None:
         """The first row of a query, or None."""
         rows = await self.rows(query, *parameters)
         return rows[0] if rows else None

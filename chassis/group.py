@@ -37,7 +37,7 @@ class PostgresStore(PostgresReader):
     """The store's writer of a process; run it with ``async with``."""
 
     def __init__(self, database: Database, appender: Appender) -> None:
-        super().__init__(database, appender.origin)
+        super().__init__(database.rows, appender.origin)
         self.appender = appender
         self.on_commit: list[Callable[[], None]] = []
         self._url = database.url

@@ -6,11 +6,10 @@ import base64
 from datetime import datetime
 
 from caretrail_contracts.cloudevents import Record, to_headers
-from caretrail_contracts.envelope import Actor
 from caretrail_contracts.system import RecordParked
 from psycopg.types.json import Jsonb
 
-from chassis.command import Cause, Commit, Fact
+from chassis.command import Cause, Commit
 from chassis.database import Connection, Database
 from chassis.ids import derive
 from chassis.telemetry import RECORDS_PARKED
@@ -50,13 +49,7 @@ class Parking:
         """The fact that a record was parked, on a stream of its own."""
         about = record.envelope
         id = derive(self._service, "parked", handler, about.id)
-        cause = Cause(
-            command_id=id,
-            actor=Actor(f"service:{self._service}", "consumer"),
-            purpose="HOPERAT",
-            correlation_id=about.correlation_id,
-            causation_id=about.id,
-        )
+        cause = Cause.own(id, self._service, "consumer", about.correlation_id, about.id)
         parked = RecordParked(
             handler=handler,
             event_id=about.id,
@@ -65,8 +58,7 @@ class Parking:
             position=about.position,
             error=error,
         )
-        stream = f"parked-{id}"
-        return Commit(cause, now, (Fact(stream, 1, parked, now, about.patient, about.site),), {stream: 0})
+        return Commit.note(cause, now, "parked", parked, about.patient, about.site)
 
 
 PARK = b"""

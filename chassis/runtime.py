@@ -117,11 +117,7 @@ class Runtime:
     async def _build(self) -> None:
         settings, name = self.settings, self.service.name
         self.origin = Origin(
-            name,
-            cell=settings.cell,
-            organisation=settings.organisation,
-            program=settings.program,
-            sensitivity=settings.sensitivity,
+            name, settings.cell, settings.organisation, settings.program, settings.sensitivity
         )
         topics = [topic_of(source, settings.topic_prefix) for source in self.service.sources()]
         await make_topics(settings.kafka_bootstrap, sorted({self.topic, *topics}))
@@ -137,7 +133,7 @@ class Runtime:
         await Rebuilder(
             self.service,
             database,
-            PostgresReader(database, self.origin),
+            PostgresReader(database.rows, self.origin),
             settings.kafka_bootstrap,
             settings.topic_prefix,
         ).prepare()

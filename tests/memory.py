@@ -70,8 +70,7 @@ class MemoryStore:
             self._keep(commit, index, body)
         for wanted in commit.reservations:
             self._owners[wanted.scope, wanted.key] = wanted.owner
-        streams = {fact.stream: fact.stream_version for fact in commit.facts}
-        answer = Answer(commit.cause.command_id, len(self._log), streams, commit.refusal)
+        answer = Answer(commit.cause.command_id, len(self._log), commit.streams, commit.refusal)
         self._answers[commit.cause.command_id] = (commit.cause.digest, answer)
         return answer
 
