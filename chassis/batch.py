@@ -38,15 +38,22 @@ class Batch:
         self._buffer = Buffer()
         self._staged: list[Commit] = []
         self._aggregates: dict[str, Aggregate] = {}
+        self._decoded: tuple[Record, Event] | None = None
 
-    async def take(self, handler: Projection | Policy | Archive, record: Record, event: Event | None) -> None:
-        """Let one handler apply one record."""
+    async def take(self, handler: Projection | Policy | Archive, record: Record) -> None:
+        """Let one handler apply one record. Raises what the handler raises, ValueError on unfit bytes."""
         if isinstance(handler, Archive):
             await self._archive(handler, record)
-        elif isinstance(handler, Projection) and event:
-            self._buffer.take(handler.fold(event, record.envelope))
-        elif isinstance(handler, Policy) and event:
-            await self._react(handler, event, record.envelope)
+        elif isinstance(handler, Projection):
+            self._buffer.take(handler.fold(self._event(record), record.envelope))
+        else:
+            await self._react(handler, self._event(record), record.envelope)
+
+    def _event(self, record: Record) -> Event:
+        """A record's event, decoded once for all its handlers."""
+        if self._decoded is None or self._decoded[0] is not record:
+            self._decoded = record, record.decode()
+        return self._decoded[1]
 
     async def _react(self, policy: Policy, event: Event, about: Envelope) -> None:
         for index, reaction in enumerate(policy.react(event, about)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from enum import StrEnum
@@ -11,28 +10,23 @@ from typing import Any
 
 import structlog
 from caretrail_contracts.catalogue import all_events
-from caretrail_contracts.cloudevents import BrokenHeader
-from caretrail_contracts.envelope import Actor, topic_of
-from caretrail_contracts.sealed import Document
-from caretrail_contracts.system import InputRefused, Place
+from caretrail_contracts.envelope import topic_of
 
-from chassis.applying import Applier
 from chassis.clock import clock_of
-from chassis.command import Cause
 from chassis.config import Settings, database_url
 from chassis.database import Database
 from chassis.doors import Doors
 from chassis.effects import Effects
 from chassis.executor import Executor
 from chassis.feeds import StoreFeed, TopicFeed, lock_names
+from chassis.following import Part
 from chassis.group import PostgresStore
-from chassis.ids import derive
 from chassis.kafka import assert_fast, make_topics
 from chassis.keystore import Keystore, master_key
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.positions import OWN
-from chassis.postgres import Appender, PostgresReader
+from chassis.postgres import Appender
 from chassis.rebuilding import Rebuilder
 from chassis.relay import Relay
 from chassis.service import Service
@@ -74,11 +68,9 @@ class Runtime:
         self.service, self.settings, self.role = service, settings, role
         self.topic = topic_of(service.name, settings.topic_prefix)
         self._stack = AsyncExitStack()
-        self._work: list[tuple[str, Work]] = []
+        self._work: dict[str, Work] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.store_feed: StoreFeed | None = None
-        self.topic_feed: TopicFeed | None = None
-        self.relay: Relay | None = None
+        self.feeds: list[Part] = []
         self.effects: Effects | None = None
         self.watchers: list[Watcher] = []
 
@@ -90,7 +82,8 @@ class Runtime:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._tasks = [asyncio.create_task(self._guard(name, work), name=name) for name, work in self._work]
+        for name, work in self._work.items():
+            self._tasks.append(asyncio.create_task(self._guard(name, work), name=name))
         log.info("started", role=self.role.value, topic=self.topic)
         return self
 
@@ -123,99 +116,53 @@ class Runtime:
         await make_topics(settings.kafka_bootstrap, sorted({self.topic, *topics}))
         database = await self._stack.enter_async_context(Database(database_url(settings, name)))
         keys = await self._stack.enter_async_context(Database(database_url(settings, "keystore")))
-        epoch = await _epoch(database, self.origin.source)
-        appender = Appender(self.origin, epoch)
+        appender = Appender(self.origin, await _epoch(database, self.origin.source))
         store = await self._stack.enter_async_context(PostgresStore(database, appender))
         clock = clock_of(settings.clock_file)
         executor = Executor(store, self.service.handlers, clock, self.service.options)
         doors = Doors(Keystore(keys, master_key(settings.secrets)), name)
-        self.ground = Ground(self.service, database, store, executor, doors, clock)
-        await Rebuilder(
-            self.service,
-            database,
-            PostgresReader(database.rows, self.origin),
-            settings.kafka_bootstrap,
-            settings.topic_prefix,
-        ).prepare()
-        await self._parts(topics, appender)
-
-    async def _parts(self, topics: list[str], appender: Appender) -> None:
+        self.ground = Ground(self.service, settings, database, store, executor, doors, clock)
+        await Rebuilder(self.ground).prepare()
         if self.role.includes(Role.RELAY):
-            await self._relay()
+            lock = f"relay:{self.topic}"
+            self._work["relay"] = Relay(self.ground, await self._owning("relay", [lock]), lock).run
         if self.role.includes(Role.CONSUMERS):
-            await self._consumers(topics, appender)
+            await self._consumers(topics)
         if self.role.includes(Role.TIMERS):
-            await self._timers(appender)
+            await self._timers()
 
     async def _owning(self, role: str, names: list[str]) -> Ownership:
         return await self._stack.enter_async_context(
             Ownership(self.ground.database.url, f"{self.service.name}:{role}", names)
         )
 
-    async def _relay(self) -> None:
-        owning = await self._owning("relay", [f"relay:{self.topic}"])
-        ground = self.ground
-        self.relay = Relay(ground.database, ground.store, self.settings.kafka_bootstrap, self.topic, owning)
-        ground.store.on_commit.append(self.relay.wake)
-        self._work.append(("relay", self.relay.run))
-
-    async def _consumers(self, topics: list[str], appender: Appender) -> None:
-        ground, service = self.ground, self.service
-        own = Applier(service, ground.database, appender, ground.clock)
-        own.on_commit.append(ground.store.committed)
-        self.store_feed = StoreFeed(ground.database, ground.store, own, await self._owning("store", [OWN]))
-        ground.store.on_commit.append(self.store_feed.wake)
-        self._work.append(("store-feed", self.store_feed.run))
+    async def _consumers(self, topics: list[str]) -> None:
+        feeds: dict[str, Part] = {"store-feed": StoreFeed(self.ground, await self._owning("store", [OWN]))}
         if topics:
-            others = Applier(service, ground.database, appender, ground.clock)
-            others.on_commit.append(ground.store.committed)
-            owning = await self._owning("reader", lock_names(topics))
-            self.topic_feed = TopicFeed(
-                ground.database, others, owning, self.settings.kafka_bootstrap, self._keep_broken
-            )
-            self._work.append(("topic-feed", self.topic_feed.run))
-        if service.effects:
-            self.effects = Effects(ground, self.settings.kafka_bootstrap, self.topic)
-            self._work.append(("effects", self.effects.run))
+            reader = await self._owning("reader", lock_names(topics))
+            feeds["topic-feed"] = TopicFeed(self.ground, reader)
+        self.feeds = list(feeds.values())
+        self._work |= {name: feed.run for name, feed in feeds.items()}
+        if self.service.effects:
+            self.effects = Effects(self.ground, self.settings.kafka_bootstrap, self.topic)
+            self._work["effects"] = self.effects.run
 
-    async def _timers(self, appender: Appender) -> None:
-        ground, service = self.ground, self.service
+    async def _timers(self) -> None:
+        ground, store = self.ground, self.ground.store
         owning = await self._owning("timers", [TIMERS])
-        timers = Timers(service, ground.database, appender, ground.clock, owning)
-        timers.on_commit.append(ground.store.committed)
-        self._work.append(("timers", timers.run))
-        for watch in service.watches:
+        timers = Timers(self.service, ground.database, store.appender, ground.clock, owning)
+        timers.on_commit.append(store.committed)
+        self._work["timers"] = timers.run
+        for watch in self.service.watches:
             watching = await self._owning(f"watch-{watch.name}", [f"watch:{watch.name}"])
             watcher = Watcher(ground, watch, watching)
             self.watchers.append(watcher)
-            self._work.append((f"watch-{watch.name}", watcher.run))
-
-    async def _keep_broken(
-        self, topic: str, partition: int, offset: int, error: BrokenHeader, body: bytes
-    ) -> None:
-        """A message without readable headers: recorded once, its body kept sealed, then passed over."""
-        id = derive(self.service.name, "broken", topic, partition, offset)
-        cause = Cause(
-            command_id=id,
-            actor=Actor(f"service:{self.service.name}", "consumer"),
-            purpose="HOPERAT",
-            correlation_id=id,
-        )
-        document = await self.ground.doors.seal(
-            f"service:{self.service.name}",
-            Document(media_type="application/octet-stream", content=b64encode(body[:32_768]).decode()),
-        )
-        place = Place(at=f"{topic}[{partition}]@{offset} {error.header}"[:120], expected=error.expected)
-        refused = InputRefused(door=topic, rule="BrokenHeader", places=(place,), document=document)
-        await self.ground.note(cause, "refused", refused)
+            self._work[f"watch-{watch.name}"] = watcher.run
 
     async def faults(self) -> list[str]:
         """What keeps the process from being ready."""
         found = [f"{task.get_name()} died" for task in self._tasks if task.done()]
-        for feed in (self.store_feed, self.topic_feed):
-            if feed and feed.fault:
-                found.append(f"{type(feed).__name__}: {feed.fault}")
-        return found
+        return found + [f"{type(feed).__name__}: {feed.fault}" for feed in self.feeds if feed.fault]
 
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way."""
