@@ -12,7 +12,6 @@ from uuid import UUID
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event
-from psycopg.sql import SQL, Identifier, Placeholder
 from psycopg.types.json import Jsonb
 
 from chassis.aggregate import Aggregate
@@ -24,7 +23,7 @@ from chassis.policy import Cancel, Policy, Reaction, Timer
 from chassis.postgres import Appender, PostgresReader
 from chassis.projection import Archive, Projection
 from chassis.service import Service
-from chassis.tables import Buffer
+from chassis.tables import Buffer, insert
 
 
 class Batch:
@@ -43,7 +42,8 @@ class Batch:
     async def take(self, handler: Projection | Policy | Archive, record: Record) -> None:
         """Let one handler apply one record. Raises what the handler raises, ValueError on unfit bytes."""
         if isinstance(handler, Archive):
-            await self._archive(handler, record)
+            for row in handler.keep(record):
+                await insert(self._connection, handler.table, row)
         elif isinstance(handler, Projection):
             self._buffer.take(handler.fold(self._event(record), record.envelope))
         else:
@@ -124,16 +124,6 @@ class Batch:
             for result in results:
                 if isinstance(result, Exception):
                     raise result
-
-    async def _archive(self, archive: Archive, record: Record) -> None:
-        for row in archive.keep(record):
-            columns = SQL(", ").join(map(Identifier, row))
-            values = SQL(", ").join([Placeholder()] * len(row))
-            statement = SQL("insert into {} ({}) values ({})").format(
-                Identifier(archive.table.name), columns, values
-            )
-            stored = [Jsonb(value) if isinstance(value, dict) else value for value in row.values()]
-            await self._connection.execute(statement, stored)
 
 
 def _chained(commits: Sequence[Commit]) -> list[Commit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -31,6 +31,11 @@ async def connect(url: str, **parameters: Any) -> Connection:
 async def fetch(connection: Connection, query: Any, *parameters: Any) -> list[Row]:
     """The rows of a query on a connection, as its transaction sees them."""
     return await (await connection.execute(query, parameters)).fetchall()
+
+
+def arrays(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows turned into the arrays that a statement unnests."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 class Database:

@@ -8,7 +8,7 @@ from typing import Any
 
 from caretrail_contracts.cloudevents import Record
 
-from chassis.database import Connection, Row
+from chassis.database import Connection, Row, arrays
 from chassis.telemetry import CONSUMED_POSITION
 
 OWN = "store"
@@ -123,10 +123,8 @@ class Steps:
         await self._write(connection, BEGIN, begun)
 
     async def _write(self, connection: Connection, statement: bytes, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            if (await connection.execute(statement, columns)).rowcount != len(rows):
-                raise Fenced(f"another process moved a position of {self._topic}")
+        if rows and (await connection.execute(statement, arrays(rows))).rowcount != len(rows):
+            raise Fenced(f"another process moved a position of {self._topic}")
 
     def done(self) -> None:
         """The transaction is committed."""

@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from chassis.command import Command
 from chassis.ids import derive
-from chassis.refusal import Refused
 from chassis.office import AdapterOffice
+from chassis.refusal import Refused
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.remittances import OWNER, RemittanceRefused, read_remittance
 from services.billing.commands.answers import (
