@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import structlog
 
-from chassis.database import LOST, Connection, connect
+from chassis.database import LOST, Connection, connect, fetch
 
 IDLE_TIMEOUT_MS = 10_000
 """After this long without a heartbeat PostgreSQL ends the session and frees its locks."""
@@ -75,11 +75,10 @@ class Ownership:
         while True:
             try:
                 await self._turn()
-                await asyncio.sleep(TURN_S)
-            except LOST as error:
+            except (TimeoutError, *LOST) as error:
                 log.warning("locks_lost", role=self._role, error=type(error).__name__)
                 await self._lose()
-                await asyncio.sleep(TURN_S)
+            await asyncio.sleep(TURN_S)
 
     async def _turn(self) -> None:
         """One heartbeat: say that we are here, give back what is over our share, take what is free."""
@@ -88,32 +87,19 @@ class Ownership:
                 self._url, options=f"-c idle_session_timeout={IDLE_TIMEOUT_MS}", application_name=self._role
             )
         async with asyncio.timeout(HEARTBEAT_S * 2):
-            share = await self._share(self._connection)
-            await self._release(self._connection, len(self._held) - share)
-            await self._acquire(self._connection, share - len(self._held))
+            await self._balance(self._connection)
 
-    async def _share(self, connection: Connection) -> int:
-        cursor = await connection.execute(ANNOUNCE, (self._role, self._member, self._role, MEMBER_FRESH_S))
-        row = await cursor.fetchone()
-        others = int(row["others"]) if row else 0
-        return ceil(len(self._names) / (others + 1))
-
-    async def _release(self, connection: Connection, count: int) -> None:
-        for name in sorted(self._held, reverse=True)[: max(count, 0)]:
+    async def _balance(self, connection: Connection) -> None:
+        [row] = await fetch(connection, ANNOUNCE, self._role, self._member, self._role, MEMBER_FRESH_S)
+        share = ceil(len(self._names) / (row["others"] + 1))
+        for name in sorted(self._held)[share:]:
             self._set(self._held - {name})
             await connection.execute("select pg_advisory_unlock(%s)", (lock_number(name),))
-
-    async def _acquire(self, connection: Connection, count: int) -> None:
         for name in self._names:
-            if count <= 0:
-                return
-            if name in self._held:
-                continue
-            cursor = await connection.execute("select pg_try_advisory_lock(%s) as got", (lock_number(name),))
-            row = await cursor.fetchone()
-            if row and row["got"]:
-                count -= 1
-                self._set(self._held | {name})
+            if len(self._held) < share and name not in self._held:
+                [row] = await fetch(connection, "select pg_try_advisory_lock(%s) as got", lock_number(name))
+                if row["got"]:
+                    self._set(self._held | {name})
 
     def _set(self, held: frozenset[str]) -> None:
         self._held = held

@@ -101,8 +101,6 @@ class Runtime:
         """A part that dies of a bug says so and takes the process's readiness with it."""
         try:
             await work()
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             log.exception("part_died", part=name, error=type(error).__name__)
             raise
@@ -116,7 +114,8 @@ class Runtime:
         await make_topics(settings.kafka_bootstrap, sorted({self.topic, *topics}))
         database = await self._stack.enter_async_context(Database(database_url(settings, name)))
         keys = await self._stack.enter_async_context(Database(database_url(settings, "keystore")))
-        appender = Appender(self.origin, await _epoch(database, self.origin.source))
+        [row] = await database.rows(EPOCH, self.origin.source)
+        appender = Appender(self.origin, row["epoch"])
         store = await self._stack.enter_async_context(PostgresStore(database, appender))
         clock = clock_of(settings.clock_file)
         executor = Executor(store, self.service.handlers, clock, self.service.options)
@@ -183,15 +182,10 @@ class Runtime:
         }
 
 
-async def _epoch(database: Database, source: str) -> int:
-    await database.rows(
-        "insert into origin (source) values (%s) on conflict do nothing returning epoch", source
-    )
-    row = await database.row("select epoch from origin where source = %s", source)
-    assert row is not None
-    return int(row["epoch"])
-
-
+EPOCH = b"""
+insert into origin (source) values (%s) on conflict (source) do update set source = excluded.source
+returning epoch
+"""
 PROGRESS = b"""
 select
     (select coalesce(max(position), 0) from events) as head,
