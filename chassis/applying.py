@@ -15,13 +15,11 @@ from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.event import UnknownEvent, model_of
 from pydantic import ValidationError
 
-from chassis.batch import Batch
+from chassis.batch import Batch, Handler
 from chassis.database import LOST, Connection
 from chassis.office import Ground
 from chassis.parking import Parking
-from chassis.policy import Policy
 from chassis.positions import Fenced, Steps
-from chassis.projection import Archive, Projection
 from chassis.refusal import Conflict
 from chassis.telemetry import EVENTS_APPLIED
 
@@ -29,8 +27,6 @@ CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
 
 log = structlog.get_logger(__name__)
-
-Handler = Projection | Policy | Archive
 
 
 class Applier:
@@ -91,26 +87,11 @@ class Applier:
                 await self._parking.queue(connection, name, record, "waits", now)
             elif not careful:
                 await batch.take(handler, record)
-            elif error := await self._attempt(connection, batch, handler, record):
+            elif error := await batch.attempt(handler, record):
                 await self._parking.queue(connection, name, record, describe(error), now)
                 batch.stage(self._parking.event(name, record, describe(error), now))
                 parked.append((name, key))
         return parked
-
-    async def _attempt(
-        self, connection: Connection, batch: Batch, handler: Handler, record: Record
-    ) -> Exception | None:
-        mark = batch.mark()
-        try:
-            async with connection.transaction():
-                await batch.take(handler, record)
-                await batch.flush()
-        except (Conflict, *LOST):
-            raise
-        except Exception as error:
-            batch.back_to(mark)
-            return error
-        return None
 
     def _handlers(self, record: Record) -> list[tuple[str, Handler]]:
         """Who takes a record; of an unknown type, only archives do."""

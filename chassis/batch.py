@@ -17,13 +17,16 @@ from psycopg.types.json import Jsonb
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
 from chassis.command import Cause, Command, Commit, Work
-from chassis.database import Connection, Row, fetch
+from chassis.database import LOST, Connection, Row, fetch
 from chassis.ids import derive
 from chassis.policy import Cancel, Policy, Reaction, Timer
 from chassis.postgres import Appender, PostgresReader
 from chassis.projection import Archive, Projection
+from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.tables import Buffer, insert
+
+Handler = Projection | Policy | Archive
 
 
 class Batch:
@@ -39,7 +42,7 @@ class Batch:
         self._aggregates: dict[str, Aggregate] = {}
         self._decoded: tuple[Record, Event] | None = None
 
-    async def take(self, handler: Projection | Policy | Archive, record: Record) -> None:
+    async def take(self, handler: Handler, record: Record) -> None:
         """Let one handler apply one record. Raises what the handler raises, ValueError on unfit bytes."""
         if isinstance(handler, Archive):
             for row in handler.keep(record):
@@ -48,6 +51,22 @@ class Batch:
             self._buffer.take(handler.fold(self._event(record), record.envelope))
         else:
             await self._react(handler, self._event(record), record.envelope)
+
+    async def attempt(self, handler: Handler, record: Record) -> Exception | None:
+        """Let one handler apply one record and write its rows, or nothing: then gives what it raised."""
+        before = len(self._staged)
+        try:
+            async with self._connection.transaction():
+                await self.take(handler, record)
+                await self.flush()
+        except (Conflict, *LOST):
+            raise
+        except Exception as error:
+            del self._staged[before:]
+            self._aggregates.clear()
+            self._buffer = Buffer()
+            return error
+        return None
 
     def _event(self, record: Record) -> Event:
         """A record's event, decoded once for all its handlers."""
@@ -90,16 +109,6 @@ class Batch:
     def stage(self, commit: Commit) -> None:
         """Take a commit in, to be written at the end."""
         self._staged.append(commit)
-
-    def mark(self) -> int:
-        """The place where the batch stands."""
-        return len(self._staged)
-
-    def back_to(self, mark: int) -> None:
-        """Forget what came after a place; row changes that were not flushed go too."""
-        del self._staged[mark:]
-        self._aggregates.clear()
-        self._buffer = Buffer()
 
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream as the store and this batch's own commits have it."""

@@ -15,12 +15,12 @@ from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from chassis.command import Cause, Command
-from chassis.doors import Erased
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from chassis.positions import OWN
 from chassis.problems import Problem
 from chassis.telemetry import COMMANDS
+from keystore.doors import Erased
 
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""

@@ -18,10 +18,10 @@ from chassis.clock import Clock
 from chassis.command import Answer, Cause, Command, Commit
 from chassis.config import Settings
 from chassis.database import Database
-from chassis.doors import Doors, Erased
 from chassis.executor import Executor
 from chassis.group import PostgresStore
 from chassis.ids import derive
+from keystore.doors import Doors, Erased
 
 if TYPE_CHECKING:
     from chassis.service import Service

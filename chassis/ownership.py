@@ -42,7 +42,8 @@ class Ownership:
         self._names = tuple(names)
         self._member = uuid4()
         self._connection: Connection | None = None
-        self._held: frozenset[str] = frozenset()
+        self.held: frozenset[str] = frozenset()
+        """The names held now."""
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -56,18 +57,13 @@ class Ownership:
             await asyncio.gather(self._task, return_exceptions=True)
         await self._lose()
 
-    @property
-    def held(self) -> frozenset[str]:
-        """The names held now."""
-        return self._held
-
     def holds(self, name: str) -> bool:
         """Whether this process holds a name."""
-        return name in self._held
+        return name in self.held
 
     async def until(self, name: str) -> None:
         """Wait until this process holds a name."""
-        while name not in self._held:
+        while name not in self.held:
             self._changed.clear()
             await self._changed.wait()
 
@@ -92,17 +88,17 @@ class Ownership:
     async def _balance(self, connection: Connection) -> None:
         [row] = await fetch(connection, ANNOUNCE, self._role, self._member, self._role, MEMBER_FRESH_S)
         share = ceil(len(self._names) / (row["others"] + 1))
-        for name in sorted(self._held)[share:]:
-            self._set(self._held - {name})
+        for name in sorted(self.held)[share:]:
+            self._set(self.held - {name})
             await connection.execute("select pg_advisory_unlock(%s)", (lock_number(name),))
         for name in self._names:
-            if len(self._held) < share and name not in self._held:
+            if len(self.held) < share and name not in self.held:
                 [row] = await fetch(connection, "select pg_try_advisory_lock(%s) as got", lock_number(name))
                 if row["got"]:
-                    self._set(self._held | {name})
+                    self._set(self.held | {name})
 
     def _set(self, held: frozenset[str]) -> None:
-        self._held = held
+        self.held = held
         self._changed.set()
 
     async def _lose(self) -> None:

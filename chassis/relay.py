@@ -10,8 +10,6 @@ from caretrail_contracts.cloudevents import Record, to_headers
 
 from chassis.following import Follower
 from chassis.kafka import producer, stopped
-from chassis.office import Ground
-from chassis.ownership import Ownership
 from chassis.telemetry import RELAY_POSITION
 
 
@@ -21,14 +19,11 @@ class Relay(Follower):
     batch_max = 2_000
     """Events sent before the mark moves."""
 
-    def __init__(self, ground: Ground, ownership: Ownership, lock: str) -> None:
-        super().__init__(ground, ownership, lock)
-        self._topic = ground.topic
-        self._producer: AIOKafkaProducer | None = None
+    _producer: AIOKafkaProducer | None = None
 
     async def begin(self) -> int:
         """The mark."""
-        row = await self.ground.database.row(MARK, self._topic)
+        row = await self.ground.database.row(MARK, self.ground.topic)
         return int(row["position"]) if row else 0
 
     async def take(self, records: Sequence[Record]) -> None:
@@ -36,7 +31,7 @@ class Relay(Follower):
         self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
         sent = [
             await self._producer.send(
-                self._topic,
+                self.ground.topic,
                 value=record.body,
                 key=record.envelope.key.encode(),
                 partition=record.envelope.partition,
@@ -47,8 +42,8 @@ class Relay(Follower):
         ]
         await asyncio.gather(*sent)
         position = records[-1].envelope.position
-        await self.ground.database.rows(MOVE_MARK, self._topic, position)
-        RELAY_POSITION.labels(self._topic).set(position)
+        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
+        RELAY_POSITION.labels(self.ground.topic).set(position)
 
     async def close(self) -> None:
         """Let go of the producer: a new one starts without what this one may still hold."""

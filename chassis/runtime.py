@@ -15,14 +15,12 @@ from caretrail_contracts.envelope import topic_of
 from chassis.clock import clock_of
 from chassis.config import Settings, database_url
 from chassis.database import Database
-from chassis.doors import Doors
 from chassis.effects import Effects
 from chassis.executor import Executor
 from chassis.feeds import StoreFeed, TopicFeed, lock_names
 from chassis.following import Part
 from chassis.group import PostgresStore
 from chassis.kafka import assert_fast, make_topics
-from chassis.keystore import Keystore, master_key
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.positions import OWN
@@ -34,6 +32,8 @@ from chassis.store import Origin
 from chassis.timers import LOCK as TIMERS
 from chassis.timers import Timers
 from chassis.watching import Watcher
+from keystore.doors import Doors
+from keystore.keys import Keystore, master_key
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +119,7 @@ class Runtime:
         store = await self._stack.enter_async_context(PostgresStore(database, appender))
         clock = clock_of(settings.clock_file)
         executor = Executor(store, self.service.handlers, clock, self.service.options)
-        doors = Doors(Keystore(keys, master_key(settings.secrets)), name)
+        doors = Doors(Keystore(keys.rows, master_key(settings.secrets)), name)
         self.ground = Ground(self.service, settings, database, store, executor, doors, clock)
         await Rebuilder(self.ground).prepare()
         if self.role.includes(Role.RELAY):

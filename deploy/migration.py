@@ -15,11 +15,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from yoyo import get_backend, read_migrations
 
 import chassis
+import keystore
 from chassis.config import NotMigrated, Settings
-from chassis.keystore import master_key
+from keystore.keys import master_key
 
 CHASSIS = Path(chassis.__file__).parent / "migrations"
-KEYSTORE = Path(chassis.__file__).parent / "keystore_migrations"
+KEYSTORE = Path(keystore.__file__).parent / "migrations"
 
 APPEND_ONLY = ("events", "commands", "reservations", "ledger")
 """Tables of record: the run-time role may read and insert, nothing else."""

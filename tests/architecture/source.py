@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDERS = ("chassis", "services", "cli", "deploy", "contracts", "tests", "benchmarks", ".ci")
+FOLDERS = ("chassis", "keystore", "services", "cli", "deploy", "contracts", "tests", "benchmarks", ".ci")
 
 
 @cache

@@ -12,8 +12,8 @@ from caretrail_contracts.envelope import Envelope, Purpose
 from caretrail_contracts.sealed import BirthDate, MemberId, PersonName, PostalAddress, Sealed
 
 from chassis.command import Command, Row
-from chassis.doors import ERASED
 from chassis.office import AdapterOffice
+from keystore.doors import ERASED
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.x12.claim import (
     POINTERS_MAX,

@@ -11,8 +11,8 @@ from caretrail_contracts.billing import AppealFiled, AuthorizationRequested, Exc
 from caretrail_contracts.envelope import Envelope, Purpose
 
 from chassis.command import Command
-from chassis.doors import ERASED
 from chassis.office import AdapterOffice
+from keystore.doors import ERASED
 from services.billing.adapters.folder import Folder
 from services.billing.commands.answers import RecordExchangeFailure
 

@@ -8,8 +8,8 @@ from caretrail_contracts.envelope import Envelope, Purpose
 from caretrail_contracts.notifications import MessageReleased, StaffNoticeReleased
 
 from chassis.command import Command
-from chassis.doors import Erased
 from chassis.office import AdapterOffice
+from keystore.doors import Erased
 from services.notifications.adapters.mail import mail_id, mail_of
 from services.notifications.adapters.smtp import NotTaken, hand_over, server_of
 from services.notifications.commands.messages import RecordMessageFailed, RecordMessageSent

@@ -18,10 +18,10 @@ from caretrail_contracts.notifications import (
 )
 from caretrail_contracts.sealed import EmailAddress, Sealed
 
-from chassis.doors import ERASED, Erased
 from chassis.ids import derive
 from chassis.office import AdapterOffice
 from deploy.local import mailbox
+from keystore.doors import ERASED, Erased
 from services.notifications.adapters.mailer import send_message, send_notice
 from services.notifications.adapters.smtp import BadSmtpUrl, server_of
 from services.notifications.app import NotificationsOptions

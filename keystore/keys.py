@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from chassis.database import Database
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -30,10 +30,13 @@ class Key:
 
 
 class Keystore:
-    """Keys in the keystore's database, each wrapped with AES-256-GCM under the master key."""
+    """Keys in the keystore's database, each wrapped with AES-256-GCM under the master key.
 
-    def __init__(self, database: Database, master: bytes) -> None:
-        self._database, self._master = database, AESGCM(master)
+    ``fetch`` gives the rows of a query on that database.
+    """
+
+    def __init__(self, fetch: Callable[..., Awaitable[list[dict[str, Any]]]], master: bytes) -> None:
+        self._fetch, self._master = fetch, AESGCM(master)
         self._cache: dict[str, Key] = {}
 
     async def issue(self, owner: str) -> Key:
@@ -42,7 +45,7 @@ class Keystore:
         if kid not in self._cache:
             nonce, secret = os.urandom(NONCE_BYTES), os.urandom(KEY_BYTES)
             wrapped = nonce + self._master.encrypt(nonce, secret, kid.encode())
-            await self._database.rows(ISSUE, kid, owner, wrapped)
+            await self._fetch(ISSUE, kid, owner, wrapped)
         return await self.of(owner)
 
     async def of(self, owner: str) -> Key:
@@ -56,10 +59,10 @@ class Keystore:
         """The key of a name; None where it was destroyed."""
         if kid in self._cache:
             return self._cache[kid]
-        row = await self._database.row("select wrapped from keys where kid = %s", kid)
-        if row is None or row["wrapped"] is None:
+        found = await self._fetch("select wrapped from keys where kid = %s", kid)
+        wrapped = found[0]["wrapped"] if found else None
+        if wrapped is None:
             return None
-        wrapped = row["wrapped"]
         secret = self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], kid.encode())
         if len(self._cache) >= CACHED_MAX:
             self._cache.clear()
