@@ -8,25 +8,76 @@ key; later records of that key wait behind it for that handler, everything else 
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
-from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.cloudevents import Record, to_headers
 from caretrail_contracts.event import UnknownEvent, model_of
+from caretrail_contracts.system import RecordParked
+from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
 from chassis.batch import Batch, Handler
-from chassis.database import LOST, Connection
+from chassis.command import Cause, Commit
+from chassis.database import LOST, Connection, Database
+from chassis.ids import derive
 from chassis.office import Ground
-from chassis.parking import Parking
 from chassis.positions import Fenced, Steps
 from chassis.refusal import Conflict
-from chassis.telemetry import EVENTS_APPLIED
+from chassis.telemetry import EVENTS_APPLIED, RECORDS_PARKED
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
 
 log = structlog.get_logger(__name__)
+
+
+class Parking:
+    """Which keys are parked for which handlers, in memory as the table has it."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._parked: set[tuple[str, str]] = set()
+
+    async def load(self, database: Database) -> None:
+        """Read the table."""
+        rows = await database.rows("select distinct handler, key from parked")
+        self._parked = {(row["handler"], row["key"]) for row in rows}
+
+    def waits(self, handler: str, key: str) -> bool:
+        """Whether a record of this key must wait for this handler."""
+        return (handler, key) in self._parked
+
+    def remember(self, parked: list[tuple[str, str]]) -> None:
+        """These were parked by a transaction that is committed now."""
+        self._parked |= set(parked)
+
+    async def queue(
+        self, connection: Connection, handler: str, record: Record, error: str, now: datetime
+    ) -> None:
+        """Park a record, or let it wait behind one that is."""
+        about = record.envelope
+        headers = {name: base64.b64encode(value).decode() for name, value in to_headers(about, record.prev)}
+        values = (handler, about.key, about.source, about.position, about.id, Jsonb(headers))
+        await connection.execute(PARK, (*values, record.body, error, now))
+        RECORDS_PARKED.labels(handler).inc()
+
+    def event(self, handler: str, record: Record, error: str, now: datetime) -> Commit:
+        """The fact that a record was parked, on a stream of its own."""
+        about = record.envelope
+        id = derive(self._service, "parked", handler, about.id)
+        cause = Cause.own(id, self._service, "consumer", about.correlation_id, about.id)
+        parked = RecordParked(
+            handler=handler,
+            event_id=about.id,
+            key=about.key,
+            source=about.source,
+            position=about.position,
+            error=error,
+        )
+        return Commit.note(cause, now, "parked", parked, about.patient, about.site)
 
 
 class Applier:
@@ -114,3 +165,10 @@ def describe(error: Exception) -> str:
         places = ["/" + "/".join(map(str, item["loc"])) + ": " + item["type"] for item in error.errors()]
         return f"{error.title}: {'; '.join(places)}"[:400]
     return type(error).__name__
+
+
+PARK = b"""
+insert into parked (handler, key, source, position, event_id, headers, body, error, parked_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+on conflict (handler, source, position) do update set attempts = parked.attempts + 1
+"""

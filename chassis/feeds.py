@@ -13,11 +13,12 @@ from caretrail_contracts.system import Place
 
 from chassis.applying import Applier
 from chassis.command import Cause
-from chassis.following import POLL_S, Follower, Part
+from chassis.following import POLL_S, Follower
 from chassis.ids import derive
 from chassis.kafka import consumer, stopped
 from chassis.office import Ground
 from chassis.ownership import Ownership
+from chassis.part import Part
 from chassis.positions import OWN, Positions, Steps
 
 BATCH_MAX = 1_000
@@ -29,7 +30,7 @@ log = structlog.get_logger(__name__)
 class StoreFeed(Follower):
     """Brings a service's own events, in the order of its store."""
 
-    batch_max = BATCH_MAX
+    name, batch_max = "store-feed", BATCH_MAX
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         super().__init__(ground, ownership, OWN)
@@ -48,6 +49,8 @@ class StoreFeed(Follower):
 
 class TopicFeed(Part):
     """Brings other services' events from their topics, from the partitions that this process holds."""
+
+    name = "topic-feed"
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         self._ground, self._ownership = ground, ownership

@@ -1,4 +1,4 @@
-"""Following: what reads on for ever, and after a failure begins again from what is stored."""
+"""Following: what takes new events of the service's own store as they are committed."""
 
 from __future__ import annotations
 
@@ -6,53 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
-import structlog
-from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import Record
 
-from chassis.database import LOST
 from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.positions import Fenced, Gap
-from chassis.refusal import Conflict
+from chassis.part import Part
 
 POLL_S = 0.25
 """How often is looked without being woken: the guarantee behind the wake-up."""
-
-PAUSE_S = 0.5
-"""Rest after a failure before positions are read anew."""
-
-PASSING = (Fenced, Gap, Conflict, KafkaError, OSError, *LOST)
-"""What the surroundings do to a part; anything else is a bug of ours."""
-
-log = structlog.get_logger(__name__)
-
-
-class Part:
-    """Work without end, from turn to turn. ``fault`` is what interrupted it, until it goes well again."""
-
-    fault: str | None = None
-
-    async def run(self) -> None:
-        """Turn for ever; a failure of the surroundings closes everything before the next turn."""
-        try:
-            while True:
-                try:
-                    await self.turn()
-                except PASSING as error:
-                    self.fault = type(error).__name__ + (f": {error}" if isinstance(error, Gap) else "")
-                    log.warning("interrupted", part=type(self).__name__, error=self.fault)
-                    await self.close()
-                    await asyncio.sleep(PAUSE_S)
-        finally:
-            await self.close()
-
-    async def turn(self) -> None:
-        """Work for a while."""
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Let go of what is open."""
 
 
 class Follower(Part):

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from math import ceil
 from uuid import uuid4
 
-import structlog
-
-from chassis.database import LOST, Connection, connect, fetch
+from chassis.database import Connection, connect, fetch
+from chassis.part import Part
 
 IDLE_TIMEOUT_MS = 10_000
 """After this long without a heartbeat PostgreSQL ends the session and frees its locks."""
@@ -26,36 +25,23 @@ TURN_S = 0.5
 MEMBER_FRESH_S = 5.0
 """A member not seen for longer counts no more when shares are computed."""
 
-log = structlog.get_logger(__name__)
-
 
 def lock_number(name: str) -> int:
     """The 64-bit number of a lock's name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
-class Ownership:
+class Ownership(Part):
     """The locks that a process holds, kept up by a task; run it with ``async with``."""
 
     def __init__(self, url: str, role: str, names: Iterable[str]) -> None:
-        self._url, self._role = url, role
+        self._url, self.name = url, role
         self._names = tuple(names)
         self._member = uuid4()
         self._connection: Connection | None = None
         self.held: frozenset[str] = frozenset()
         """The names held now."""
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Ownership:
-        self._task = asyncio.create_task(self._keep(), name=f"ownership-{self._role}")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._lose()
 
     def holds(self, name: str) -> bool:
         """Whether this process holds a name."""
@@ -67,26 +53,18 @@ class Ownership:
             self._changed.clear()
             await self._changed.wait()
 
-    async def _keep(self) -> None:
-        while True:
-            try:
-                await self._turn()
-            except (TimeoutError, *LOST) as error:
-                log.warning("locks_lost", role=self._role, error=type(error).__name__)
-                await self._lose()
-            await asyncio.sleep(TURN_S)
-
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
         """One heartbeat: say that we are here, give back what is over our share, take what is free."""
         if self._connection is None:
             self._connection = await connect(
-                self._url, options=f"-c idle_session_timeout={IDLE_TIMEOUT_MS}", application_name=self._role
+                self._url, options=f"-c idle_session_timeout={IDLE_TIMEOUT_MS}", application_name=self.name
             )
         async with asyncio.timeout(HEARTBEAT_S * 2):
             await self._balance(self._connection)
+        await asyncio.sleep(TURN_S)
 
     async def _balance(self, connection: Connection) -> None:
-        [row] = await fetch(connection, ANNOUNCE, self._role, self._member, self._role, MEMBER_FRESH_S)
+        [row] = await fetch(connection, ANNOUNCE, self.name, self._member, self.name, MEMBER_FRESH_S)
         share = ceil(len(self._names) / (row["others"] + 1))
         for name in sorted(self.held)[share:]:
             self._set(self.held - {name})
@@ -101,7 +79,8 @@ class Ownership:
         self.held = held
         self._changed.set()
 
-    async def _lose(self) -> None:
+    async def close(self) -> None:
+        """Give every lock up."""
         self._set(frozenset())
         connection, self._connection = self._connection, None
         if connection:

@@ -84,7 +84,7 @@ class Rebuilder:
         self, connection: Connection, projection: Projection, ends: dict[TopicPartition, int]
     ) -> int:
         reader, done = await consumer(self._ground.settings.kafka_bootstrap), 0
-        highest: dict[tuple[TopicPartition, str], tuple[int, int]] = {}
+        highest: dict[tuple[int, str], tuple[int, int]] = {}
         try:
             reader.assign(list(ends))
             await reader.seek_to_beginning(*ends)
@@ -93,7 +93,7 @@ class Rebuilder:
                 for partition, messages in found.items():
                     end = ends.get(partition, -1)
                     records = [from_headers(m.headers, m.value) for m in messages if m.offset <= end]
-                    done += await _fold(connection, projection, _first_sights(partition, records, highest))
+                    done += await _fold(connection, projection, _first_sights(records, highest))
                     if messages[-1].offset >= end:
                         ends.pop(partition, None)
         finally:
@@ -101,17 +101,14 @@ class Rebuilder:
         return done
 
 
-def _first_sights(
-    partition: TopicPartition,
-    records: list[Record],
-    highest: dict[tuple[TopicPartition, str], tuple[int, int]],
-) -> list[Record]:
+def _first_sights(records: list[Record], highest: dict[tuple[int, str], tuple[int, int]]) -> list[Record]:
     """Records that are above all before them: a relay may have sent some twice."""
     found = []
     for record in records:
         about = record.envelope
-        if (about.epoch, about.position) > highest.get((partition, about.source), (0, 0)):
-            highest[partition, about.source] = (about.epoch, about.position)
+        spot, place = (about.partition, about.source), (about.epoch, about.position)
+        if place > highest.get(spot, (0, 0)):
+            highest[spot] = place
             found.append(record)
     return found
 

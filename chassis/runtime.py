@@ -18,11 +18,11 @@ from chassis.database import Database
 from chassis.effects import Effects
 from chassis.executor import Executor
 from chassis.feeds import StoreFeed, TopicFeed, lock_names
-from chassis.following import Part
 from chassis.group import PostgresStore
 from chassis.kafka import assert_fast, make_topics
 from chassis.office import Ground
 from chassis.ownership import Ownership
+from chassis.part import Part
 from chassis.positions import OWN
 from chassis.postgres import Appender
 from chassis.rebuilding import Rebuilder
@@ -36,7 +36,6 @@ from keystore.doors import Doors
 from keystore.keys import Keystore, master_key
 
 log = structlog.get_logger(__name__)
-
 
 STOP_MAX_S = 15.0
 """How long the parts of a process may take to stop."""
@@ -136,12 +135,10 @@ class Runtime:
         )
 
     async def _consumers(self, topics: list[str]) -> None:
-        feeds: dict[str, Part] = {"store-feed": StoreFeed(self.ground, await self._owning("store", [OWN]))}
+        self.feeds.append(StoreFeed(self.ground, await self._owning("store", [OWN])))
         if topics:
-            reader = await self._owning("reader", lock_names(topics))
-            feeds["topic-feed"] = TopicFeed(self.ground, reader)
-        self.feeds = list(feeds.values())
-        self._work |= {name: feed.run for name, feed in feeds.items()}
+            self.feeds.append(TopicFeed(self.ground, await self._owning("reader", lock_names(topics))))
+        self._work |= {feed.name: feed.run for feed in self.feeds}
         if self.service.effects:
             self.effects = Effects(self.ground, self.settings.kafka_bootstrap, self.topic)
             self._work["effects"] = self.effects.run
