@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from chassis.batch import Batch, Handler
 from chassis.command import Cause, Commit
-from chassis.database import LOST, Connection, Database
+from chassis.database import LOST, Connection, Database, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.positions import Fenced, Steps
@@ -167,8 +167,4 @@ def describe(error: Exception) -> str:
     return type(error).__name__
 
 
-PARK = b"""
-insert into parked (handler, key, source, position, event_id, headers, body, error, parked_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-on conflict (handler, source, position) do update set attempts = parked.attempts + 1
-"""
+PARK = query("park")

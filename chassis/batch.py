@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
 from chassis.command import Cause, Command, Commit, Work
-from chassis.database import LOST, Connection, Row, fetch
+from chassis.database import LOST, Connection, Row, fetch, query
 from chassis.ids import derive
 from chassis.policy import Cancel, Policy, Reaction, Timer
 from chassis.postgres import Appender, PostgresReader
@@ -146,9 +146,5 @@ def _chained(commits: Sequence[Commit]) -> list[Commit]:
     return chained
 
 
-SET_TIMER = b"""
-insert into timers (key, due_at, command, body, event_id, correlation_id) values (%s, %s, %s, %s, %s, %s)
-on conflict (key) do update set due_at = excluded.due_at, command = excluded.command, body = excluded.body,
-    event_id = excluded.event_id, correlation_id = excluded.correlation_id
-"""
+SET_TIMER = query("set_timer")
 CANCEL_TIMER = b"delete from timers where key = %s"

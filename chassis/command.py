@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -96,12 +96,11 @@ class Commit:
         event: Event,
         patient: UUID | None = None,
         site: str | None = None,
-        refusal: dict[str, Any] | None = None,
     ) -> Commit:
         """A fact about the process itself, alone on a stream of its own, once for each command id."""
         stream = f"{kind}-{cause.command_id}"
         fact = Fact(stream, 1, event, now, patient, site)
-        return cls(cause, now, (fact,), {stream: 0}, refusal=refusal)
+        return cls(cause, now, (fact,), {stream: 0})
 
     @property
     def streams(self) -> dict[str, int]:
@@ -223,7 +222,7 @@ class Work:
         patient = getattr(command, "patient", None)
         answer = {"rule": refusal.rule, "message": refusal.message, "at": refusal.at}
         about = patient if isinstance(patient, UUID) else None
-        return Commit.note(self.cause, self.now, "refusal", event, about, refusal=answer)
+        return replace(Commit.note(self.cause, self.now, "refusal", event, about), refusal=answer)
 
 
 Handler = Callable[[C, Work], Awaitable[None]]

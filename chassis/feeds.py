@@ -94,36 +94,30 @@ class TopicFeed(Part):
         """Apply what is new of a topic's messages."""
         steps, new = Steps(self._positions, topic), []
         for partition, messages in found.items():
-            read = await self._read(partition, messages)
+            read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
                 return
             new += [record for record, offset in read if steps.take(record, offset)]
         if new:
             await self._applier.apply(new, steps)
 
-    async def _read(
-        self, partition: TopicPartition, messages: list[ConsumerRecord]
-    ) -> list[tuple[Record, int]]:
+    async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, int]]:
         read = []
         for message in messages:
             try:
                 read.append((from_headers(message.headers, message.value or b""), message.offset))
             except BrokenHeader as error:
-                await self._keep_broken(partition, message, error)
+                await self._keep_broken(message, error)
         return read
 
-    async def _keep_broken(
-        self, partition: TopicPartition, message: ConsumerRecord, error: BrokenHeader
-    ) -> None:
+    async def _keep_broken(self, message: ConsumerRecord, error: BrokenHeader) -> None:
         """A message without readable headers: recorded once, its body kept sealed, then passed over."""
-        topic, number = partition.topic, partition.partition
-        name = self._ground.service.name
-        cause = Cause.own(derive(name, "broken", topic, number, message.offset), name, "consumer")
-        at = f"{topic}[{number}]@{message.offset} {error.header}"[:120]
-        places = (Place(at=at, expected=error.expected),)
-        body = message.value or b""
+        name, where = self._ground.service.name, (message.topic, message.partition, message.offset)
+        cause = Cause.own(derive(name, "broken", *where), name, "consumer")
+        at = "{}[{}]@{} {}".format(*where, error.header)[:120]
+        places, body = (Place(at=at, expected=error.expected),), message.value or b""
         await self._ground.refuse_input(
-            cause, topic, "BrokenHeader", places, "application/octet-stream", body
+            cause, message.topic, "BrokenHeader", places, "application/octet-stream", body
         )
 
     async def _proven(self, partition: TopicPartition, read: list[tuple[Record, int]]) -> bool:

@@ -88,23 +88,24 @@ class PostgresStore(PostgresReader, Part):
         return batch
 
     async def _write(self, batch: list[Waiting]) -> None:
+        """Write a batch; where one commit breaks it, each alone, so that it fails alone."""
+        results: list[Answer | Exception]
         try:
             results = await self._durably([commit for commit, _ in batch])
         except Exception as error:
-            await self._apart(batch, error)
-            return
+            if len(batch) > 1 and not isinstance(error, Unavailable):
+                for waiting in batch:
+                    await self._write([waiting])
+                return
+            results = [error] * len(batch)
         for (_, done), result in zip(batch, results, strict=True):
-            _settle(done, result)
+            if done.done():
+                continue
+            if isinstance(result, Exception):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
         self.committed()
-
-    async def _apart(self, batch: list[Waiting], error: Exception) -> None:
-        """One commit broke the batch: write each alone, so that it fails alone."""
-        if len(batch) == 1 or isinstance(error, Unavailable):
-            for _, done in batch:
-                _settle(done, error)
-            return
-        for waiting in batch:
-            await self._write([waiting])
 
     async def _durably(self, commits: list[Commit]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
@@ -145,12 +146,3 @@ class PostgresStore(PostgresReader, Part):
 def _marks(commit: Commit) -> set[object]:
     marks: set[object] = {commit.cause.command_id, *commit.expected}
     return marks | {(wanted.scope, wanted.key) for wanted in commit.reservations}
-
-
-def _settle(done: asyncio.Future[Answer], result: Answer | Exception) -> None:
-    if done.done():
-        return
-    if isinstance(result, Exception):
-        done.set_exception(result)
-    else:
-        done.set_result(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -57,13 +58,7 @@ class Caller(Office):
     def cause(self, step: str = "") -> Cause:
         """The cause of this request's command; a request with several names each by a step."""
         id = derive(self.command_id, step) if step else self.command_id
-        return Cause(
-            command_id=id,
-            actor=self.actor,
-            purpose=self.purpose,
-            correlation_id=self.command_id,
-            digest=self._digest,
-        )
+        return replace(self._caused(id), correlation_id=self.command_id, digest=self._digest)
 
     async def execute(self, command: Command, step: str = "") -> Accepted:
         """Carry out a command; a repeat gives the first answer. Raises Refused and the like."""
@@ -101,6 +96,9 @@ class Caller(Office):
         key = self._request.headers.get("idempotency-key") or uuid4()
         who = (self._ground.service.name, "look", self.actor.id)
         id = derive(*who, *_route(self._request), key, self._digest.hex(), *about)
+        return self._caused(id)
+
+    def _caused(self, id: UUID) -> Cause:
         return Cause(command_id=id, actor=self.actor, purpose=self.purpose, correlation_id=id)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from math import ceil
 from uuid import uuid4
 
-from chassis.database import Connection, connect, fetch
+from chassis.database import Connection, connect, fetch, query
 from chassis.part import Part
 
 IDLE_TIMEOUT_MS = 10_000
@@ -87,13 +87,4 @@ class Ownership(Part):
             await connection.close()
 
 
-ANNOUNCE = b"""
-with seen as (
-    insert into members (role, member, seen_at) values (%s, %s, clock_timestamp())
-    on conflict (role, member) do update set seen_at = clock_timestamp()
-    returning member
-)
-select count(*) as others from members, seen
-where role = %s and members.member <> seen.member
-  and seen_at > clock_timestamp() - make_interval(secs => %s)
-"""
+ANNOUNCE = query("announce")

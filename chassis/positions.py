@@ -8,7 +8,7 @@ from typing import Any
 
 from caretrail_contracts.cloudevents import Record
 
-from chassis.database import Connection, Row, arrays
+from chassis.database import Connection, Row, arrays, query
 from chassis.telemetry import CONSUMED_POSITION
 
 OWN = "store"
@@ -135,17 +135,5 @@ class Steps:
         return self._topic, partition, record.envelope.source
 
 
-BEGIN = b"""
-insert into positions (topic, partition, source, epoch, position, kafka_offset)
-select * from unnest(%s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
-on conflict do nothing
-"""
-MOVE = b"""
-update positions p
-set epoch = n.epoch, position = n.position, kafka_offset = n.kafka_offset, advanced_at = clock_timestamp()
-from unnest(
-    %s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::bigint[]
-) as n (topic, partition, source, epoch, position, kafka_offset, known_epoch, known)
-where p.topic = n.topic and p.partition = n.partition and p.source = n.source
-  and p.epoch = n.known_epoch and p.position = n.known
-"""
+BEGIN = query("begin")
+MOVE = query("move")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from caretrail_contracts.system import Place
@@ -42,9 +43,7 @@ def document(request: Request, problem: Problem) -> JSONResponse:
 
 
 def _spaced(rule: str) -> str:
-    return (
-        "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip().capitalize()
-    )
+    return re.sub("([A-Z])", r" \1", rule).strip().capitalize()
 
 
 AGAIN = "The service cannot take this now: send it again."
