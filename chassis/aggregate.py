@@ -79,23 +79,12 @@ class Aggregate(LibraryAggregate):
     def replay(cls, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self:
         """The aggregate after its stored events. Raises ValueError where there are none."""
         found: Self | None = None
-        for fact, at in facts:
-            found = cls._replayed(found, id, fact, at)
+        for version, (fact, at) in enumerate(facts, 1):
+            about: dict[str, Any] = {"originator_version": version, "timestamp": at, "fact": fact}
+            if found is None:
+                found = Started(originator_id=id, originator_topic=get_topic(cls), **about).mutate(None)
+            else:
+                found = Recorded(originator_id=id, **about).mutate(found)
         if found is None:
             raise ValueError(f"no events of {cls.stream_of(id)}")
         return found
-
-    @classmethod
-    def _replayed(cls, found: Self | None, id: UUID, fact: Event, at: datetime) -> Self | None:
-        if found is None:
-            started = Started(  # type: ignore[call-arg]  # a dataclass by metaclass
-                originator_id=id,
-                originator_version=1,
-                timestamp=at,
-                originator_topic=get_topic(cls),
-                fact=fact,
-            )
-            return started.mutate(None)
-        return Recorded(  # type: ignore[call-arg]  # a dataclass by metaclass
-            originator_id=id, originator_version=found.version + 1, timestamp=at, fact=fact
-        ).mutate(found)

@@ -89,22 +89,21 @@ class Limits:
 
     async def _within(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body up to the limit, then let the application have it."""
-        chunks, size = [], 0
+        body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            if size > self._max:
+            body += message.get("body", b"")
+            if len(body) > self._max:
                 detail = f"The body is larger than {self._max} bytes."
                 await document(request, Problem(413, "BodyTooLarge", detail))(scope, receive, send)
                 return
             if not message.get("more_body"):
                 break
-        body: list[Message] = [{"type": "http.request", "body": b"".join(chunks), "more_body": False}]
+        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def replay() -> Message:
-            return body.pop() if body else await receive()
+            return whole.pop() if whole else await receive()
 
         await self._app(scope, replay, send)

@@ -8,25 +8,25 @@ key; later records of that key wait behind it for that handler, everything else 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import base64
+from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
-from caretrail_contracts.cloudevents import Record
-from caretrail_contracts.event import Event, UnknownEvent, model_of
+from caretrail_contracts.cloudevents import Record, to_headers
+from caretrail_contracts.event import UnknownEvent, model_of
+from caretrail_contracts.system import RecordParked
+from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
-from chassis.batch import Batch
-from chassis.clock import Clock
-from chassis.database import LOST, Connection, Database
-from chassis.parking import Parking
-from chassis.policy import Policy
-from chassis.positions import Fenced
-from chassis.postgres import Appender
-from chassis.projection import Archive, Projection
+from chassis.batch import Batch, Handler
+from chassis.command import Cause, Commit
+from chassis.database import LOST, Connection, Database, query
+from chassis.ids import derive
+from chassis.office import Ground
+from chassis.positions import Fenced, Steps
 from chassis.refusal import Conflict
-from chassis.service import Service
-from chassis.telemetry import EVENTS_APPLIED
+from chassis.telemetry import EVENTS_APPLIED, RECORDS_PARKED
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
@@ -34,136 +34,128 @@ CONFLICTS_MAX = 50
 log = structlog.get_logger(__name__)
 
 
-class Steps(Protocol):
-    """Moves a reader's positions with each transaction."""
+class Parking:
+    """Which keys are parked for which handlers, in memory as the table has it."""
 
-    async def move(self, connection: Connection, records: Sequence[Record]) -> None:
-        """Move to the records, within the transaction. Raises Fenced."""
-        ...
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._parked: set[tuple[str, str]] = set()
 
-    def done(self) -> None:
-        """The transaction is committed."""
-        ...
+    async def load(self, database: Database) -> None:
+        """Read the table."""
+        rows = await database.rows("select distinct handler, key from parked")
+        self._parked = {(row["handler"], row["key"]) for row in rows}
 
+    def waits(self, handler: str, key: str) -> bool:
+        """Whether a record of this key must wait for this handler."""
+        return (handler, key) in self._parked
 
-Handler = Projection | Policy | Archive
+    def remember(self, parked: list[tuple[str, str]]) -> None:
+        """These were parked by a transaction that is committed now."""
+        self._parked |= set(parked)
+
+    async def queue(
+        self, connection: Connection, handler: str, record: Record, error: str, now: datetime
+    ) -> None:
+        """Park a record, or let it wait behind one that is."""
+        about = record.envelope
+        headers = {name: base64.b64encode(value).decode() for name, value in to_headers(about, record.prev)}
+        values = (handler, about.key, about.source, about.position, about.id, Jsonb(headers))
+        await connection.execute(PARK, (*values, record.body, error, now))
+        RECORDS_PARKED.labels(handler).inc()
+
+    def event(self, handler: str, record: Record, error: str, now: datetime) -> Commit:
+        """The fact that a record was parked, on a stream of its own."""
+        about = record.envelope
+        id = derive(self._service, "parked", handler, about.id)
+        cause = Cause.own(id, self._service, "consumer", about.correlation_id, about.id)
+        parked = RecordParked(
+            handler=handler,
+            event_id=about.id,
+            key=about.key,
+            source=about.source,
+            position=about.position,
+            error=error,
+        )
+        return Commit.note(cause, now, "parked", parked, about.patient, about.site)
 
 
 class Applier:
-    """Applies records to the handlers of a service."""
+    """Applies records to the handlers of a service; with ``archive`` also to those that keep every record."""
 
-    def __init__(self, service: Service, database: Database, appender: Appender, clock: Clock) -> None:
-        self._service, self._database = service, database
-        self._appender, self._clock = appender, clock
-        self._parking = Parking(appender.origin.service)
-        self.on_commit: list[Callable[[], None]] = []
+    def __init__(self, ground: Ground, *, archive: bool) -> None:
+        self._ground, self._archive = ground, archive
+        self._parking = Parking(ground.service.name)
 
     async def load(self) -> None:
         """Read what is parked; call before the first batch, and when partitions change hands."""
-        await self._parking.load(self._database)
+        await self._parking.load(self._ground.database)
 
-    async def apply(self, records: Sequence[Record], steps: Steps, *, archive: bool = True) -> None:
-        """Apply records in order. Raises Fenced; lost connections come through as they are."""
-        if not records:
-            return
-        for _ in range(CONFLICTS_MAX):
-            try:
-                await self._whole(records, steps, archive)
-                break
-            except Conflict:
-                await asyncio.sleep(0)
-            except (Fenced, asyncio.CancelledError, *LOST):
-                raise
-            except Exception as error:
-                log.warning("batch_failed", records=len(records), error=type(error).__name__)
-                await self._one_by_one(records, steps, archive)
-                break
-        else:
-            raise Conflict(f"a batch of {len(records)} records was overtaken {CONFLICTS_MAX} times")
-        EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
-        for tell in self.on_commit:
-            tell()
-
-    async def _whole(self, records: Sequence[Record], steps: Steps, archive: bool) -> None:
-        async with self._database.transaction() as connection:
-            await steps.move(connection, records)
-            batch = self._batch(connection)
+    async def apply(self, records: Sequence[Record], steps: Steps) -> None:
+        """Apply records in order. Raises Fenced, Conflict; lost connections come through as they are."""
+        try:
+            await self._transaction(records, steps, careful=False)
+        except (Fenced, Conflict, *LOST):
+            raise
+        except Exception as error:
+            log.warning("batch_failed", records=len(records), error=type(error).__name__)
             for record in records:
-                event = _decoded(record)
-                for name, handler in self._handlers(record, event, archive):
-                    if self._parking.waits(name, record.envelope.key):
-                        await self._parking.queue(connection, name, record, "waits", self._clock.now())
-                    else:
-                        await batch.take(handler, record, event)
-            await batch.finish()
-        steps.done()
+                await self._transaction([record], steps, careful=True)
+        EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
+        self._ground.store.committed()
 
-    async def _one_by_one(self, records: Sequence[Record], steps: Steps, archive: bool) -> None:
-        for record in records:
-            await self._alone(record, steps, archive)
+    async def _transaction(self, records: Sequence[Record], steps: Steps, *, careful: bool) -> None:
+        """Positions, rows, follow-up events: all or nothing, and again where a stream moved on.
 
-    async def _alone(self, record: Record, steps: Steps, archive: bool) -> None:
-        """One record in a transaction, each handler under a savepoint; what fails is parked."""
+        ``careful``: each handler under a savepoint; what fails is parked.
+        """
+        ground = self._ground
         for _ in range(CONFLICTS_MAX):
             try:
-                async with self._database.transaction() as connection:
-                    await steps.move(connection, [record])
-                    parked = await self._each_handler(connection, record, archive)
+                async with ground.database.transaction() as connection:
+                    await steps.move(connection, records)
+                    batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
+                    parked = [
+                        key
+                        for record in records
+                        for key in await self._handle(connection, batch, record, careful)
+                    ]
+                    await batch.finish()
                 steps.done()
                 self._parking.remember(parked)
                 return
             except Conflict:
                 await asyncio.sleep(0)
-        raise Conflict(f"position {record.envelope.position} was overtaken {CONFLICTS_MAX} times")
+        raise Conflict(f"a batch of {len(records)} records was overtaken {CONFLICTS_MAX} times")
 
-    async def _each_handler(
-        self, connection: Connection, record: Record, archive: bool
+    async def _handle(
+        self, connection: Connection, batch: Batch, record: Record, careful: bool
     ) -> list[tuple[str, str]]:
-        parked, batch = [], self._batch(connection)
-        event, fault = _try_decoded(record)
-        for name, handler in self._handlers(record, event, archive, fault is not None):
-            key = record.envelope.key
+        """Let every handler have a record; gives the handlers and keys for which it was parked."""
+        parked, key, now = [], record.envelope.key, self._ground.clock.now()
+        for name, handler in self._handlers(record):
             if self._parking.waits(name, key):
-                await self._parking.queue(connection, name, record, "waits", self._clock.now())
-                continue
-            error = fault if fault and not isinstance(handler, Archive) else None
-            error = error or await self._attempt(connection, batch, handler, record, event)
-            if error:
-                await self._parking.queue(connection, name, record, describe(error), self._clock.now())
-                batch.stage(self._parking.event(name, record, describe(error), self._clock.now()))
+                await self._parking.queue(connection, name, record, "waits", now)
+            elif not careful:
+                await batch.take(handler, record)
+            elif error := await batch.attempt(handler, record):
+                await self._parking.queue(connection, name, record, describe(error), now)
+                batch.stage(self._parking.event(name, record, describe(error), now))
                 parked.append((name, key))
-        await batch.finish()
         return parked
 
-    async def _attempt(
-        self, connection: Connection, batch: Batch, handler: Handler, record: Record, event: Event | None
-    ) -> Exception | None:
-        mark = batch.mark()
+    def _handlers(self, record: Record) -> list[tuple[str, Handler]]:
+        """Who takes a record; of an unknown type, only archives do."""
+        service, found = self._ground.service, list[tuple[str, Handler]]()
+        if self._archive:
+            source = record.envelope.service
+            found += [(type(a).__name__, a) for a in service.archives if source in a.services]
         try:
-            async with connection.transaction():
-                await batch.take(handler, record, event)
-                await batch.flush()
-        except (Conflict, *LOST):
-            raise
-        except Exception as error:
-            batch.back_to(mark)
-            return error
-        return None
-
-    def _batch(self, connection: Connection) -> Batch:
-        return Batch(connection, self._service, self._appender, self._clock)
-
-    def _handlers(
-        self, record: Record, event: Event | None, archive: bool, undecodable: bool = False
-    ) -> list[tuple[str, Handler]]:
-        found: list[tuple[str, Handler]] = []
-        if archive:
-            service = record.envelope.service
-            found += [(type(a).__name__, a) for a in self._service.archives if service in a.services]
-        kind = type(event) if event else _model(record) if undecodable else None
-        if kind:
-            found += [(projection.name(), projection) for projection in self._service.folding(kind)]
-            found += [(policy.name, policy) for policy in self._service.reacting(kind)]
+            kind = model_of(record.envelope.type)
+        except UnknownEvent:
+            return found
+        found += [(projection.name(), projection) for projection in service.folding(kind)]
+        found += [(policy.name, policy) for policy in service.reacting(kind)]
         return found
 
 
@@ -175,23 +167,4 @@ def describe(error: Exception) -> str:
     return type(error).__name__
 
 
-def _decoded(record: Record) -> Event | None:
-    """The event; None for an unknown type, which projections and policies skip."""
-    try:
-        return record.decode()
-    except UnknownEvent:
-        return None
-
-
-def _try_decoded(record: Record) -> tuple[Event | None, Exception | None]:
-    try:
-        return _decoded(record), None
-    except ValueError as error:
-        return None, error
-
-
-def _model(record: Record) -> type[Event] | None:
-    try:
-        return model_of(record.envelope.type)
-    except UnknownEvent:
-        return None
+PARK = query("park")

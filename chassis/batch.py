@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
-from caretrail_contracts.envelope import Actor, Envelope
+from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event
 from psycopg.types.json import Jsonb
 
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
-from chassis.command import A, Cause, Command, Commit, Row, Work
-from chassis.database import Connection
+from chassis.command import Cause, Command, Commit, Work
+from chassis.database import LOST, Connection, Row, fetch, query
 from chassis.ids import derive
 from chassis.policy import Cancel, Policy, Reaction, Timer
-from chassis.postgres import OWNER, STREAM, Appender, fact_of, select
+from chassis.postgres import Appender, PostgresReader
 from chassis.projection import Archive, Projection
-from chassis.refusal import Refusal
-from chassis.refused import refusal_commit
+from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.tables import Buffer
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A place in a batch to go back to."""
-
-    staged: int
+Handler = Projection | Policy | Archive
 
 
 class Batch:
@@ -40,19 +35,43 @@ class Batch:
     def __init__(self, connection: Connection, service: Service, appender: Appender, clock: Clock) -> None:
         self._connection, self._service = connection, service
         self._appender, self._clock = appender, clock
-        self.options = service.options
+        self._reader = PostgresReader(partial(fetch, connection), appender.origin)
+        self.owner = self._reader.owner
         self._buffer = Buffer()
         self._staged: list[Commit] = []
         self._aggregates: dict[str, Aggregate] = {}
+        self._decoded: tuple[Record, Event] | None = None
 
-    async def take(self, handler: Projection | Policy | Archive, record: Record, event: Event | None) -> None:
-        """Let one handler apply one record."""
+    async def take(self, handler: Handler, record: Record) -> None:
+        """Let one handler apply one record. Raises what the handler raises, ValueError on unfit bytes."""
         if isinstance(handler, Archive):
             self._buffer.take(handler.keep(record))
-        elif isinstance(handler, Projection) and event:
-            self._buffer.take(handler.fold(event, record.envelope))
-        elif isinstance(handler, Policy) and event:
-            await self._react(handler, event, record.envelope)
+        elif isinstance(handler, Projection):
+            self._buffer.take(handler.fold(self._event(record), record.envelope))
+        else:
+            await self._react(handler, self._event(record), record.envelope)
+
+    async def attempt(self, handler: Handler, record: Record) -> Exception | None:
+        """Let one handler apply one record and write its rows, or nothing: then gives what it raised."""
+        before = len(self._staged)
+        try:
+            async with self._connection.transaction():
+                await self.take(handler, record)
+                await self.flush()
+        except (Conflict, *LOST):
+            raise
+        except Exception as error:
+            del self._staged[before:]
+            self._aggregates.clear()
+            self._buffer = Buffer()
+            return error
+        return None
+
+    def _event(self, record: Record) -> Event:
+        """A record's event, decoded once for all its handlers."""
+        if self._decoded is None or self._decoded[0] is not record:
+            self._decoded = record, record.decode()
+        return self._decoded[1]
 
     async def _react(self, policy: Policy, event: Event, about: Envelope) -> None:
         for index, reaction in enumerate(policy.react(event, about)):
@@ -68,81 +87,38 @@ class Batch:
         else:
             name = type(reaction).__name__
             id = derive(self._service.name, "policy", policy, about.id, name, index)
-            await self.decide(reaction, self._cause(id, about.correlation_id, about.id, f"policy:{policy}"))
+            role = f"policy:{policy}"
+            await self.decide(
+                reaction, Cause.own(id, self._service.name, role, about.correlation_id, about.id)
+            )
 
-    async def decide(self, command: Command, cause: Cause) -> Refusal | None:
-        """Carry out a command within the batch; a refusal is recorded and given back."""
-        work = Work(self, cause, self._clock.now())
-        try:
-            await self._service.handlers.of(command)(command, work)
-        except Refusal as refusal:
-            for stream in work.touched():
-                self._aggregates.pop(stream, None)
-            self.stage(refusal_commit(command, refusal, cause, work.now))
-            return refusal
-        self.stage(work.commit())
-        self._aggregates |= work.touched()
-        return None
-
-    def _cause(self, id: UUID, correlation: UUID, causation: UUID | None, role: str) -> Cause:
-        return Cause(
-            command_id=id,
-            actor=Actor(f"service:{self._service.name}", role),
-            purpose="HOPERAT",
-            correlation_id=correlation,
-            causation_id=causation,
-        )
+    async def decide(self, command: Command, cause: Cause) -> None:
+        """Carry out a command within the batch; a refusal is recorded."""
+        work = Work(self, self._aggregates, cause, self._clock.now(), self._service.options)
+        commit = await self._service.handlers.decide(command, work)
+        self.stage(commit)
+        if commit.refusal is None:
+            self._aggregates |= work.touched()
 
     def timer_cause(self, key: str, event_id: UUID, correlation: UUID) -> Cause:
         """The cause of a timer's command: its key and the event that set it."""
         id = derive(self._service.name, "timer", key, event_id)
-        return self._cause(id, correlation, event_id, "timer")
+        return Cause.own(id, self._service.name, "timer", correlation, event_id)
 
     def stage(self, commit: Commit) -> None:
         """Take a commit in, to be written at the end."""
         self._staged.append(commit)
 
-    def mark(self) -> Mark:
-        """The place where the batch stands."""
-        return Mark(len(self._staged))
-
-    def back_to(self, mark: Mark) -> None:
-        """Forget what came after a place; row changes that were not flushed go too."""
-        del self._staged[mark.staged :]
-        self._aggregates.clear()
-        self._buffer = Buffer()
-
-    async def aggregate(self, cls: type[A], id: UUID) -> A | None:
-        """The aggregate as the store and this batch's own commits have it."""
-        stream = cls.stream_of(id)
-        if stream not in self._aggregates:
-            facts = await self._facts(stream)
-            if not facts:
-                return None
-            self._aggregates[stream] = cls.replay(id, facts)
-        return self._aggregates[stream]  # type: ignore[return-value]
-
-    async def _facts(self, stream: str) -> Sequence[tuple[Event, datetime]]:
-        cursor = await self._connection.execute(STREAM, (stream,))
-        stored = [fact_of(row) for row in await cursor.fetchall()]
-        staged = [
-            (fact.event, fact.occurred_at.astimezone(UTC))
-            for commit in self._staged
-            for fact in commit.facts
-            if fact.stream == stream
-        ]
-        return stored + staged
+    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
+        """The events of a stream as the store and this batch's own commits have it."""
+        staged = [fact for commit in self._staged for fact in commit.facts if fact.stream == stream]
+        stored = await self._reader.read_stream(stream)
+        return stored + [(fact.event, fact.occurred_at.astimezone(UTC)) for fact in staged]
 
     async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
         """Rows of a projection's table, with every change of this batch so far."""
         await self.flush()
-        cursor = await self._connection.execute(select(table, tuple(key)), list(key.values()))
-        return await cursor.fetchall()
-
-    async def owner(self, scope: str, key: str) -> UUID | None:
-        """Who holds a reserved key."""
-        row = await (await self._connection.execute(OWNER, (scope, key))).fetchone()
-        return row["owner"] if row else None
+        return await self._reader.rows(table, key)
 
     async def flush(self) -> None:
         """Write the row changes so far."""
@@ -169,9 +145,5 @@ def _chained(commits: Sequence[Commit]) -> list[Commit]:
     return chained
 
 
-SET_TIMER = b"""
-insert into timers (key, due_at, command, body, event_id, correlation_id) values (%s, %s, %s, %s, %s, %s)
-on conflict (key) do update set due_at = excluded.due_at, command = excluded.command, body = excluded.body,
-    event_id = excluded.event_id, correlation_id = excluded.correlation_id
-"""
+SET_TIMER = query("set_timer")
 CANCEL_TIMER = b"delete from timers where key = %s"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from caretrail_contracts.envelope import Actor
 from caretrail_contracts.event import Event
+from caretrail_contracts.system import CommandRefused, Place
 from pydantic import BaseModel, ConfigDict
 
 from chassis.aggregate import Aggregate
-from chassis.refusal import AlreadyExists, NotFound
+from chassis.refusal import AlreadyExists, NotFound, Refusal
 
 A = TypeVar("A", bound=Aggregate)
 C = TypeVar("C", bound="Command")
@@ -39,6 +40,19 @@ class Cause:
     correlation_id: UUID
     causation_id: UUID | None = None
     digest: bytes | None = None
+
+    @classmethod
+    def own(
+        cls, id: UUID, service: str, role: str, correlation: UUID | None = None, causation: UUID | None = None
+    ) -> Cause:
+        """The cause of what a service does in its own name, as part of its operations."""
+        return cls(
+            command_id=id,
+            actor=Actor(f"service:{service}", role),
+            purpose="HOPERAT",
+            correlation_id=correlation or id,
+            causation_id=causation,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,26 @@ class Commit:
     reservations: tuple[Reservation, ...] = ()
     refusal: dict[str, Any] | None = None
 
+    @classmethod
+    def note(
+        cls,
+        cause: Cause,
+        now: datetime,
+        kind: str,
+        event: Event,
+        patient: UUID | None = None,
+        site: str | None = None,
+    ) -> Commit:
+        """A fact about the process itself, alone on a stream of its own, once for each command id."""
+        stream = f"{kind}-{cause.command_id}"
+        fact = Fact(stream, 1, event, now, patient, site)
+        return cls(cause, now, (fact,), {stream: 0})
+
+    @property
+    def streams(self) -> dict[str, int]:
+        """The version of each stream after the commit."""
+        return {fact.stream: fact.stream_version for fact in self.facts}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -89,13 +123,10 @@ class Answer:
 
 
 class Desk(Protocol):
-    """Where work finds what it needs: aggregates by stream, rows of the service's own projections."""
+    """Where work finds what it needs: events by stream, rows of the service's own projections, owners."""
 
-    options: Any
-    """The service's own settings."""
-
-    async def aggregate(self, cls: type[A], id: UUID) -> A | None:
-        """The aggregate as it stands, None where its stream is empty."""
+    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
+        """The events of a stream in order, each with when it was true."""
         ...
 
     async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
@@ -108,11 +139,18 @@ class Desk(Protocol):
 
 
 class Work:
-    """The unit of work of one command. ``now`` is the time at which its events are recorded."""
+    """The unit of work of one command. ``now`` is the time at which its events are recorded.
 
-    def __init__(self, desk: Desk, cause: Cause, now: datetime) -> None:
-        self.cause, self.now = cause, now
-        self._desk = desk
+    ``kept`` holds aggregates as last committed; one in use is taken out, so that none is shared.
+    ``options`` are the service's own settings.
+    """
+
+    def __init__(
+        self, desk: Desk, kept: dict[str, Aggregate], cause: Cause, now: datetime, options: Any
+    ) -> None:
+        self.cause, self.now, self.options = cause, now, options
+        self.owner = desk.owner
+        self._desk, self._kept = desk, kept
         self._touched: dict[str, tuple[Aggregate, int]] = {}
         self._reservations: list[Reservation] = []
 
@@ -121,10 +159,14 @@ class Work:
         stream = cls.stream_of(id)
         if stream in self._touched:
             return self._touched[stream][0]  # type: ignore[return-value]
-        found = await self._desk.aggregate(cls, id)
-        if found is not None:
-            self._touched[stream] = (found, found.version)
-        return found
+        found = self._kept.pop(stream, None)
+        if found is None:
+            facts = await self._desk.read_stream(stream)
+            if not facts:
+                return None
+            found = cls.replay(id, facts)
+        self._touched[stream] = (found, found.version)
+        return found  # type: ignore[return-value]
 
     async def load(self, cls: type[A], id: UUID) -> A:
         """The aggregate. Raises NotFound."""
@@ -143,15 +185,6 @@ class Work:
     def reserve(self, scope: str, key: str, owner: UUID) -> None:
         """Hold a unique key from this commit on; the commit fails with Reserved if another has it."""
         self._reservations.append(Reservation(scope, key, owner))
-
-    @property
-    def options(self) -> Any:
-        """The service's own settings."""
-        return self._desk.options
-
-    async def owner(self, scope: str, key: str) -> UUID | None:
-        """Who holds a reserved key."""
-        return await self._desk.owner(scope, key)
 
     async def rows(self, table: str, **key: Any) -> list[Row]:
         """Rows of one of the service's own projections: what it knew when it decided."""
@@ -179,37 +212,51 @@ class Work:
                 facts.append(Fact(stream, version + step, event, at, patient, aggregate.site))
         return Commit(self.cause, self.now, tuple(facts), expected, tuple(self._reservations))
 
+    def refused(self, command: Command, refusal: Refusal) -> Commit:
+        """Nothing but the refusal, without the input: an auditor finds it, a repeat gets it again."""
+        message = refusal.message[:400]
+        place = Place(at=refusal.at, expected=message) if refusal.at else None
+        event = CommandRefused(
+            command=type(command).__name__, rule=refusal.rule, message=message, place=place
+        )
+        patient = getattr(command, "patient", None)
+        answer = {"rule": refusal.rule, "message": refusal.message, "at": refusal.at}
+        about = patient if isinstance(patient, UUID) else None
+        return replace(Commit.note(self.cause, self.now, "refusal", event, about), refusal=answer)
 
-Handler = Callable[[Any, Work], Awaitable[None]]
+
+Handler = Callable[[C, Work], Awaitable[None]]
 
 
 class Handlers:
     """The command handlers of a service, one for each type of command."""
 
     def __init__(self) -> None:
-        self._by_type: dict[type[Command], Handler] = {}
-        self._by_name: dict[str, type[Command]] = {}
+        self._all: dict[str, tuple[type[Command], Handler[Any]]] = {}
 
-    def handles(
-        self, command: type[C]
-    ) -> Callable[[Callable[[C, Work], Awaitable[None]]], Callable[[C, Work], Awaitable[None]]]:
+    def handles(self, command: type[C]) -> Callable[[Handler[C]], Handler[C]]:
         """Register the decorated function as the handler of a command."""
 
-        def register(
-            handler: Callable[[C, Work], Awaitable[None]],
-        ) -> Callable[[C, Work], Awaitable[None]]:
-            if command in self._by_type:
+        def register(handler: Handler[C]) -> Handler[C]:
+            if command.__name__ in self._all:
                 raise ValueError(f"{command.__name__} has a handler already")
-            self._by_type[command] = handler
-            self._by_name[command.__name__] = command
+            self._all[command.__name__] = (command, handler)
             return handler
 
         return register
 
-    def of(self, command: Command) -> Handler:
+    def of(self, command: Command) -> Handler[Any]:
         """The handler of a command."""
-        return self._by_type[type(command)]
+        return self._all[type(command).__name__][1]
+
+    async def decide(self, command: Command, work: Work) -> Commit:
+        """What a command comes to: the facts it decided, or the refusal of a rule."""
+        try:
+            await self.of(command)(command, work)
+        except Refusal as refusal:
+            return work.refused(command, refusal)
+        return work.commit()
 
     def named(self, name: str) -> type[Command]:
         """The command type of a name, as a timer's row keeps it."""
-        return self._by_name[name]
+        return self._all[name][0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -11,7 +11,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-Connection = psycopg.AsyncConnection[dict[str, Any]]
+Row = dict[str, Any]
+Connection = psycopg.AsyncConnection[Row]
 
 POOL_MAX = 6
 """Connections of a process for reads and consumers, beside the writer's and the lock's own."""
@@ -25,6 +26,16 @@ async def connect(url: str, **parameters: Any) -> Connection:
     return await psycopg.AsyncConnection.connect(
         url, autocommit=True, row_factory=dict_row, connect_timeout=5, **parameters
     )
+
+
+async def fetch(connection: Connection, query: Any, *parameters: Any) -> list[Row]:
+    """The rows of a query on a connection, as its transaction sees them."""
+    return await (await connection.execute(query, parameters)).fetchall()
+
+
+def arrays(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows turned into the arrays that a statement unnests."""
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 class Database:
@@ -65,18 +76,18 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def rows(self, query: Any, *parameters: Any) -> list[dict[str, Any]]:
+    async def rows(self, query: Any, *parameters: Any) -> list[Row]:
         """The rows of a query that may be sent twice: a lost connection is replaced once."""
         try:
             return await self._rows(query, parameters)
         except LOST:
             return await self._rows(query, parameters)
 
-    async def _rows(self, query: Any, parameters: tuple[Any, ...]) -> list[dict[str, Any]]:
+    async def _rows(self, query: Any, parameters: tuple[Any, ...]) -> list[Row]:
         async with self.connection() as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
+            return await fetch(connection, query, *parameters)
 
-    async def row(self, query: Any, *parameters: Any) -> dict[str, Any] | None:
+    async def row(self, query: Any, *parameters: Any) -> Row | None:
         """The first row of a query, or None."""
         rows = await self.rows(query, *parameters)
         return rows[0] if rows else None

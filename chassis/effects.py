@@ -7,7 +7,6 @@ there was nothing to record. Low rates only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -38,20 +37,20 @@ log = structlog.get_logger(__name__)
 class Effects:
     """Carries out a service's effects."""
 
-    def __init__(self, ground: Ground, bootstrap: str, topic: str, moved: Callable[[], None]) -> None:
-        self._ground, self._topic, self._moved = ground, topic, moved
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
         self._by_type: dict[str, list[Effect]] = {}
         for effect in ground.service.effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
-        self._broker = KafkaBroker(bootstrap, logger=None)
+        self._broker = KafkaBroker(ground.settings.kafka_bootstrap, logger=None)
         self._seen, self._waiting = 0, set[tuple[str, UUID]]()
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
         self._broker.subscriber(
-            topic,
+            ground.topic,
             batch=True,
             max_records=BATCH_MAX,
             batch_timeout_ms=POLL_MS,
-            group_id=f"{topic}.effects",
+            group_id=f"{ground.topic}.effects",
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=SESSION_MS,
@@ -112,7 +111,7 @@ class Effects:
         command = await effect.act(record.decode(), about, office)
         if command is None:
             await self._ground.database.rows(DONE, effect.name, about.id)
-            self._moved()
+            self._ground.moved.give()
             return
         try:
             await office.execute(command, str(about.id))

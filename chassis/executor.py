@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
-from chassis.command import A, Answer, Cause, Command, Commit, Handlers, Row, Work
-from chassis.refusal import Conflict, Refusal, Refused
-from chassis.refused import refusal_commit
+from chassis.command import Answer, Cause, Command, Handlers, Work
+from chassis.refusal import Conflict, Refused
 from chassis.store import Store
 
 ATTEMPTS_MAX = 20
@@ -19,43 +17,13 @@ AGGREGATES_MAX = 5_000
 """Aggregates kept in memory, as guesses that the version check confirms."""
 
 
-class CachedDesk:
-    """Serves aggregates from memory or the store. One in use is taken out, so that none is shared."""
-
-    def __init__(self, store: Store, options: Any = None) -> None:
-        self._store, self.options = store, options
-        self._kept: dict[str, Aggregate] = {}
-
-    async def aggregate(self, cls: type[A], id: UUID) -> A | None:
-        """The aggregate as last seen, or as the store has it."""
-        kept = self._kept.pop(cls.stream_of(id), None)
-        if kept is not None:
-            return kept  # type: ignore[return-value]
-        facts = await self._store.read_stream(cls.stream_of(id))
-        return cls.replay(id, facts) if facts else None
-
-    async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
-        """Rows of a projection's table."""
-        return await self._store.rows(table, key)
-
-    async def owner(self, scope: str, key: str) -> UUID | None:
-        """Who holds a reserved key."""
-        return await self._store.owner(scope, key)
-
-    def keep(self, aggregates: dict[str, Aggregate]) -> None:
-        """Remember aggregates as they were committed."""
-        for stream, aggregate in aggregates.items():
-            self._kept[stream] = aggregate
-        while len(self._kept) > AGGREGATES_MAX:
-            del self._kept[next(iter(self._kept))]
-
-
 class Executor:
     """Carries out the commands of a service."""
 
     def __init__(self, store: Store, handlers: Handlers, clock: Clock, options: Any = None) -> None:
-        self._store, self._handlers, self._clock = store, handlers, clock
-        self._desk = CachedDesk(store, options)
+        self._store, self._handlers = store, handlers
+        self._clock, self._options = clock, options
+        self._kept: dict[str, Aggregate] = {}
 
     async def execute(self, command: Command, cause: Cause) -> Answer:
         """Carry out a command; sent again, it gives the first answer.
@@ -65,26 +33,20 @@ class Executor:
         kept changing.
         """
         for _ in range(ATTEMPTS_MAX):
-            work = Work(self._desk, cause, self._clock.now())
-            commit = await self._decide(command, work)
+            work = Work(self._store, self._kept, cause, self._clock.now(), self._options)
+            commit = await self._handlers.decide(command, work)
             try:
                 answer = await self._store.append(commit)
             except Conflict:
                 continue
+            if answer.refusal is not None:
+                raise Refused(**answer.refusal)
             if commit.refusal is None and not answer.repeated:
-                self._desk.keep(work.touched())
-            return _answered(answer)
+                self._keep(work.touched())
+            return answer
         raise Conflict(f"{type(command).__name__} was overtaken {ATTEMPTS_MAX} times")
 
-    async def _decide(self, command: Command, work: Work) -> Commit:
-        try:
-            await self._handlers.of(command)(command, work)
-        except Refusal as refusal:
-            return refusal_commit(command, refusal, work.cause, work.now)
-        return work.commit()
-
-
-def _answered(answer: Answer) -> Answer:
-    if answer.refusal is not None:
-        raise Refused(**answer.refusal)
-    return answer
+    def _keep(self, aggregates: dict[str, Aggregate]) -> None:
+        self._kept |= aggregates
+        while len(self._kept) > AGGREGATES_MAX:
+            del self._kept[next(iter(self._kept))]

@@ -3,210 +3,145 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
 from caretrail_contracts.envelope import PARTITIONS
+from caretrail_contracts.system import Place
 
 from chassis.applying import Applier
-from chassis.database import LOST, Connection, Database
+from chassis.command import Cause
+from chassis.following import POLL_S, Follower
+from chassis.ids import derive
 from chassis.kafka import consumer, stopped
+from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.positions import OWN, Fenced, Gap, Place, Positions, Spot
-from chassis.postgres import PostgresReader
-from chassis.refusal import Conflict
-from chassis.waking import waited
+from chassis.part import Part
+from chassis.positions import OWN, Positions, Steps
 
 BATCH_MAX = 1_000
 """Records of one transaction at most."""
 
-POLL_S = 0.25
-"""How often a feed looks without being woken."""
-
-PAUSE_S = 0.5
-"""Rest after a failure before positions are read anew."""
-
-log = structlog.get_logger(__name__)
-
 READER = "reader"
 """The group of locks for the partitions of others' topics."""
 
-RecordBroken = Callable[[str, int, int, BrokenHeader, bytes], Awaitable[None]]
-"""Keeps a message without readable headers: topic, partition, offset, what is wrong, its body."""
+log = structlog.get_logger(__name__)
 
 
-class Steps:
-    """Moves positions with a batch: in its transaction, and in memory once that is committed."""
-
-    def __init__(self, positions: Positions, topic: str, offsets: dict[Spot, int]) -> None:
-        self._positions, self._topic, self._offsets = positions, topic, offsets
-        self._to: dict[Spot, Place] = {}
-
-    async def move(self, connection: Connection, records: Sequence[Record]) -> None:
-        """Move to the records, within the transaction. Raises Fenced."""
-        self._to = await self._positions.advance(connection, self._topic, records, self._offsets)
-
-    def done(self) -> None:
-        """The transaction is committed."""
-        self._positions.moved(self._to)
-
-
-class StoreFeed:
+class StoreFeed(Follower):
     """Brings a service's own events, in the order of its store."""
 
-    def __init__(
-        self, database: Database, reader: PostgresReader, applier: Applier, ownership: Ownership
-    ) -> None:
-        self._database, self._reader = database, reader
-        self._applier, self._ownership = applier, ownership
-        self._wake = asyncio.Event()
-        self.positions = Positions()
-        self.fault: str | None = None
+    name, batch_max = "store-feed", BATCH_MAX
 
-    def wake(self) -> None:
-        """Something was committed."""
-        self._wake.set()
+    def __init__(self, ground: Ground, ownership: Ownership) -> None:
+        super().__init__(ground, ownership, OWN)
+        self._applier, self._positions = Applier(ground, archive=False), Positions()
 
-    async def run(self) -> None:
-        """Apply own events while the lock is held."""
-        while True:
-            await self._ownership.until(OWN)
-            try:
-                await self._follow()
-            except (Fenced, Conflict, *LOST) as error:
-                self.fault = type(error).__name__
-                log.warning("store_feed_interrupted", error=self.fault)
-                await asyncio.sleep(PAUSE_S)
-
-    async def _follow(self) -> None:
-        await self.positions.load(self._database)
+    async def begin(self) -> int:
+        """How far the own store was applied."""
+        await self._positions.load(self.ground.database.rows)
         await self._applier.load()
-        while self._ownership.holds(OWN):
-            self._wake.clear()
-            records = await self._reader.read(self.positions.own(), BATCH_MAX)
-            self.fault = None
-            if records:
-                await self._applier.apply(records, Steps(self.positions, OWN, {}), archive=False)
-            else:
-                await waited(self._wake, POLL_S)
+        return self._positions.own()
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Apply records."""
+        await self._applier.apply(records, Steps(self._positions, OWN))
 
 
-class TopicFeed:
+class TopicFeed(Part):
     """Brings other services' events from their topics, from the partitions that this process holds."""
 
-    def __init__(
-        self,
-        database: Database,
-        applier: Applier,
-        ownership: Ownership,
-        bootstrap: str,
-        broken: RecordBroken,
-    ) -> None:
-        self._database, self._applier, self._ownership = database, applier, ownership
-        self._bootstrap, self._broken = bootstrap, broken
+    name = "topic-feed"
+
+    def __init__(self, ground: Ground, ownership: Ownership) -> None:
+        self._ground, self._ownership = ground, ownership
+        self._applier, self._positions = Applier(ground, archive=True), Positions()
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
-        self.positions = Positions()
-        self.fault: str | None = None
 
-    async def run(self) -> None:
-        """Read and apply for ever; any failure begins again from the stored positions."""
-        try:
-            while True:
-                try:
-                    await self._turn()
-                    self.fault = None
-                except (Fenced, Gap, Conflict, KafkaError, OSError, *LOST) as error:
-                    self.fault = (
-                        f"{type(error).__name__}: {error}" if isinstance(error, Gap) else type(error).__name__
-                    )
-                    log.warning("topic_feed_interrupted", error=self.fault)
-                    await self._close()
-                    await asyncio.sleep(PAUSE_S)
-        finally:
-            await self._close()
-
-    async def _turn(self) -> None:
+    async def turn(self) -> None:
+        """Read and apply once."""
         if self._consumer is None or self._ownership.held(READER) != self._held:
-            await self._assign()
-        if self._consumer is None or not self._held:
+            self._consumer = await self._assigned()
+        if self._held:
+            found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
+            for topic in {partition.topic: None for partition in found}:
+                await self._take(topic, {part: found[part] for part in found if part.topic == topic})
+        else:
             await asyncio.sleep(POLL_S)
-            return
-        found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
-        by_topic: dict[str, list[tuple[TopicPartition, list[ConsumerRecord]]]] = {}
-        for partition, messages in found.items():
-            by_topic.setdefault(partition.topic, []).append((partition, messages))
-        for topic, parts in by_topic.items():
-            await self._take(topic, parts)
+        self.fault = None
 
-    async def _assign(self) -> None:
+    async def _assigned(self) -> AIOKafkaConsumer:
         """Take over the partitions held: from the stored offset, whose record must be the stored one."""
         held = self._ownership.held(READER)
-        self._consumer = self._consumer or await consumer(self._bootstrap)
-        await self.positions.load(self._database)
+        reader = self._consumer = self._consumer or await consumer(self._ground.settings.kafka_bootstrap)
+        await self._positions.load(self._ground.database.rows)
         await self._applier.load()
         partitions = [partition_named(name) for name in sorted(held)]
-        self._consumer.assign(partitions)
+        reader.assign(partitions)
         self._unproven = set()
         for partition in partitions:
-            last = self.positions.last(partition.topic, partition.partition)
+            last = self._positions.last(partition.topic, partition.partition)
             if last:
-                self._consumer.seek(partition, last[1].offset or 0)
+                reader.seek(partition, last[1].offset or 0)
                 self._unproven.add(partition)
         # All at once: each call waits for an answer of the broker.
         fresh = [partition for partition in partitions if partition not in self._unproven]
         if fresh:
-            await self._consumer.seek_to_beginning(*fresh)
+            await reader.seek_to_beginning(*fresh)
         self._held = held
+        return reader
 
-    async def _take(self, topic: str, parts: list[tuple[TopicPartition, list[ConsumerRecord]]]) -> None:
-        records: list[Record] = []
-        offsets: dict[Spot, int] = {}
-        for partition, messages in parts:
-            read = await self._read(partition, messages)
+    async def _take(self, topic: str, found: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+        """Apply what is new of a topic's messages."""
+        steps, new = Steps(self._positions, topic), []
+        for partition, messages in found.items():
+            read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
                 return
-            for record, offset in read:
-                if self.positions.is_new(topic, record, records):
-                    records.append(record)
-                    offsets[topic, record.envelope.position, record.envelope.source] = offset
-        if records:
-            await self._applier.apply(records, Steps(self.positions, topic, offsets))
+            new += [record for record, offset in read if steps.take(record, offset)]
+        if new:
+            await self._applier.apply(new, steps)
 
-    async def _read(
-        self, partition: TopicPartition, messages: list[ConsumerRecord]
-    ) -> list[tuple[Record, int]]:
+    async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, int]]:
         read = []
         for message in messages:
             try:
                 read.append((from_headers(message.headers, message.value or b""), message.offset))
             except BrokenHeader as error:
-                await self._broken(
-                    partition.topic, partition.partition, message.offset, error, message.value or b""
-                )
+                await self._keep_broken(message, error)
         return read
+
+    async def _keep_broken(self, message: ConsumerRecord, error: BrokenHeader) -> None:
+        """A message without readable headers: recorded once, its body kept sealed, then passed over."""
+        name, where = self._ground.service.name, (message.topic, message.partition, message.offset)
+        cause = Cause.own(derive(name, "broken", *where), name, "consumer")
+        at = "{}[{}]@{} {}".format(*where, error.header)[:120]
+        places, body = (Place(at=at, expected=error.expected),), message.value or b""
+        await self._ground.refuse_input(
+            cause, message.topic, "BrokenHeader", places, "application/octet-stream", body
+        )
 
     async def _proven(self, partition: TopicPartition, read: list[tuple[Record, int]]) -> bool:
         """Whether the topic still holds at the stored offset what was applied; if not, begin anew."""
-        last = self.positions.last(partition.topic, partition.partition)
+        last = self._positions.last(partition.topic, partition.partition)
         self._unproven.discard(partition)
         if last and read:
             (source, place), (record, offset) = last, read[0]
             about = record.envelope
-            if (offset, about.source, about.epoch, about.position) == (
-                place.offset, source, place.epoch, place.position,
-            ):  # fmt: skip
+            stored = (place.offset, source, place.epoch, place.position)
+            if (offset, about.source, about.epoch, about.position) == stored:
                 return True
         log.warning("topic_changed", topic=partition.topic, partition=partition.partition)
         assert self._consumer is not None
         await self._consumer.seek_to_beginning(partition)
         return False
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Let go of the consumer."""
         found, self._consumer, self._held = self._consumer, None, frozenset()
         if found:
             await stopped(found)

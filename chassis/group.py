@@ -10,6 +10,7 @@ import psycopg
 
 from chassis.command import Answer, Commit
 from chassis.database import LOST, Connection, Database, connect
+from chassis.part import Part
 from chassis.postgres import APPEND, TAKE_LOCK, Appender, PostgresReader
 
 BATCH_MAX = 256
@@ -33,29 +34,19 @@ class Overloaded(Exception):
 Waiting = tuple[Commit, "asyncio.Future[Answer]"]
 
 
-class PostgresStore(PostgresReader):
+class PostgresStore(PostgresReader, Part):
     """The store's writer of a process; run it with ``async with``."""
 
+    name = "group-commit"
+
     def __init__(self, database: Database, appender: Appender) -> None:
-        super().__init__(database, appender.origin)
+        super().__init__(database.rows, appender.origin)
         self.appender = appender
         self.on_commit: list[Callable[[], None]] = []
         self._url = database.url
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
-        self._writer: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> PostgresStore:
-        self._writer = asyncio.create_task(self._write_all(), name="group-commit")
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._writer:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
-        if self._connection:
-            await self._connection.close()
 
     @property
     def depth(self) -> int:
@@ -76,12 +67,12 @@ class PostgresStore(PostgresReader):
         for tell in self.on_commit:
             tell()
 
-    async def _write_all(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                await self._write(self._take())
+    async def turn(self) -> None:
+        """Write all that waits."""
+        await self._wake.wait()
+        self._wake.clear()
+        while self._queue:
+            await self._write(self._take())
 
     def _take(self) -> list[Waiting]:
         """The next batch: a stream or key that one of its commits touches keeps later ones for the next."""
@@ -97,23 +88,24 @@ class PostgresStore(PostgresReader):
         return batch
 
     async def _write(self, batch: list[Waiting]) -> None:
+        """Write a batch; where one commit breaks it, each alone, so that it fails alone."""
+        results: list[Answer | Exception]
         try:
             results = await self._durably([commit for commit, _ in batch])
         except Exception as error:
-            await self._apart(batch, error)
-            return
+            if len(batch) > 1 and not isinstance(error, Unavailable):
+                for waiting in batch:
+                    await self._write([waiting])
+                return
+            results = [error] * len(batch)
         for (_, done), result in zip(batch, results, strict=True):
-            _settle(done, result)
+            if done.done():
+                continue
+            if isinstance(result, Exception):
+                done.set_exception(result)
+            else:
+                done.set_result(result)
         self.committed()
-
-    async def _apart(self, batch: list[Waiting], error: Exception) -> None:
-        """One commit broke the batch: write each alone, so that it fails alone."""
-        if len(batch) == 1 or isinstance(error, Unavailable):
-            for _, done in batch:
-                _settle(done, error)
-            return
-        for waiting in batch:
-            await self._write([waiting])
 
     async def _durably(self, commits: list[Commit]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
@@ -123,7 +115,7 @@ class PostgresStore(PostgresReader):
             try:
                 return await self._transaction(commits)
             except LOST as error:
-                await self._disconnect()
+                await self.close()
                 if loop.time() > deadline:
                     raise Unavailable("the database is away") from error
                 await asyncio.sleep(pause)
@@ -144,7 +136,8 @@ class PostgresStore(PostgresReader):
             raise
         return self.appender.results(commits, await cursor.fetchall())
 
-    async def _disconnect(self) -> None:
+    async def close(self) -> None:
+        """Let go of the connection."""
         connection, self._connection = self._connection, None
         if connection:
             await connection.close()
@@ -153,12 +146,3 @@ class PostgresStore(PostgresReader):
 def _marks(commit: Commit) -> set[object]:
     marks: set[object] = {commit.cause.command_id, *commit.expected}
     return marks | {(wanted.scope, wanted.key) for wanted in commit.reservations}
-
-
-def _settle(done: asyncio.Future[Answer], result: Answer | Exception) -> None:
-    if done.done():
-        return
-    if isinstance(result, Exception):
-        done.set_exception(result)
-    else:
-        done.set_result(result)

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from base64 import b64encode
-from datetime import datetime
+from dataclasses import replace
 from ipaddress import ip_address
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 from caretrail_contracts.envelope import Actor, Purpose
-from caretrail_contracts.sealed import Document, Sealed
-from caretrail_contracts.system import AccessRecorded, InputRefused, Place
+from caretrail_contracts.sealed import Sealed
+from caretrail_contracts.system import AccessRecorded, Place
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from chassis.command import Cause, Command
-from chassis.doors import Erased
 from chassis.ids import derive
-from chassis.office import Ground
+from chassis.office import Ground, Office
 from chassis.positions import OWN
 from chassis.problems import Problem
 from chassis.telemetry import COMMANDS
-
-T = TypeVar("T", bound=BaseModel)
+from keystore.doors import Erased
 
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
@@ -39,26 +36,14 @@ class Accepted(BaseModel):
     repeated: bool = False
 
 
-class Caller:
+class Caller(Office):
     """Who calls, for what purpose, and what they may use; made from a request's headers."""
 
     def __init__(self, request: Request, ground: Ground, actor: Actor, purpose: str, digest: bytes) -> None:
-        self._request, self._ground, self._digest = request, ground, digest
+        super().__init__(ground)
+        self._request, self._digest = request, digest
         self.actor, self.purpose = actor, purpose
-        self.issue_key = ground.doors.issue_key
-        self.digest = ground.doors.digest
-        self.rows = ground.database.rows
-        self.row = ground.database.row
-
-    @property
-    def now(self) -> datetime:
-        """The time."""
-        return self._ground.clock.now()
-
-    @property
-    def options(self) -> Any:
-        """The service's own settings."""
-        return self._ground.service.options
+        self.owner = ground.store.owner
 
     @property
     def command_id(self) -> UUID:
@@ -68,19 +53,12 @@ class Caller:
             raise _missing(
                 "Idempotency-Key", "a key that is new for each command and the same for its repeats"
             )
-        route = (self._request.method, self._request.url.path)
-        return derive(self._ground.service.name, self.actor.id, *route, key)
+        return derive(self._ground.service.name, self.actor.id, *_route(self._request), key)
 
     def cause(self, step: str = "") -> Cause:
         """The cause of this request's command; a request with several names each by a step."""
         id = derive(self.command_id, step) if step else self.command_id
-        return Cause(
-            command_id=id,
-            actor=self.actor,
-            purpose=self.purpose,
-            correlation_id=self.command_id,
-            digest=self._digest,
-        )
+        return replace(self._caused(id), correlation_id=self.command_id, digest=self._digest)
 
     async def execute(self, command: Command, step: str = "") -> Accepted:
         """Carry out a command; a repeat gives the first answer. Raises Refused and the like."""
@@ -90,20 +68,7 @@ class Caller:
             COMMANDS.labels(type(error).__name__).inc()
             raise
         COMMANDS.labels("repeated" if answer.repeated else "accepted").inc()
-        return Accepted(
-            command_id=answer.command_id,
-            position=answer.position,
-            streams=answer.streams,
-            repeated=answer.repeated,
-        )
-
-    async def owner(self, scope: str, key: str) -> UUID | None:
-        """Who holds a reserved key."""
-        return await self._ground.store.owner(scope, key)
-
-    async def seal(self, owner: UUID | str, value: T) -> Sealed[T]:
-        """Seal a value under its owner's key."""
-        return await self._ground.doors.seal(owner, value)
+        return Accepted.model_validate(answer, from_attributes=True)
 
     async def open(
         self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str
@@ -129,26 +94,25 @@ class Caller:
     def _look(self, *about: object) -> Cause:
         """The cause of a look or a refusal: one for repeats with a key, else a new one each time."""
         key = self._request.headers.get("idempotency-key") or uuid4()
-        route = (self._request.method, self._request.url.path)
-        id = derive(self._ground.service.name, "look", self.actor.id, *route, key, self._digest.hex(), *about)
+        who = (self._ground.service.name, "look", self.actor.id)
+        id = derive(*who, *_route(self._request), key, self._digest.hex(), *about)
+        return self._caused(id)
+
+    def _caused(self, id: UUID) -> Cause:
         return Cause(command_id=id, actor=self.actor, purpose=self.purpose, correlation_id=id)
 
 
 async def refuse_input(
     ground: Ground, cause: Cause, request: Request, rule: str, places: tuple[Place, ...]
 ) -> None:
-    """Record a refused body where an auditor looks for it, sealed under the service's key."""
-    owner = f"service:{ground.service.name}"
-    media_type = request.headers.get("content-type", "application/octet-stream")[:200]
-    content = b64encode((await request.body())[:KEPT_BYTES_MAX]).decode()
-    sealed = await ground.doors.seal(owner, Document(media_type=media_type, content=content))
-    door = f"{request.method} {request.url.path}"[:120]
-    event = InputRefused(door=door, rule=rule, places=places, document=sealed)
-    await ground.note(cause, "refused", event)
+    """Record a refused body."""
+    media_type = request.headers.get("content-type", "application/octet-stream")
+    door, body = " ".join(_route(request)), await request.body()
+    await ground.refuse_input(cause, door, rule, places, media_type, body)
 
 
-KEPT_BYTES_MAX = 32_768
-"""Of a refused input this much is kept."""
+def _route(request: Request) -> tuple[str, str]:
+    return request.method, request.url.path
 
 
 def _missing(header: str, expected: str) -> Problem:

@@ -14,6 +14,8 @@ from caretrail_contracts.envelope import PARTITIONS
 log = structlog.get_logger(__name__)
 
 RECORD_BYTES_MAX = 1_000_000
+KEEPING = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
+"""Topics keep everything."""
 
 STOP_MAX_S = 5.0
 """How long a client may take to stop."""
@@ -35,17 +37,8 @@ async def make_topics(bootstrap: str, topics: list[str], replication: int = 1) -
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        response: Any = await admin.create_topics(
-            [
-                NewTopic(
-                    name,
-                    num_partitions=PARTITIONS,
-                    replication_factor=replication,
-                    topic_configs={"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)},
-                )
-                for name in topics
-            ]
-        )
+        wanted = [NewTopic(name, PARTITIONS, replication, topic_configs=KEEPING) for name in topics]
+        response: Any = await admin.create_topics(wanted)
         for name, code, *rest in response.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:

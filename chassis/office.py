@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from base64 import b64encode
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from caretrail_contracts.envelope import Actor
+from caretrail_contracts.envelope import topic_of
 from caretrail_contracts.event import Event
-from caretrail_contracts.sealed import Sealed
-from caretrail_contracts.system import AccessRecorded
+from caretrail_contracts.sealed import Document, Sealed
+from caretrail_contracts.system import AccessRecorded, InputRefused, Place
 from pydantic import BaseModel
 
 from chassis.clock import Clock
-from chassis.command import Answer, Cause, Command, Commit, Fact
+from chassis.command import Answer, Cause, Command, Commit
+from chassis.config import Settings
 from chassis.database import Database
-from chassis.doors import Doors, Erased
 from chassis.executor import Executor
 from chassis.group import PostgresStore
 from chassis.ids import derive
-from chassis.service import Service
+from chassis.waking import Signal
+from keystore.doors import Doors, Erased
+
+if TYPE_CHECKING:
+    from chassis.service import Service
 
 T = TypeVar("T", bound=BaseModel)
+
+KEPT_BYTES_MAX = 32_768
+"""Of a refused input this much is kept."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What every office of a process stands on."""
+    """What everything in a process stands on."""
 
     service: Service
+    settings: Settings
     database: Database
     store: PostgresStore
     executor: Executor
     doors: Doors
     clock: Clock
+    moved: Signal = field(default_factory=Signal)
+    """Given when there may be progress to tell of."""
+
+    @property
+    def topic(self) -> str:
+        """The topic of the service's own events."""
+        return topic_of(self.service.name, self.settings.topic_prefix)
 
     async def note(self, cause: Cause, kind: str, event: Event, patient: UUID | None = None) -> Answer:
         """Record a fact about the process itself on a stream of its own, once for each command id."""
-        stream = f"{kind}-{cause.command_id}"
-        now = self.clock.now()
-        fact = Fact(stream, 1, event, now, patient, None)
-        return await self.store.append(Commit(cause, now, (fact,), {stream: 0}))
+        return await self.store.append(Commit.note(cause, self.clock.now(), kind, event, patient))
 
     async def open(
         self, cause: Cause, patient: UUID | None, sealed: list[Sealed[Any]], resource: str
@@ -52,12 +65,23 @@ class Ground:
         await self.note(cause, "access", access, patient)
         return [await self.doors.open(value) for value in sealed]
 
+    async def refuse_input(
+        self, cause: Cause, door: str, rule: str, places: tuple[Place, ...], media_type: str, body: bytes
+    ) -> None:
+        """Record a refused input where an auditor looks for it, sealed under the service's key."""
+        content = b64encode(body[:KEPT_BYTES_MAX]).decode()
+        document = Document(media_type=media_type[:200], content=content)
+        sealed = await self.doors.seal(f"service:{self.service.name}", document)
+        event = InputRefused(door=door[:120], rule=rule, places=places, document=sealed)
+        await self.note(cause, "refused", event)
 
-class AdapterOffice:
-    """The office of an adapter: it acts in the service's own name."""
 
-    def __init__(self, ground: Ground, name: str, correlation: UUID | None = None) -> None:
-        self._ground, self._name, self._correlation = ground, name, correlation
+class Office:
+    """What every office offers: the time, the service's settings and tables, sealing."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.options = ground.service.options
         self.issue_key = ground.doors.issue_key
         self.digest = ground.doors.digest
         self.rows = ground.database.rows
@@ -68,31 +92,33 @@ class AdapterOffice:
         """The time."""
         return self._ground.clock.now()
 
-    @property
-    def options(self) -> Any:
-        """The service's own settings."""
-        return self._ground.service.options
-
     async def seal(self, owner: UUID | str, value: T) -> Sealed[T]:
         """Seal a value under its owner's key."""
         return await self._ground.doors.seal(owner, value)
+
+
+class AdapterOffice(Office):
+    """The office of an adapter: it acts in the service's own name."""
+
+    def __init__(self, ground: Ground, name: str, correlation: UUID | None = None) -> None:
+        super().__init__(ground)
+        self._name, self._correlation = name, correlation
 
     async def open(
         self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str, purpose: str
     ) -> list[Any | Erased]:
         """Open values; the access is recorded before they are returned."""
-        cause = self._cause(f"access|{resource}|{patient}|{self.now.isoformat()}", purpose)
-        return await self._ground.open(cause, patient, sealed, resource)
+        cause = self._cause(f"access|{resource}|{patient}|{self.now.isoformat()}")
+        return await self._ground.open(replace(cause, purpose=purpose), patient, sealed, resource)
 
     async def execute(self, command: Command, key: str) -> Answer:
         """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""
-        return await self._ground.executor.execute(command, self._cause(key, "HOPERAT"))
+        return await self._ground.executor.execute(command, self._cause(key))
 
     def command_id(self, key: str) -> UUID:
         """The id of the command with this key."""
         return derive(self._ground.service.name, "adapter", self._name, key)
 
-    def _cause(self, key: str, purpose: str) -> Cause:
-        id = self.command_id(key)
-        actor = Actor(f"service:{self._ground.service.name}", f"adapter:{self._name}")
-        return Cause(command_id=id, actor=actor, purpose=purpose, correlation_id=self._correlation or id)
+    def _cause(self, key: str) -> Cause:
+        id, role = self.command_id(key), f"adapter:{self._name}"
+        return Cause.own(id, self._ground.service.name, role, self._correlation)

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from math import ceil
 from uuid import uuid4
 
-import structlog
-
-from chassis.database import LOST, Connection, connect
+from chassis.database import Connection, connect, fetch, query
+from chassis.part import Part
 
 IDLE_TIMEOUT_MS = 10_000
 """After this long without a heartbeat PostgreSQL ends the session and frees its locks."""
@@ -26,19 +25,19 @@ TURN_S = 0.5
 MEMBER_FRESH_S = 5.0
 """A member not seen for longer counts no more when shares are computed."""
 
-log = structlog.get_logger(__name__)
-
 
 def lock_number(name: str) -> int:
     """The 64-bit number of a lock's name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
 
 
-class Ownership:
+class Ownership(Part):
     """The locks that a process holds, all on one connection, kept up by a task; run it with ``async with``.
 
     Locks come in groups; the names of a group are shared fairly by the processes that claim it.
     """
+
+    name = "ownership"
 
     def __init__(self, url: str, service: str) -> None:
         self._url, self._service = url, service
@@ -47,22 +46,11 @@ class Ownership:
         self._connection: Connection | None = None
         self._held: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
 
-    def claim(self, group: str, names: Iterable[str]) -> None:
-        """Want a fair share of these names; call it before the task runs."""
+    def claim(self, group: str, names: Iterable[str]) -> Ownership:
+        """Want a fair share of these names; to be called before the task runs."""
         self._groups[group] = tuple(names)
-
-    async def __aenter__(self) -> Ownership:
-        if self._groups:
-            self._task = asyncio.create_task(self._keep(), name="ownership")
         return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._lose()
 
     def held(self, group: str) -> frozenset[str]:
         """The names of a group that are held now."""
@@ -78,73 +66,55 @@ class Ownership:
             self._changed.clear()
             await self._changed.wait()
 
-    async def _keep(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT_S * 2):
-                    settled = await self._turn()
-                await asyncio.sleep(HEARTBEAT_S if settled else TURN_S)
-            except (TimeoutError, *LOST) as error:
-                log.warning("locks_lost", error=type(error).__name__)
-                await self._lose()
-                await asyncio.sleep(TURN_S)
-
-    async def _turn(self) -> bool:
-        """One heartbeat: say that we are here, give back what is over our share, take what is free.
-
-        Returns whether every share is held.
-        """
+    async def turn(self) -> None:
+        """One heartbeat: say that we are here, give back what is over our share, take what is free."""
         if self._connection is None:
-            options = f"-c idle_session_timeout={IDLE_TIMEOUT_MS} -c synchronous_commit=off"
             self._connection = await connect(
-                self._url, options=options, application_name=f"{self._service}:locks"
+                self._url, options=OPTIONS, application_name=f"{self._service}:locks"
             )
-        cursor = await self._connection.execute(
-            ANNOUNCE, (list(self._groups), self._member, self._member, MEMBER_FRESH_S)
+        async with asyncio.timeout(HEARTBEAT_S * 2):
+            settled = await self._balance(self._connection)
+        await asyncio.sleep(HEARTBEAT_S if settled else TURN_S)
+
+    async def _balance(self, connection: Connection) -> bool:
+        """Come to the share of each group; whether all of it is held."""
+        rows = await fetch(
+            connection, ANNOUNCE, list(self._groups), self._member, self._member, MEMBER_FRESH_S
         )
-        others = {row["role"]: int(row["others"]) for row in await cursor.fetchall()}
-        settled = True
+        others, settled = {row["role"]: row["others"] for row in rows}, True
         for group, names in self._groups.items():
             share = ceil(len(names) / (others.get(group, 0) + 1))
-            await self._release(self._connection, group, len(self.held(group)) - share)
-            await self._acquire(self._connection, group, share)
+            for name in sorted(self.held(group))[share:]:
+                self._set(self._held - {name})
+                await connection.execute("select pg_advisory_unlock(%s)", (lock_number(name),))
+            await self._acquire(connection, group, share)
             settled = settled and len(self.held(group)) == share
         return settled
 
-    async def _release(self, connection: Connection, group: str, count: int) -> None:
-        for name in sorted(self.held(group), reverse=True)[: max(count, 0)]:
-            self._set(self._held - {name})
-            await connection.execute("select pg_advisory_unlock(%s)", (lock_number(name),))
-
     async def _acquire(self, connection: Connection, group: str, share: int) -> None:
+        """Try as many at once as are missing, so that no more are taken than the share."""
         free = [name for name in self._groups[group] if name not in self._held]
         while free and (missing := share - len(self.held(group))) > 0:
             tried, free = free[:missing], free[missing:]
-            cursor = await connection.execute(TRY, (tried, [lock_number(name) for name in tried]))
-            got = {row["name"] for row in await cursor.fetchall() if row["got"]}
-            if got:
-                self._set(self._held | got)
+            rows = await fetch(connection, TRY, tried, [lock_number(name) for name in tried])
+            self._set(self._held.union(row["name"] for row in rows if row["got"]))
 
     def _set(self, held: frozenset[str]) -> None:
         self._held = held
         self._changed.set()
 
-    async def _lose(self) -> None:
+    async def close(self) -> None:
+        """Give every lock up."""
         self._set(frozenset())
         connection, self._connection = self._connection, None
         if connection:
             await connection.close()
 
 
+OPTIONS = f"-c idle_session_timeout={IDLE_TIMEOUT_MS} -c synchronous_commit=off"
+"""Heartbeats need not reach the disk."""
+
+ANNOUNCE = query("announce")
 TRY = b"""
 select name, pg_try_advisory_lock(number) as got from unnest(%s::text[], %s::bigint[]) as t (name, number)
-"""
-ANNOUNCE = b"""
-with seen as (
-    insert into members (role, member, seen_at) select unnest(%s::text[]), %s, clock_timestamp()
-    on conflict (role, member) do update set seen_at = clock_timestamp()
-)
-select role, count(*) as others from members
-where member <> %s and seen_at > clock_timestamp() - make_interval(secs => %s)
-group by role
 """

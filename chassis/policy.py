@@ -32,7 +32,7 @@ class Cancel:
 
 
 Reaction = Command | Timer | Cancel
-React = Callable[[Any, Envelope], Iterable[Reaction]]
+React = Callable[[E, Envelope], Iterable[Reaction]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Policy:
 
     name: str
     events: tuple[type[Event], ...]
-    react: React
+    react: React[Any]
 
 
 class Policies:
@@ -50,14 +50,10 @@ class Policies:
     def __init__(self) -> None:
         self.all: list[Policy] = []
 
-    def on(
-        self, *events: type[E]
-    ) -> Callable[[Callable[[E, Envelope], Iterable[Reaction]]], Callable[[E, Envelope], Iterable[Reaction]]]:
+    def on(self, *events: type[E]) -> Callable[[React[E]], React[E]]:
         """Register the decorated function as a policy for these events."""
 
-        def register(
-            react: Callable[[E, Envelope], Iterable[Reaction]],
-        ) -> Callable[[E, Envelope], Iterable[Reaction]]:
+        def register(react: React[E]) -> React[E]:
             name = react.__name__
             if any(policy.name == name for policy in self.all):
                 raise ValueError(f"there is a policy {name} already")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from caretrail_contracts.cloudevents import Record
-from psycopg.errors import UniqueViolation
 
-from chassis.database import Connection, Database
+from chassis.database import Connection, Row, arrays, query
 from chassis.telemetry import CONSUMED_POSITION
 
 OWN = "store"
@@ -42,20 +42,18 @@ class Positions:
     def __init__(self) -> None:
         self._places: dict[Spot, Place] = {}
 
-    async def load(self, database: Database) -> None:
-        """Read the table."""
-        async with database.connection() as connection:
-            await self.load_from(connection)
-
-    async def load_from(self, connection: Connection) -> None:
-        """Read the table over a connection, as its transaction sees it."""
-        cursor = await connection.execute("select * from positions")
+    async def load(self, fetch: Callable[..., Awaitable[list[Row]]]) -> None:
+        """Read the table, by what reads rows."""
         self._places = {
             (row["topic"], row["partition"], row["source"]): Place(
                 row["epoch"], row["position"], row["kafka_offset"]
             )
-            for row in await cursor.fetchall()
+            for row in await fetch("select * from positions")
         }
+
+    def at(self, spot: Spot) -> Place | None:
+        """How far a source was applied; None where it was not yet."""
+        return self._places.get(spot)
 
     def last(self, topic: str, partition: int) -> tuple[str, Place] | None:
         """The source and place of the record applied last in a partition."""
@@ -70,94 +68,72 @@ class Positions:
         """How far the own store was applied."""
         return max((place.position for spot, place in self._places.items() if spot[0] == OWN), default=0)
 
-    def is_new(self, topic: str, record: Record, before: Sequence[Record] = ()) -> bool:
-        """Whether the record is above what was applied and the records before it in this batch.
-
-        Raises Gap where one before it is missing.
-        """
-        about = record.envelope
-        place = self._places.get((topic, about.partition, about.source), Place(0, 0, None))
-        for other in reversed(before):
-            if _spot(topic, other) == _spot(topic, record):
-                place = Place(other.envelope.epoch, other.envelope.position, None)
-                break
-        if (about.epoch, about.position) <= (place.epoch, place.position):
-            return False
-        if record.prev is not None and (place.epoch < about.epoch or record.prev > place.position):
-            raise Gap(
-                f"{topic}[{about.partition}]: position {about.position} follows {record.prev}, "
-                f"but only {place.position} was applied"
-            )
-        return True
-
-    async def advance(
-        self, connection: Connection, topic: str, records: Sequence[Record], offsets: dict[Spot, int]
-    ) -> dict[Spot, Place]:
-        """Move the positions to those of the records in this transaction. Raises Fenced.
-
-        ``offsets`` gives, by topic, position and source, a record's offset in Kafka. The caller calls
-        ``moved`` with the result once the transaction is committed.
-        """
-        new = {}
-        for record in records:
-            about = record.envelope
-            offset = offsets.get((topic, about.position, about.source))
-            new[_spot(topic, record)] = Place(about.epoch, about.position, offset)
-        spots = sorted(new)
-        cursor = await connection.execute(LOCK, [list(column) for column in zip(*spots, strict=True)])
-        stored = {
-            (row["topic"], row["partition"], row["source"]): (row["epoch"], row["position"])
-            for row in await cursor.fetchall()
-        }
-        for spot in spots:
-            known = self._places.get(spot)
-            if stored.get(spot) != ((known.epoch, known.position) if known else None):
-                raise Fenced(f"{spot[0]}[{spot[1]}] was moved by another process")
-        await self._write(connection, MOVE, new, [spot for spot in spots if spot in stored])
-        try:
-            await self._write(connection, BEGIN, new, [spot for spot in spots if spot not in stored])
-        except UniqueViolation:
-            raise Fenced("another process began to read") from None
-        return new
-
-    @staticmethod
-    async def _write(connection: Connection, sql: bytes, new: dict[Spot, Place], spots: list[Spot]) -> None:
-        if spots:
-            values = [(*spot, new[spot].epoch, new[spot].position, new[spot].offset) for spot in spots]
-            await connection.execute(sql, [list(column) for column in zip(*values, strict=True)])
-
     def moved(self, to: dict[Spot, Place]) -> None:
-        """The transaction that moved them is committed."""
+        """A transaction that moved them is committed."""
         self._places |= to
         for (topic, partition, _), place in to.items():
             CONSUMED_POSITION.labels(topic, partition).set(place.position)
 
-    def by_source(self) -> dict[str, dict[int, int]]:
-        """The position applied of each source in each partition."""
-        found: dict[str, dict[int, int]] = {}
-        for (_, partition, source), place in self._places.items():
-            found.setdefault(source, {})[partition] = place.position
-        return found
+
+class Steps:
+    """A batch's way from the stored positions on: which records are new, and where they lead."""
+
+    def __init__(self, positions: Positions, topic: str) -> None:
+        self._positions, self._topic = positions, topic
+        self._taken: dict[Spot, Place] = {}
+        self._offsets: dict[tuple[Spot, int], int] = {}
+        self._to: dict[Spot, Place] = {}
+
+    def take(self, record: Record, offset: int) -> bool:
+        """Whether a record, at an offset in Kafka, is above what was applied and taken before it.
+
+        Raises Gap where one before it is missing.
+        """
+        about, spot = record.envelope, self._spot(record)
+        place = self._taken.get(spot) or self._positions.at(spot) or Place(0, 0, None)
+        if (about.epoch, about.position) <= (place.epoch, place.position):
+            return False
+        if record.prev is not None and (place.epoch < about.epoch or record.prev > place.position):
+            raise Gap(
+                f"{self._topic}[{about.partition}]: position {about.position} follows {record.prev}, "
+                f"but only {place.position} was applied"
+            )
+        self._taken[spot] = Place(about.epoch, about.position, offset)
+        self._offsets[spot, about.position] = offset
+        return True
+
+    async def move(self, connection: Connection, records: Sequence[Record]) -> None:
+        """Move to the records, in this transaction, from where the stored positions must still be.
+
+        Raises Fenced.
+        """
+        self._to = {}
+        for record in records:
+            spot, about = self._spot(record), record.envelope
+            offset = self._offsets.get((spot, about.position))
+            self._to[spot] = Place(about.epoch, about.position, offset)
+        moved, begun = [], []
+        for spot, place in sorted(self._to.items()):
+            row, known = (*spot, place.epoch, place.position, place.offset), self._positions.at(spot)
+            if known:
+                moved.append((*row, known.epoch, known.position))
+            else:
+                begun.append(row)
+        await self._write(connection, MOVE, moved)
+        await self._write(connection, BEGIN, begun)
+
+    async def _write(self, connection: Connection, statement: bytes, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows and (await connection.execute(statement, arrays(rows))).rowcount != len(rows):
+            raise Fenced(f"another process moved a position of {self._topic}")
+
+    def done(self) -> None:
+        """The transaction is committed."""
+        self._positions.moved(self._to)
+
+    def _spot(self, record: Record) -> Spot:
+        partition = 0 if self._topic == OWN else record.envelope.partition
+        return self._topic, partition, record.envelope.source
 
 
-def _spot(topic: str, record: Record) -> Spot:
-    partition = 0 if topic == OWN else record.envelope.partition
-    return topic, partition, record.envelope.source
-
-
-LOCK = b"""
-select topic, partition, source, epoch, position from positions
-where (topic, partition, source) in (select * from unnest(%s::text[], %s::smallint[], %s::text[]))
-order by topic, partition, source for update
-"""
-BEGIN = b"""
-insert into positions (topic, partition, source, epoch, position, kafka_offset)
-select * from unnest(%s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
-"""
-MOVE = b"""
-update positions p
-set epoch = n.epoch, position = n.position, kafka_offset = n.kafka_offset, advanced_at = clock_timestamp()
-from unnest(%s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
-    as n (topic, partition, source, epoch, position, kafka_offset)
-where p.topic = n.topic and p.partition = n.partition and p.source = n.source
-"""
+BEGIN = query("begin")
+MOVE = query("move")

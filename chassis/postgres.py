@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
-from caretrail_contracts.envelope import Actor, Envelope, Sensitivity, partition_of
+from caretrail_contracts.envelope import Actor, Envelope, Sensitivity
 from caretrail_contracts.event import Event, model_of
-from psycopg import sql
+from psycopg.sql import SQL, Composed, Identifier
 from psycopg.types.json import Jsonb
 
-from chassis.command import Answer, Commit, Row
-from chassis.database import Connection, Database, query
-from chassis.ids import derive
+from chassis.command import Answer, Commit
+from chassis.database import Connection, Row, query
 from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import Origin, body_of
 
@@ -26,33 +27,31 @@ TAKE_LOCK = f"select pg_advisory_xact_lock({LOG_LOCK})".encode()
 APPEND = query("append")
 READ = query("read")
 STREAM = b"select type, version, occurred_at, body from events where stream = %s order by stream_version"
+OWNER = b"select owner from reservations where scope = %s and key = %s"
+
+ENVELOPE = [field.name for field in fields(Envelope) if field.name not in ("source", "actor")]
+"""Fields of the envelope that are columns of ``events`` under the same name."""
+
+COMMON = {"position", "epoch", "command_id", "organisation", "program", "sensitivity"}
+"""Those that the statement knows for all events of a command, or finds under the lock."""
+
+APPENDED = [*(name for name in ENVELOPE if name not in COMMON), "actor_id", "actor_role"]
+appended = attrgetter(*(name.replace("actor_", "actor.") for name in APPENDED))
 
 
 def envelope_of(row: Row, source: str) -> Envelope:
     """The envelope that a row of ``events`` holds."""
-    return Envelope(
-        id=row["id"],
-        type=row["type"],
-        version=row["version"],
-        source=source,
-        epoch=row["epoch"],
-        position=row["position"],
-        partition=row["partition"],
-        stream=row["stream"],
-        stream_version=row["stream_version"],
-        occurred_at=row["occurred_at"].astimezone(UTC),
-        recorded_at=row["recorded_at"].astimezone(UTC),
-        organisation=row["organisation"],
-        program=row["program"],
-        site=row["site"],
-        patient=row["patient"],
-        actor=Actor(row["actor_id"], row["actor_role"]),
-        purpose=row["purpose"],
-        correlation_id=row["correlation_id"],
-        causation_id=row["causation_id"],
-        command_id=row["command_id"],
-        sensitivity=Sensitivity(row["sensitivity"]),
-    )
+    plain = {name: row[name] for name in ENVELOPE}
+    plain["occurred_at"] = row["occurred_at"].astimezone(UTC)
+    plain["recorded_at"] = row["recorded_at"].astimezone(UTC)
+    plain["sensitivity"] = Sensitivity(row["sensitivity"])
+    return Envelope(**plain, source=source, actor=Actor(row["actor_id"], row["actor_role"]))
+
+
+def fact_of(row: Row) -> tuple[Event, datetime]:
+    """The event of a row of ``events``, and when it was true."""
+    event = model_of(row["type"]).from_bytes(row["body"], row["version"])
+    return event, row["occurred_at"].astimezone(UTC)
 
 
 class Appender:
@@ -68,14 +67,21 @@ class Appender:
         return self.results(commits, await cursor.fetchall())
 
     def parameters(self, commits: Sequence[Commit]) -> dict[str, Any]:
-        """The arrays that the statement unnests."""
-        columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+        """The arrays that the statement unnests, and what all events have in common."""
+        commands, expected, wanted, events = [], [], [], []
         for ord, commit in enumerate(commits, 1):
-            _command_columns(columns, commit)
-            _expected_columns(columns, ord, commit)
-            _fact_columns(columns, ord, commit)
+            refusal = None if commit.refusal is None else Jsonb(commit.refusal)
+            commands.append((commit.cause.command_id, commit.cause.digest, Jsonb(commit.streams), refusal))
+            expected += [(ord, *stream_version) for stream_version in commit.expected.items()]
+            wanted += [(ord, held.scope, held.key, held.owner) for held in commit.reservations]
+            for index, fact in enumerate(commit.facts):
+                envelope = self.origin.envelope(commit, index, fact, 0, self.epoch)
+                events.append((ord, *appended(envelope), body_of(fact)))
         return {
-            **columns,
+            **_arrays(["command_id", "digest", "streams", "refusal"], commands),
+            **_arrays(["expected_ord", "expected_stream", "expected_version"], expected),
+            **_arrays(["wanted_ord", "wanted_scope", "wanted_key", "wanted_owner"], wanted),
+            **_arrays(["ord", *APPENDED, "body"], events),
             "epoch": self.epoch,
             "organisation": self.origin.organisation,
             "program": self.origin.program,
@@ -87,82 +93,8 @@ class Appender:
         return [_result(commit, row) for commit, row in zip(commits, rows, strict=True)]
 
 
-_COLUMNS = [
-    "command_id",
-    "digest",
-    "streams",
-    "refusal",
-    "expected_ord",
-    "expected_stream",
-    "expected_version",
-    "wanted_ord",
-    "wanted_scope",
-    "wanted_key",
-    "wanted_owner",
-    "ord",
-    "id",
-    "stream",
-    "stream_version",
-    "type",
-    "version",
-    "occurred_at",
-    "recorded_at",
-    "site",
-    "patient",
-    "actor_id",
-    "actor_role",
-    "purpose",
-    "correlation_id",
-    "causation_id",
-    "partition",
-    "body",
-]
-
-
-def _command_columns(columns: dict[str, list[Any]], commit: Commit) -> None:
-    columns["command_id"].append(commit.cause.command_id)
-    columns["digest"].append(commit.cause.digest)
-    columns["streams"].append(Jsonb({fact.stream: fact.stream_version for fact in commit.facts}))
-    columns["refusal"].append(None if commit.refusal is None else Jsonb(commit.refusal))
-
-
-def _expected_columns(columns: dict[str, list[Any]], ord: int, commit: Commit) -> None:
-    for stream, version in commit.expected.items():
-        columns["expected_ord"].append(ord)
-        columns["expected_stream"].append(stream)
-        columns["expected_version"].append(version)
-    for wanted in commit.reservations:
-        columns["wanted_ord"].append(ord)
-        columns["wanted_scope"].append(wanted.scope)
-        columns["wanted_key"].append(wanted.key)
-        columns["wanted_owner"].append(wanted.owner)
-
-
-def _fact_columns(columns: dict[str, list[Any]], ord: int, commit: Commit) -> None:
-    cause = commit.cause
-    for index, fact in enumerate(commit.facts):
-        key = str(fact.patient) if fact.patient else fact.stream
-        values = (
-            ord,
-            derive(cause.command_id, index),
-            fact.stream,
-            fact.stream_version,
-            fact.event.type(),
-            fact.event.version,
-            fact.occurred_at,
-            commit.recorded_at,
-            fact.site,
-            fact.patient,
-            cause.actor.id,
-            cause.actor.role,
-            cause.purpose,
-            cause.correlation_id,
-            cause.causation_id,
-            partition_of(key),
-            body_of(fact),
-        )
-        for name, value in zip(_COLUMNS[11:], values, strict=True):
-            columns[name].append(value)
+def _arrays(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
 
 
 def _result(commit: Commit, row: Row) -> Answer | Exception:
@@ -174,51 +106,41 @@ def _result(commit: Commit, row: Row) -> Answer | Exception:
         return Conflict(", ".join(commit.expected))
     if row["taken"]:
         return Reserved(", ".join(wanted.scope for wanted in commit.reservations))
-    streams = {fact.stream: fact.stream_version for fact in commit.facts}
-    return Answer(commit.cause.command_id, row["position"], streams, commit.refusal)
+    return Answer(commit.cause.command_id, row["position"], commit.streams, commit.refusal)
 
 
 class PostgresReader:
-    """Reads a service's log and its tables."""
+    """Reads a service's log and its tables, over a pool or within a transaction: by what ``fetch`` reads."""
 
-    def __init__(self, database: Database, origin: Origin) -> None:
-        self._database, self._origin = database, origin
+    def __init__(self, fetch: Callable[..., Awaitable[list[Row]]], origin: Origin) -> None:
+        self._fetch, self._source = fetch, origin.source
 
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream in order, each with when it was true."""
-        return [fact_of(row) for row in await self._database.rows(STREAM, stream)]
+        return [fact_of(row) for row in await self._fetch(STREAM, stream)]
 
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""
-        rows = await self._database.rows(READ, after, limit)
-        return [Record(envelope_of(row, self._origin.source), row["body"], row["prev"]) for row in rows]
+        rows = await self._fetch(READ, after, limit)
+        return [Record(envelope_of(row, self._source), row["body"], row["prev"]) for row in rows]
 
     async def head(self) -> int:
         """The position of the newest event; 0 where there is none."""
-        row = await self._database.row("select coalesce(max(position), 0) as head from events")
-        return int(row["head"]) if row else 0
+        (row,) = await self._fetch("select coalesce(max(position), 0) as head from events")
+        return int(row["head"])
 
     async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
         """Rows of a projection's table whose columns equal the key's."""
-        return await self._database.rows(select(table, tuple(key)), *key.values())
+        return await self._fetch(select(table, tuple(key)), *key.values())
 
     async def owner(self, scope: str, key: str) -> UUID | None:
         """Who holds a reserved key."""
-        found = await self._database.row(OWNER, scope, key)
-        return found["owner"] if found else None
+        found = await self._fetch(OWNER, scope, key)
+        return found[0]["owner"] if found else None
 
 
-OWNER = b"select owner from reservations where scope = %s and key = %s"
-
-
-def fact_of(row: Row) -> tuple[Event, datetime]:
-    """The event of a row of ``events``, and when it was true."""
-    event = model_of(row["type"]).from_bytes(row["body"], row["version"])
-    return event, row["occurred_at"].astimezone(UTC)
-
-
-def select(table: str, columns: tuple[str, ...]) -> sql.Composed:
+def select(table: str, columns: tuple[str, ...]) -> Composed:
     """The rows of a table whose columns equal parameters, in the order of its key."""
-    where = sql.SQL(" and ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in columns)
-    condition = sql.SQL(" where ") + where if columns else sql.SQL("")
-    return sql.SQL("select * from {}").format(sql.Identifier(table)) + condition + sql.SQL(" order by 1, 2")
+    equal = [SQL("{} = %s").format(Identifier(name)) for name in columns]
+    where = SQL("where {}").format(SQL(" and ").join(equal)) if columns else SQL("")
+    return SQL("select * from {} {} order by 1, 2").format(Identifier(table), where)

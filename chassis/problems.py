@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from caretrail_contracts.system import Place
@@ -42,37 +43,38 @@ def document(request: Request, problem: Problem) -> JSONResponse:
 
 
 def _spaced(rule: str) -> str:
-    return (
-        "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip().capitalize()
-    )
+    return re.sub("([A-Z])", r" \1", rule).strip().capitalize()
+
+
+AGAIN = "The service cannot take this now: send it again."
+
+MEANINGS: dict[type[Exception], tuple[int, str]] = {
+    KeyReused: (422, "This Idempotency-Key came with another body before: use a new one."),
+    Reserved: (409, "Another one holds this unique key already."),
+    Conflict: (409, "Others kept changing this at the same time: send it again."),
+    Unavailable: (503, AGAIN),
+    Overloaded: (503, AGAIN),
+}
+"""What an exception means to the caller, under its own name: status and detail."""
 
 
 def problem_of(error: Exception) -> Problem:
     """What an exception means to the caller."""
-    match error:
-        case Problem():
-            return error
-        case Refusal():
-            at = getattr(error, "place", error.at)
-            places = (Place(at=at, expected=error.message[:400]),) if at else ()
-            return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
-        case KeyReused():
-            return Problem(
-                422, "KeyReused", "This Idempotency-Key came with another body before: use a new one."
-            )
-        case Reserved():
-            return Problem(409, "Reserved", "Another one holds this unique key already.")
-        case Conflict():
-            return Problem(409, "Conflict", "Others kept changing this at the same time: send it again.")
-        case EventTooLarge():
-            return Problem(413, "EventTooLarge", str(error))
-        case Unavailable() | Overloaded():
-            return Problem(503, type(error).__name__, "The service cannot take this now: send it again.")
-        case HTTPException():
-            return Problem(error.status_code, "NotServed", str(error.detail))
-        case _ if isinstance(error, LOST):
-            return Problem(503, "Unavailable", "The database is away: send it again.")
-    return Problem(500, "Bug", "Something went wrong on our side; it is in the log.")
+    name = type(error).__name__
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Refusal):
+        at = getattr(error, "place", error.at)
+        places = (Place(at=at, expected=error.message[:400]),) if at else ()
+        return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
+    if isinstance(error, EventTooLarge):
+        return Problem(413, name, str(error))
+    if isinstance(error, HTTPException):
+        return Problem(error.status_code, "NotServed", str(error.detail))
+    if isinstance(error, LOST):
+        return Problem(503, "Unavailable", "The database is away: send it again.")
+    status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))
+    return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
 
 
 def places_of(error: RequestValidationError) -> tuple[Place, ...]:
@@ -102,8 +104,5 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> JSONResponse:
         return document(request, problem_of(error))
 
-    for kind in (
-        Problem, Refusal, KeyReused, Reserved, Conflict, EventTooLarge, Unavailable, Overloaded,
-        HTTPException, *LOST, Exception,
-    ):  # fmt: skip
+    for kind in (Problem, Refusal, EventTooLarge, HTTPException, *LOST, *MEANINGS, Exception):
         app.add_exception_handler(kind, handle)

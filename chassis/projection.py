@@ -31,29 +31,26 @@ class Table:
 
     def put(self, **row: Any) -> Change:
         """Set these columns of the row with this key, made where it is missing."""
-        key, rest = self._split(row)
-        return Change(self, key, "put", rest)
+        return self._change("put", row)
 
     def add(self, **row: Any) -> Change:
         """Add to these counters of the row with this key, made where it is missing."""
-        key, rest = self._split(row)
-        return Change(self, key, "add", rest)
+        return self._change("add", row)
 
     def insert(self, **row: Any) -> Change:
         """A row that is there for good; one with its key already is a bug."""
-        key, rest = self._split(row)
-        return Change(self, key, "insert", rest)
+        return self._change("insert", row)
 
     def remove(self, **key: Any) -> Change:
         """Delete the row with this key."""
-        return Change(self, self._split(key)[0], "remove", {})
+        return self._change("remove", key)
 
-    def _split(self, row: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def _change(self, kind: str, row: dict[str, Any]) -> Change:
         unknown = row.keys() - self.columns.keys()
         if unknown:
             raise ValueError(f"table {self.name} has no column {sorted(unknown)[0]}")
-        key = tuple(row[name] for name in self.key)
-        return key, {name: value for name, value in row.items() if name not in self.key}
+        values = {name: value for name, value in row.items() if name not in self.key}
+        return Change(self, tuple(row[name] for name in self.key), kind, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,10 @@ class Refusal(Exception):
     """JSON pointer of the input that the rule is about, where there is one."""
 
     def __init__(self, **facts: Any) -> None:
-        self.facts = facts
+        """The message is the docstring with the facts filled in: codes and ids, never personal data."""
+        self.rule = type(self).__name__
+        self.message = inspect.cleandoc(type(self).__doc__ or "").format_map(facts)
         super().__init__(self.message)
-
-    @property
-    def rule(self) -> str:
-        """The rule's name: the class's."""
-        return type(self).__name__
-
-    @property
-    def message(self) -> str:
-        """The docstring with the facts filled in; facts are codes and ids, never personal data."""
-        return inspect.cleandoc(type(self).__doc__ or "").format_map(self.facts)
 
 
 class NotFound(Refusal):
@@ -39,18 +31,8 @@ class Refused(Refusal):
     """A refusal that was recorded for this command, given again."""
 
     def __init__(self, rule: str, message: str, at: str | None) -> None:
-        self._rule, self._message, self.place = rule, message, at
         super().__init__()
-
-    @property
-    def rule(self) -> str:
-        """The rule's name, as recorded."""
-        return self._rule
-
-    @property
-    def message(self) -> str:
-        """The message, as recorded."""
-        return self._message
+        self.rule, self.message, self.place = rule, message, at
 
 
 class Conflict(Exception):

@@ -3,75 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import Record, to_headers
 
-from chassis.database import LOST, Database
+from chassis.following import Follower
 from chassis.kafka import producer, stopped
-from chassis.ownership import Ownership
-from chassis.postgres import PostgresReader
 from chassis.telemetry import RELAY_POSITION
-from chassis.waking import waited
-
-BATCH_MAX = 2_000
-"""Events sent before the mark moves."""
-
-POLL_S = 0.25
-"""How often the relay looks without being woken: the guarantee behind the wake-up."""
-
-log = structlog.get_logger(__name__)
 
 
-class Relay:
+class Relay(Follower):
     """Reads the log from its mark, sends, awaits every acknowledgement, then moves the mark."""
 
-    def __init__(
-        self, database: Database, log_reader: PostgresReader, bootstrap: str, topic: str, ownership: Ownership
-    ) -> None:
-        self._database, self._log, self._ownership = database, log_reader, ownership
-        self._bootstrap, self._topic = bootstrap, topic
-        self._wake = asyncio.Event()
-        self._producer: AIOKafkaProducer | None = None
-        self.position = 0
-        self.on_move: list[Callable[[], None]] = []
+    batch_max = 2_000
+    """Events sent before the mark moves."""
 
-    def wake(self) -> None:
-        """Something was committed."""
-        self._wake.set()
+    _producer: AIOKafkaProducer | None = None
 
-    async def run(self) -> None:
-        """Lead while the lock is held; any failure goes back to the mark with a new producer."""
-        try:
-            while True:
-                await self._ownership.until(f"relay:{self._topic}")
-                try:
-                    await self._lead()
-                except (KafkaError, OSError, *LOST) as error:
-                    log.warning("relay_interrupted", topic=self._topic, error=type(error).__name__)
-                    await self._discard()
-                    await asyncio.sleep(0.5)
-        finally:
-            await self._discard()
+    async def begin(self) -> int:
+        """The mark."""
+        row = await self.ground.database.row(MARK, self.ground.topic)
+        return int(row["position"]) if row else 0
 
-    async def _lead(self) -> None:
-        self.position = await self._mark()
-        while self._ownership.holds(f"relay:{self._topic}"):
-            self._wake.clear()
-            records = await self._log.read(self.position, BATCH_MAX)
-            if records:
-                await self._send(records)
-            else:
-                await waited(self._wake, POLL_S)
-
-    async def _send(self, records: list[Record]) -> None:
-        self._producer = self._producer or await producer(self._bootstrap)
+    async def take(self, records: Sequence[Record]) -> None:
+        """Send records, then move the mark."""
+        self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
         sent = [
             await self._producer.send(
-                self._topic,
+                self.ground.topic,
                 value=record.body,
                 key=record.envelope.key.encode(),
                 partition=record.envelope.partition,
@@ -81,25 +41,19 @@ class Relay:
             for record in records
         ]
         await asyncio.gather(*sent)
-        await self._move_mark(records[-1].envelope.position)
+        position = records[-1].envelope.position
+        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
+        RELAY_POSITION.labels(self.ground.topic).set(position)
+        self.ground.moved.give()
 
-    async def _mark(self) -> int:
-        row = await self._database.row("select position from relay_mark where topic = %s", self._topic)
-        return int(row["position"]) if row else 0
-
-    async def _move_mark(self, to: int) -> None:
-        await self._database.rows(MOVE_MARK, self._topic, to)
-        self.position = to
-        RELAY_POSITION.labels(self._topic).set(to)
-        for tell in self.on_move:
-            tell()
-
-    async def _discard(self) -> None:
+    async def close(self) -> None:
+        """Let go of the producer: a new one starts without what this one may still hold."""
         found, self._producer = self._producer, None
         if found:
             await stopped(found)
 
 
+MARK = b"select position from relay_mark where topic = %s"
 MOVE_MARK = b"""
 insert into relay_mark as m (topic, position) values (%s, %s)
 on conflict (topic) do update set position = greatest(m.position, excluded.position)

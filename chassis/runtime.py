@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack
 from enum import StrEnum
@@ -11,27 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from caretrail_contracts.catalogue import all_events
-from caretrail_contracts.cloudevents import BrokenHeader
-from caretrail_contracts.envelope import Actor, topic_of
-from caretrail_contracts.sealed import Document
-from caretrail_contracts.system import InputRefused, Place
+from caretrail_contracts.envelope import topic_of
 
-from chassis.applying import Applier
 from chassis.clock import clock_of
-from chassis.command import Cause
 from chassis.config import Settings, database_url
 from chassis.database import Database
-from chassis.doors import Doors
 from chassis.executor import Executor
 from chassis.feeds import READER, StoreFeed, TopicFeed, lock_names
 from chassis.group import PostgresStore
-from chassis.ids import derive
 from chassis.kafka import assert_fast, make_topics
-from chassis.keystore import PostgresKeystore, master_key
 from chassis.office import Ground
 from chassis.ownership import Ownership
+from chassis.part import Part
 from chassis.positions import OWN
-from chassis.postgres import Appender, PostgresReader
+from chassis.postgres import Appender
 from chassis.rebuilding import Rebuilder
 from chassis.relay import Relay
 from chassis.service import Service
@@ -40,12 +32,13 @@ from chassis.timers import LOCK as TIMERS
 from chassis.timers import Timers
 from chassis.waking import waited
 from chassis.watching import Watcher
+from keystore.doors import Doors
+from keystore.keys import Keystore, master_key
 
 if TYPE_CHECKING:
     from chassis.effects import Effects
 
 log = structlog.get_logger(__name__)
-
 
 STOP_MAX_S = 15.0
 """How long the parts of a process may take to stop."""
@@ -84,15 +77,12 @@ class Runtime:
         self.service, self.settings, self.role = service, settings, role
         self.topic = topic_of(service.name, settings.topic_prefix)
         self._stack = AsyncExitStack()
-        self._work: list[tuple[str, Work]] = []
+        self._work: dict[str, Work] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self.store_feed: StoreFeed | None = None
-        self.topic_feed: TopicFeed | None = None
-        self.relay: Relay | None = None
+        self.feeds: list[Part] = []
         self.effects: Effects | None = None
         self.timers: Timers | None = None
         self.watchers: list[Watcher] = []
-        self._moved: set[asyncio.Event] = set()
 
     async def __aenter__(self) -> Runtime:
         assert_fast()
@@ -102,7 +92,8 @@ class Runtime:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._tasks = [asyncio.create_task(self._guard(name, work), name=name) for name, work in self._work]
+        for name, work in self._work.items():
+            self._tasks.append(asyncio.create_task(self._guard(name, work), name=name))
         log.info("started", role=self.role.value, topic=self.topic)
         return self
 
@@ -120,8 +111,6 @@ class Runtime:
         """A part that dies of a bug says so and takes the process's readiness with it."""
         try:
             await work()
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             log.exception("part_died", part=name, error=type(error).__name__)
             raise
@@ -129,120 +118,62 @@ class Runtime:
     async def _build(self) -> None:
         settings, name = self.settings, self.service.name
         self.origin = Origin(
-            name,
-            cell=settings.cell,
-            organisation=settings.organisation,
-            program=settings.program,
-            sensitivity=settings.sensitivity,
+            name, settings.cell, settings.organisation, settings.program, settings.sensitivity
         )
         topics = [topic_of(source, settings.topic_prefix) for source in self.service.sources()]
         await make_topics(settings.kafka_bootstrap, sorted({self.topic, *topics}))
         database = await self._stack.enter_async_context(Database(database_url(settings, name)))
         keys = await self._stack.enter_async_context(Database(database_url(settings, "keystore")))
-        epoch = await _epoch(database, self.origin.source)
-        appender = Appender(self.origin, epoch)
+        [row] = await database.rows(EPOCH, self.origin.source)
+        appender = Appender(self.origin, row["epoch"])
         store = await self._stack.enter_async_context(PostgresStore(database, appender))
         clock = clock_of(settings.clock_file)
         executor = Executor(store, self.service.handlers, clock, self.service.options)
-        doors = Doors(PostgresKeystore(keys, master_key(settings.secrets)), name)
-        self.ground = Ground(self.service, database, store, executor, doors, clock)
-        await Rebuilder(
-            self.service,
-            database,
-            PostgresReader(database, self.origin),
-            settings.kafka_bootstrap,
-            settings.topic_prefix,
-        ).prepare()
-        await self._parts(topics, appender)
-
-    async def _parts(self, topics: list[str], appender: Appender) -> None:
-        self.ownership = Ownership(self.ground.database.url, self.service.name)
-        self.ground.store.on_commit.append(self._pulse)
+        doors = Doors(Keystore(keys.rows, master_key(settings.secrets)), name)
+        self.ground = Ground(self.service, settings, database, store, executor, doors, clock)
+        store.on_commit.append(self.ground.moved.give)
+        await Rebuilder(self.ground).prepare()
+        self.ownership = Ownership(database.url, name)
         if self.role.includes(Role.RELAY):
-            self._relay()
+            lock = f"relay:{self.topic}"
+            self._work["relay"] = Relay(self.ground, self.ownership.claim("relay", [lock]), lock).run
         if self.role.includes(Role.CONSUMERS):
-            self._consumers(topics, appender)
+            self._consumers(topics)
         if self.role.includes(Role.TIMERS):
-            self._timers(appender)
-        await self._stack.enter_async_context(self.ownership)
+            self._timers()
+        if self._work:
+            await self._stack.enter_async_context(self.ownership)
 
-    def _relay(self) -> None:
-        self.ownership.claim("relay", [f"relay:{self.topic}"])
-        ground = self.ground
-        self.relay = Relay(
-            ground.database, ground.store, self.settings.kafka_bootstrap, self.topic, self.ownership
-        )
-        self.relay.on_move.append(self._pulse)
-        ground.store.on_commit.append(self.relay.wake)
-        self._work.append(("relay", self.relay.run))
-
-    def _consumers(self, topics: list[str], appender: Appender) -> None:
-        ground, service = self.ground, self.service
-        own = Applier(service, ground.database, appender, ground.clock)
-        own.on_commit.append(ground.store.committed)
-        self.ownership.claim("store", [OWN])
-        self.store_feed = StoreFeed(ground.database, ground.store, own, self.ownership)
-        ground.store.on_commit.append(self.store_feed.wake)
-        self._work.append(("store-feed", self.store_feed.run))
+    def _consumers(self, topics: list[str]) -> None:
+        self.feeds.append(StoreFeed(self.ground, self.ownership.claim("store", [OWN])))
         if topics:
-            others = Applier(service, ground.database, appender, ground.clock)
-            others.on_commit.append(ground.store.committed)
-            self.ownership.claim(READER, lock_names(topics))
-            self.topic_feed = TopicFeed(
-                ground.database, others, self.ownership, self.settings.kafka_bootstrap, self._keep_broken
-            )
-            self._work.append(("topic-feed", self.topic_feed.run))
-        if service.effects:
-            # FastStream is slow to import: the others do without.
+            self.feeds.append(TopicFeed(self.ground, self.ownership.claim(READER, lock_names(topics))))
+        self._work |= {feed.name: feed.run for feed in self.feeds}
+        if self.service.effects:
+            # FastStream is slow to import: services without effects do without it.
             from chassis.effects import Effects
 
-            self.effects = Effects(ground, self.settings.kafka_bootstrap, self.topic, self._pulse)
-            self._work.append(("effects", self.effects.run))
+            self.effects = Effects(self.ground)
+            self._work["effects"] = self.effects.run
 
-    def _timers(self, appender: Appender) -> None:
-        ground, service = self.ground, self.service
-        self.ownership.claim("timers", [TIMERS])
-        self.timers = Timers(service, ground.database, appender, ground.clock, self.ownership)
-        self.timers.on_commit.append(ground.store.committed)
-        self._work.append(("timers", self.timers.run))
-        for watch in service.watches:
-            self.ownership.claim(f"watch-{watch.name}", [f"watch:{watch.name}"])
-            watcher = Watcher(ground, watch, self.ownership, self._pulse)
+    def _timers(self) -> None:
+        self.timers = Timers(self.ground, self.ownership.claim("timers", [TIMERS]))
+        self._work["timers"] = self.timers.run
+        for watch in self.service.watches:
+            owning = self.ownership.claim(f"watch-{watch.name}", [f"watch:{watch.name}"])
+            watcher = Watcher(self.ground, watch, owning)
             self.watchers.append(watcher)
-            self._work.append((f"watch-{watch.name}", watcher.run))
-
-    async def _keep_broken(
-        self, topic: str, partition: int, offset: int, error: BrokenHeader, body: bytes
-    ) -> None:
-        """A message without readable headers: recorded once, its body kept sealed, then passed over."""
-        id = derive(self.service.name, "broken", topic, partition, offset)
-        cause = Cause(
-            command_id=id,
-            actor=Actor(f"service:{self.service.name}", "consumer"),
-            purpose="HOPERAT",
-            correlation_id=id,
-        )
-        document = await self.ground.doors.seal(
-            f"service:{self.service.name}",
-            Document(media_type="application/octet-stream", content=b64encode(body[:32_768]).decode()),
-        )
-        place = Place(at=f"{topic}[{partition}]@{offset} {error.header}"[:120], expected=error.expected)
-        refused = InputRefused(door=topic, rule="BrokenHeader", places=(place,), document=document)
-        await self.ground.note(cause, "refused", refused)
+            self._work[f"watch-{watch.name}"] = watcher.run
 
     async def faults(self) -> list[str]:
         """What keeps the process from being ready."""
         found = [f"{task.get_name()} died" for task in self._tasks if task.done()]
-        for feed in (self.store_feed, self.topic_feed):
-            if feed and feed.fault:
-                found.append(f"{type(feed).__name__}: {feed.fault}")
-        return found
+        return found + [f"{type(feed).__name__}: {feed.fault}" for feed in self.feeds if feed.fault]
 
     async def changes(self) -> AsyncIterator[dict[str, Any]]:
         """The progress now, and again each time that it is another."""
-        moved, before = asyncio.Event(), None
-        self._moved.add(moved)
-        try:
+        before = None
+        with self.ground.moved.heard() as moved:
             while True:
                 moved.clear()
                 found = await self.progress()
@@ -251,8 +182,6 @@ class Runtime:
                 before = found
                 await waited(moved, LOOK_S)
                 await self._lull(moved)
-        finally:
-            self._moved.discard(moved)
 
     async def _lull(self, moved: asyncio.Event) -> None:
         """Let a burst of movements pass, so that it is told once."""
@@ -260,10 +189,6 @@ class Runtime:
             moved.clear()
             if not await waited(moved, PULSE_S):
                 return
-
-    def _pulse(self) -> None:
-        for moved in self._moved:
-            moved.set()
 
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way.
@@ -290,15 +215,10 @@ class Runtime:
         }
 
 
-async def _epoch(database: Database, source: str) -> int:
-    await database.rows(
-        "insert into origin (source) values (%s) on conflict do nothing returning epoch", source
-    )
-    row = await database.row("select epoch from origin where source = %s", source)
-    assert row is not None
-    return int(row["epoch"])
-
-
+EPOCH = b"""
+insert into origin (source) values (%s) on conflict (source) do update set source = excluded.source
+returning epoch
+"""
 PROGRESS = b"""
 select
     (select coalesce(max(position), 0) from events) as head,

@@ -4,66 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol, TypeVar
-from uuid import UUID
+from typing import Any
 
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event
-from caretrail_contracts.sealed import Sealed
 from fastapi import APIRouter
-from pydantic import BaseModel
 
-from chassis.command import Answer, Command, Handlers
-from chassis.doors import Erased
+from chassis.command import Command, Handlers
+from chassis.office import AdapterOffice
 from chassis.policy import Policies, Policy
 from chassis.projection import Archive, Projection
-
-T = TypeVar("T", bound=BaseModel)
-
-
-class Office(Protocol):
-    """What adapters work with: commands, doors and rows, in the service's own name."""
-
-    @property
-    def now(self) -> datetime:
-        """The time."""
-        ...
-
-    @property
-    def options(self) -> Any:
-        """The service's own settings."""
-        ...
-
-    async def execute(self, command: Command, key: str) -> Answer:
-        """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""
-        ...
-
-    async def issue_key(self, owner: UUID | str) -> None:
-        """Make the owner's key, if there is none yet."""
-        ...
-
-    async def seal(self, owner: UUID | str, value: T) -> Sealed[T]:
-        """Seal a value under its owner's key."""
-        ...
-
-    async def open(
-        self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str, purpose: str
-    ) -> list[Any | Erased]:
-        """Open values; the access is recorded before they are returned."""
-        ...
-
-    async def digest(self, scope: str, text: str) -> str:
-        """A keyed digest."""
-        ...
-
-    async def rows(self, sql: Any, *parameters: Any) -> list[dict[str, Any]]:
-        """The rows of a query on the service's own tables."""
-        ...
-
-    async def row(self, sql: Any, *parameters: Any) -> dict[str, Any] | None:
-        """The first row of a query, or None."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +25,7 @@ class Effect:
 
     name: str
     event: type[Event]
-    act: Callable[[Any, Envelope, Office], Awaitable[Command | None]]
+    act: Callable[[Any, Envelope, AdapterOffice], Awaitable[Command | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +37,7 @@ class Watch:
 
     name: str
     every_s: float
-    look: Callable[[Office], Awaitable[int]]
+    look: Callable[[AdapterOffice], Awaitable[int]]
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Protocol
-from uuid import UUID
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope, Sensitivity, partition_of
-from caretrail_contracts.event import Event
 
-from chassis.command import Answer, Commit, Fact, Row
+from chassis.command import Answer, Commit, Desk, Fact
 from chassis.ids import derive
 
 BODY_BYTES_MAX = 262_144
@@ -21,7 +20,7 @@ class EventTooLarge(Exception):
     """An event's body is larger than the limit."""
 
 
-class Store(Protocol):
+class Store(Desk, Protocol):
     """An append-only log of events in streams, with the memory of the commands that wrote them."""
 
     async def append(self, commit: Commit) -> Answer:
@@ -33,10 +32,6 @@ class Store(Protocol):
         """
         ...
 
-    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
-        """The events of a stream in order, each with when it was true."""
-        ...
-
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""
         ...
@@ -45,30 +40,21 @@ class Store(Protocol):
         """The position of the newest event; 0 where there is none."""
         ...
 
-    async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
-        """Rows of a projection's table whose columns equal the key's."""
-        ...
 
-    async def owner(self, scope: str, key: str) -> UUID | None:
-        """Who holds a reserved key."""
-        ...
-
-
+@dataclass(frozen=True)
 class Origin:
-    """What is the same in every envelope of a store: source, organisation, program, sensitivity."""
+    """What is the same in every envelope of a store: service and cell, organisation, program, sensitivity."""
 
-    def __init__(
-        self,
-        service: str,
-        *,
-        cell: str = "main",
-        organisation: str = "caretrail",
-        program: str = "iop",
-        sensitivity: Sensitivity = Sensitivity.PART2,
-    ) -> None:
-        self.service, self.organisation, self.program = service, organisation, program
-        self.sensitivity = sensitivity
-        self.source = f"urn:caretrail:{service}:{cell}"
+    service: str
+    cell: str = "main"
+    organisation: str = "caretrail"
+    program: str = "iop"
+    sensitivity: Sensitivity = Sensitivity.PART2
+
+    @cached_property
+    def source(self) -> str:
+        """The service and its cell, as envelopes name them."""
+        return f"urn:caretrail:{self.service}:{self.cell}"
 
     def envelope(self, commit: Commit, index: int, fact: Fact, position: int, epoch: int) -> Envelope:
         """The envelope of the fact at ``index`` of a commit; its id derives from command and index."""

@@ -6,37 +6,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg import sql
+from psycopg.sql import SQL, Composed, Identifier
 from psycopg.types.json import Jsonb
+from pydantic import BaseModel
 
-from chassis.database import Connection
-from chassis.memory import plain
+from chassis.database import Connection, arrays
 from chassis.projection import Change, Table
 
+Key = tuple[Any, ...]
 
-def definition(table: Table) -> sql.Composed:
+
+def definition(table: Table) -> Composed:
     """The statements that make a table and its indexes."""
-    columns = [sql.SQL("{} {} not null").format(*_column(name, kind)) for name, kind in table.key.items()]
-    columns += [sql.SQL("{} {}").format(*_column(name, kind)) for name, kind in table.values.items()]
-    columns += [
-        sql.SQL("{} {} not null default 0").format(*_column(name, kind))
-        for name, kind in table.counters.items()
+    parts = [(table.key, "not null"), (table.values, ""), (table.counters, "not null default 0")]
+    columns = [
+        SQL("{} {} {}").format(Identifier(name), SQL(kind), SQL(rule))
+        for part, rule in parts
+        for name, kind in part.items()
     ]
-    columns.append(sql.SQL("primary key ({})").format(_names(table.key)))
-    made = sql.SQL("create table {} ({});").format(sql.Identifier(table.name), sql.SQL(", ").join(columns))
-    indexes = [
-        sql.SQL("create index on {} ({});").format(sql.Identifier(table.name), sql.SQL(index))
-        for index in table.indexes
-    ]
-    return made + sql.Composed(indexes)
+    made = SQL("create table {} ({}, primary key ({}));").format(
+        Identifier(table.name), SQL(", ").join(columns), _names(table.key)
+    )
+    index = SQL("create index on {} ({});")
+    return made + Composed([index.format(Identifier(table.name), SQL(names)) for names in table.indexes])
 
 
-def _column(name: str, kind: str) -> tuple[sql.Identifier, sql.SQL]:
-    return sql.Identifier(name), sql.SQL(kind)
-
-
-def _names(names: Iterable[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(name) for name in names)
+def _names(names: Iterable[str]) -> Composed:
+    return SQL(", ").join(map(Identifier, names))
 
 
 @dataclass(slots=True)
@@ -62,7 +58,7 @@ class Buffer:
     """Row changes that wait to be written: changes of one row are merged, rows of one shape go together."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Table, dict[tuple[Any, ...], _Row]]] = {}
+        self._rows: dict[str, tuple[Table, dict[Key, _Row]]] = {}
         self._inserts: dict[str, list[Change]] = {}
 
     def take(self, changes: Iterable[Change]) -> None:
@@ -78,79 +74,72 @@ class Buffer:
         """Write every change."""
         tables, self._rows = self._rows, {}
         for table, rows in tables.values():
-            await _delete(connection, table, [key for key, row in rows.items() if row.removed])
-            for shape, keys in _shapes(rows).items():
-                await _upsert(connection, table, shape, [(key, rows[key]) for key in keys])
+            removed = [key for key, row in rows.items() if row.removed]
+            if removed:
+                await connection.execute(_delete(table), arrays(removed))
+            for (put, add), same in _shapes(table, rows).items():
+                await connection.execute(_upsert(table, put, add), arrays(same))
         inserts, self._inserts = self._inserts, {}
         for changes in inserts.values():
-            await _insert(connection, changes[0].table, changes)
+            await connection.execute(_insert(changes[0].table), arrays(map(_row, changes)))
 
 
-_Shape = tuple[tuple[str, ...], tuple[str, ...]]
+_Names = tuple[str, ...]
 
 
-def _shapes(rows: dict[tuple[Any, ...], _Row]) -> dict[_Shape, list[tuple[Any, ...]]]:
-    """Keys by the columns that are put and added; rows only removed have none."""
-    found: dict[_Shape, list[tuple[Any, ...]]] = {}
+def _shapes(table: Table, rows: dict[Key, _Row]) -> dict[tuple[_Names, _Names], list[Key]]:
+    """Keys and values by the columns that are put and added; rows only removed are left out."""
+    found: dict[tuple[_Names, _Names], list[Key]] = {}
     for key, row in rows.items():
-        if not (row.removed and not row.put and not row.add):
-            found.setdefault((tuple(row.put), tuple(row.add)), []).append(key)
+        if row.put or row.add or not row.removed:
+            put = [_stored(value, table.columns[name]) for name, value in row.put.items()]
+            shape = (tuple(row.put), tuple(row.add))
+            found.setdefault(shape, []).append((*key, *put, *row.add.values()))
     return found
 
 
-async def _delete(connection: Connection, table: Table, keys: list[tuple[Any, ...]]) -> None:
-    if not keys:
-        return
-    names = _names(table.key)
-    statement = sql.SQL("delete from {} where ({}) in (select * from unnest({}))").format(
-        sql.Identifier(table.name), names, _arrays(table, tuple(table.key))
+def _delete(table: Table) -> Composed:
+    return SQL("delete from {} where ({}) in (select * from unnest({}))").format(
+        Identifier(table.name), _names(table.key), _arrays(table, table.key)
     )
-    await connection.execute(statement, [list(column) for column in zip(*keys, strict=True)])
 
 
-async def _insert(connection: Connection, table: Table, changes: list[Change]) -> None:
-    columns = tuple(table.columns)
-    rows = [dict(zip(table.key, change.key, strict=True)) | change.values for change in changes]
-    values = [[_stored(row[name], table.columns[name]) for row in rows] for name in columns]
-    statement = sql.SQL("insert into {} ({}) select * from unnest({})").format(
-        sql.Identifier(table.name), _names(columns), _arrays(table, columns)
-    )
-    await connection.execute(statement, values)
-
-
-async def _upsert(
-    connection: Connection, table: Table, shape: _Shape, rows: list[tuple[tuple[Any, ...], _Row]]
-) -> None:
-    put, add = shape
-    columns = (*table.key, *put, *add)
-    values = (
-        [[key[i] for key, _ in rows] for i in range(len(table.key))]
-        + [[_stored(row.put[name], table.columns[name]) for _, row in rows] for name in put]
-        + [[row.add[name] for _, row in rows] for name in add]
-    )
-    await connection.execute(_upsert_statement(table, columns, put, add), values)
-
-
-def _upsert_statement(
-    table: Table, columns: tuple[str, ...], put: tuple[str, ...], add: tuple[str, ...]
-) -> sql.Composed:
-    name = sql.Identifier(table.name)
-    updates = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(column)) for column in put]
-    updates += [
-        sql.SQL("{0} = {1}.{0} + excluded.{0}").format(sql.Identifier(column), name) for column in add
-    ]
-    action = sql.SQL("update set ") + sql.SQL(", ").join(updates) if updates else sql.SQL("nothing")
-    return sql.SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do {}").format(
+def _upsert(table: Table, put: _Names, add: _Names) -> Composed:
+    name, columns = Identifier(table.name), (*table.key, *put, *add)
+    updates = [SQL("{0} = excluded.{0}").format(Identifier(column)) for column in put]
+    updates += [SQL("{0} = {1}.{0} + excluded.{0}").format(Identifier(column), name) for column in add]
+    action = SQL("update set {}").format(SQL(", ").join(updates)) if updates else SQL("nothing")
+    return SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do {}").format(
         name, _names(columns), _arrays(table, columns), _names(table.key), action
     )
 
 
-def _arrays(table: Table, columns: tuple[str, ...]) -> sql.Composed:
+def _arrays(table: Table, columns: Iterable[str]) -> Composed:
     kinds = table.columns
-    return sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(kinds[column])) for column in columns)
+    return SQL(", ").join(SQL("%s::{}[]").format(SQL(kinds[column])) for column in columns)
+
+
+def _insert(table: Table) -> Composed:
+    return SQL("insert into {} ({}) select * from unnest({})").format(
+        Identifier(table.name), _names(table.columns), _arrays(table, table.columns)
+    )
+
+
+def _row(change: Change) -> tuple[Any, ...]:
+    """The values of an inserted row in the order of its table's columns."""
+    table = change.table
+    row = dict(zip(table.key, change.key, strict=True)) | change.values
+    return tuple(_stored(row[name], kind) for name, kind in table.columns.items())
 
 
 def _stored(value: Any, kind: str) -> Any:
-    if kind != "jsonb" or value is None:
-        return value
-    return Jsonb(plain(value))
+    return value if kind != "jsonb" or value is None else Jsonb(plain(value))
+
+
+def plain(value: Any) -> Any:
+    """A value as a column gives it back: models as JSON objects."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
 from chassis.batch import Batch
-from chassis.clock import Clock
-from chassis.database import LOST, Database
+from chassis.database import LOST
+from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.postgres import Appender
+from chassis.part import PAUSE_S, Part
 from chassis.refusal import Conflict
-from chassis.service import Service
 from chassis.telemetry import TIMERS_FIRED
 from chassis.waking import waited
 
@@ -22,45 +20,34 @@ LOCK = "timers"
 POLL_S = 0.1
 """How often due timers are looked for without being woken."""
 
-PAUSE_S = 0.5
 BATCH_MAX = 200
 
 log = structlog.get_logger(__name__)
 
 
-class Timers:
+class Timers(Part):
     """Fires due timers in the order of their time and key."""
 
-    def __init__(
-        self, service: Service, database: Database, appender: Appender, clock: Clock, ownership: Ownership
-    ) -> None:
-        self._service, self._database, self._appender = service, database, appender
-        self._clock, self._ownership = clock, ownership
+    name = "timers"
+
+    def __init__(self, ground: Ground, ownership: Ownership) -> None:
+        self._ground, self._ownership = ground, ownership
         self._wake = asyncio.Event()
-        self.on_commit: list[Callable[[], None]] = []
 
     def wake(self) -> None:
         """A simulated clock may have been moved."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """Fire while the lock is held."""
-        while True:
-            await self._ownership.until(LOCK)
-            try:
-                self._wake.clear()
-                if not await self.fire():
-                    await waited(self._wake, POLL_S)
-            except (Conflict, *LOST) as error:
-                log.info("timers_interrupted", error=type(error).__name__)
-                await asyncio.sleep(PAUSE_S)
-            except Exception as error:
-                log.error("timer_failed", error=type(error).__name__)
-                await asyncio.sleep(PAUSE_S)
+    async def turn(self) -> None:
+        """Fire what is due while the lock is held."""
+        await self._ownership.until(LOCK)
+        self._wake.clear()
+        if not await self.fire():
+            await waited(self._wake, POLL_S)
 
     async def fire(self) -> int:
         """Fire what is due, each timer in a transaction of its own; a broken one lets the others go on."""
-        due = await self._database.rows(DUE, self._clock.now(), BATCH_MAX)
+        due = await self._ground.database.rows(DUE, self._ground.clock.now(), BATCH_MAX)
         fired, faults = 0, []
         for row in due:
             try:
@@ -71,21 +58,22 @@ class Timers:
                 faults.append(f"{row['key']}: {type(error).__name__}")
         if faults:
             log.error("timers_broken", timers=faults)
+            await asyncio.sleep(PAUSE_S)
         return fired
 
     async def _fire_one(self, key: str) -> int:
-        async with self._database.transaction() as connection:
-            cursor = await connection.execute(TAKE, (key, self._clock.now()))
+        ground = self._ground
+        async with ground.database.transaction() as connection:
+            cursor = await connection.execute(TAKE, (key, ground.clock.now()))
             row = await cursor.fetchone()
             if row is None:
                 return 0
-            batch = Batch(connection, self._service, self._appender, self._clock)
-            command = self._service.handlers.named(row["command"]).model_validate(row["body"])
+            batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
+            command = ground.service.handlers.named(row["command"]).model_validate(row["body"])
             await batch.decide(command, batch.timer_cause(key, row["event_id"], row["correlation_id"]))
             await batch.finish()
         TIMERS_FIRED.inc()
-        for tell in self.on_commit:
-            tell()
+        ground.store.committed()
         return 1
 
 

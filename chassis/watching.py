@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
 
@@ -20,8 +19,8 @@ log = structlog.get_logger(__name__)
 class Watcher:
     """Keeps one watch."""
 
-    def __init__(self, ground: Ground, watch: Watch, ownership: Ownership, moved: Callable[[], None]) -> None:
-        self._watch, self._ownership, self._moved = watch, ownership, moved
+    def __init__(self, ground: Ground, watch: Watch, ownership: Ownership) -> None:
+        self._ground, self._watch, self._ownership = ground, watch, ownership
         self._office = AdapterOffice(ground, watch.name)
         self.pending = 0
 
@@ -32,7 +31,7 @@ class Watcher:
             try:
                 before, self.pending = self.pending, await self._watch.look(self._office)
                 if self.pending != before:
-                    self._moved()
+                    self._ground.moved.give()
                 await asyncio.sleep(self._watch.every_s)
             except Exception as error:
                 log.warning("watch_failed", watch=self._watch.name, error=type(error).__name__)

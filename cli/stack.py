@@ -24,8 +24,8 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
 
     from chassis.config import Settings
     from chassis.runtime import Role
-    from chassis.serving import serve
     from deploy.local.programs import SERVICES
+    from deploy.serving import serve
 
     if service not in SERVICES:
         raise typer.BadParameter(f"expected one of {', '.join(SERVICES)}", param_hint="SERVICE")
@@ -37,9 +37,9 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
 def migrate(as_json: JsonOption = False) -> None:
     """Make databases, run-time roles and tables; needs an administrator's CARETRAIL_POSTGRES_URL."""
     from chassis.config import NotMigrated, Settings
-    from chassis.migration import migrate as make
     from cli.problem import Problem, told
     from deploy.local.programs import migrations
+    from deploy.migration import migrate as make
 
     with told(as_json):
         try:

@@ -15,10 +15,10 @@ from fastapi import FastAPI
 
 from chassis.application import application
 from chassis.config import Settings
-from chassis.migration import migrate
 from chassis.progress import heads_for, waiting
 from chassis.runtime import Runtime
 from chassis.service import Service
+from deploy.migration import migrate
 
 ROOT = Path(__file__).parent.parent
 SETTLE_MAX_S = 30.0

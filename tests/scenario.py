@@ -15,11 +15,11 @@ from chassis.clock import FixedClock
 from chassis.command import Cause, Command, Commit, Fact, Handlers
 from chassis.executor import Executor
 from chassis.ids import derive
-from chassis.memory import MemoryStore
 from chassis.policy import Cancel, Policies, Reaction, Timer
 from chassis.projection import Projection
 from chassis.refusal import Refusal, Refused
 from chassis.store import Origin
+from tests.memory import MemoryStore
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday."""

@@ -1,7 +1,5 @@
 -- Events after a position in order, each with the position before it in its partition.
-select position, epoch, id, stream, stream_version, type, version, occurred_at, recorded_at, organisation,
-    program, site, patient, actor_id, actor_role, purpose, correlation_id, causation_id, command_id,
-    sensitivity, partition, body,
+select e.*,
     coalesce(
         lag(position) over (partition by partition, epoch order by position),
         (

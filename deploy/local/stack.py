@@ -16,12 +16,12 @@ from pydantic import SecretStr
 
 from chassis.clock import SharedClock
 from chassis.config import Settings
-from chassis.migration import migrate
 from deploy.local import kafka, postgres
 from deploy.local.memory import Peak
 from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
 from deploy.local.supervisor import Program, Supervisor
+from deploy.migration import migrate
 
 
 class AlreadyUp(Exception):

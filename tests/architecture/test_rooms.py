@@ -14,13 +14,11 @@ OPTIONAL = {
     "migrations",  # where it keeps tables beside those that its projections declare
 }
 
+SHIPPED = ("chassis", "keystore", "services", "cli", "deploy", "contracts")
+
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 SERVICES = sorted(path for path in (ROOT / "services").iterdir() if (path / "__init__.py").exists())
-PACKAGES = tuple(
-    path
-    for path in modules("chassis", "services", "cli", "deploy", "contracts")
-    if path.name == "__init__.py"
-)
+PACKAGES = tuple(path for path in modules(*SHIPPED) if path.name == "__init__.py")
 
 
 def rooms(service: Path) -> set[str]:
@@ -36,7 +34,7 @@ def test_a_service_has_the_rooms_of_every_service_and_no_other(service: Path) ->
 
 
 def test_nothing_has_a_name_that_says_nothing() -> None:
-    folders = modules("chassis", "services", "cli", "deploy", "contracts", "tests")
+    folders = modules(*SHIPPED, "tests")
     assert [name(path) for path in folders if {path.stem, path.parent.name} & VAGUE] == []
 
 
@@ -47,7 +45,7 @@ def test_a_package_says_what_it_is_and_exports_nothing(path: Path) -> None:
     assert len(body) == 1, "a re-export would slip past the import rules"
 
 
-@pytest.mark.parametrize("path", modules("chassis", "services", "cli", "deploy", "contracts"), ids=name)
+@pytest.mark.parametrize("path", modules(*SHIPPED), ids=name)
 def test_a_module_says_its_one_idea_first(path: Path) -> None:
     assert ast.get_docstring(tree(path))
 

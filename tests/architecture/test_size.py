@@ -9,8 +9,8 @@ from tests.architecture.source import FOLDERS, functions, modules, name, source_
 FUNCTION_LINES_MAX = 60
 MODULE_LINES_MAX = 400
 LINE_CHARS_MAX = 110
-CHASSIS_LINES_MAX = 3_800
-"""A ratchet: the goal is 2,500 source lines, small enough to be read in an hour. Only ever lower it."""
+CHASSIS_LINES_MAX = 2_500
+"""Lines of code, docstrings apart: they are what one reads instead. So small it is read in an hour."""
 
 LARGER_FUNCTIONS: dict[str, str] = {}
 """``path::function``, each with the reason why it may be larger."""

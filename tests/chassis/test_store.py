@@ -17,10 +17,10 @@ import chassis
 from chassis.command import Cause, Commit, Fact, Reservation
 from chassis.database import Database
 from chassis.group import PostgresStore
-from chassis.memory import MemoryStore
 from chassis.postgres import Appender
 from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import Origin, Store
+from tests.memory import MemoryStore
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TABLES = Path(chassis.__file__).parent / "migrations" / "0001_store.sql"

@@ -24,7 +24,9 @@ print(json.dumps({
     "differences": [str(each) for each in frozen.differences(frozen.home())],
     "channels": len(asyncapi.document()["channels"]),
     "where": catalogue.__file__,
-    "foreign": sorted({"chassis", "services", "cli", "typer"} & {name.split(".")[0] for name in sys.modules}),
+    "foreign": sorted(
+        {"chassis", "keystore", "services", "cli", "typer"} & {name.split(".")[0] for name in sys.modules}
+    ),
 }))
 """
 

@@ -12,8 +12,8 @@ from caretrail_contracts.envelope import Envelope, Purpose
 from caretrail_contracts.sealed import BirthDate, MemberId, PersonName, PostalAddress, Sealed
 
 from chassis.command import Command, Row
-from chassis.doors import ERASED
-from chassis.service import Office
+from chassis.office import AdapterOffice
+from keystore.doors import ERASED
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.x12.claim import (
     POINTERS_MAX,
@@ -57,7 +57,7 @@ class Prepared:
     unsent: tuple[Unsent, ...]
 
 
-async def write_batch(event: ClaimBatchCut, about: Envelope, office: Office) -> Command | None:
+async def write_batch(event: ClaimBatchCut, about: Envelope, office: AdapterOffice) -> Command | None:
     """Write ``<interchange>-<batch>.837``: the same event gives the same name and bytes."""
     rows = await _rows(event, office)
     terms = await _terms(event.payer, office)
@@ -69,7 +69,7 @@ async def write_batch(event: ClaimBatchCut, about: Envelope, office: Office) -> 
     return RecordSubmission(batch=event.batch, unsent=prepared.unsent)
 
 
-async def _rows(event: ClaimBatchCut, office: Office) -> list[Row]:
+async def _rows(event: ClaimBatchCut, office: AdapterOffice) -> list[Row]:
     """The batch's claims with their persons, in the order of the batch. Raises NotProjectedYet."""
     for _ in range(ROWS_TRIES):
         rows = {row["claim"]: row for row in await office.rows(CLAIMS, list(event.claims))}
@@ -79,13 +79,13 @@ async def _rows(event: ClaimBatchCut, office: Office) -> list[Row]:
     raise NotProjectedYet
 
 
-async def _terms(payer: str, office: Office) -> list[ContractAgreed]:
+async def _terms(payer: str, office: AdapterOffice) -> list[ContractAgreed]:
     rows = await office.rows(TERMS, payer)
     return [ContractAgreed.model_validate(row["terms"]) for row in rows]
 
 
 async def _prepare(
-    event: ClaimBatchCut, about: Envelope, rows: list[Row], terms: list[ContractAgreed], office: Office
+    event: ClaimBatchCut, about: Envelope, rows: list[Row], terms: list[ContractAgreed], office: AdapterOffice
 ) -> Prepared:
     claims, unsent = [], []
     for row in rows:
@@ -106,7 +106,7 @@ def _in_force(terms: list[ContractAgreed], row: Row) -> ContractAgreed:
     return [one for one in terms if one.effective_on <= row["first_service_on"]][-1]
 
 
-async def _subscriber(row: Row, office: Office) -> Subscriber:
+async def _subscriber(row: Row, office: AdapterOffice) -> Subscriber:
     """The person as the payer knows them. Raises Missing."""
     kinds: dict[str, type[Sealed[Any]]] = {
         "name": Sealed[PersonName],
@@ -171,7 +171,7 @@ def _file(
     about: Envelope,
     claims: tuple[ProfessionalClaim, ...],
     terms: list[ContractAgreed],
-    office: Office,
+    office: AdapterOffice,
 ) -> ClaimFile:
     identity = office.options.identity
     return ClaimFile(

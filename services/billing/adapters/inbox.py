@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from chassis.command import Command
 from chassis.ids import derive
+from chassis.office import AdapterOffice
 from chassis.refusal import Refused
-from chassis.service import Office
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.remittances import OWNER, RemittanceRefused, read_remittance
 from services.billing.commands.answers import (
@@ -72,7 +72,7 @@ class Unreadable(Exception):
         self.rule, self.places = rule, places
 
 
-async def look(office: Office) -> int:
+async def look(office: AdapterOffice) -> int:
     """Take in every answer that is there; returns how many files are still with the payer or with us.
 
     Files before the payer are counted first: it answers before it removes them, so that none goes uncounted.
@@ -85,7 +85,7 @@ async def look(office: Office) -> int:
     return unanswered + len(await asyncio.to_thread(folder.answers))
 
 
-async def _take(name: str, data: bytes, office: Office) -> None:
+async def _take(name: str, data: bytes, office: AdapterOffice) -> None:
     """Record one answer. What cannot be read is kept sealed; what the domain refuses is on record."""
     key = f"{name}|{sha256(data).hexdigest()}"
     try:
@@ -98,7 +98,7 @@ async def _take(name: str, data: bytes, office: Office) -> None:
         log.warning("answer_refused", file=name, rule=refused.rule)
 
 
-async def _command(name: str, data: bytes, office: Office) -> Command:
+async def _command(name: str, data: bytes, office: AdapterOffice) -> Command:
     if name.startswith("refused-"):
         return _failure(name)
     if name.endswith(".835"):
@@ -150,7 +150,7 @@ def _places(error: ValidationError) -> tuple[Place, ...]:
     )
 
 
-async def _refused(name: str, data: bytes, error: Unreadable, office: Office) -> Command:
+async def _refused(name: str, data: bytes, error: Unreadable, office: AdapterOffice) -> Command:
     kept = Document(media_type="application/octet-stream", content=b64encode(data[:KEPT_BYTES_MAX]).decode())
     refused = InputRefused(
         door=f"exchange {name}"[:120],

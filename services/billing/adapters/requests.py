@@ -11,8 +11,8 @@ from caretrail_contracts.billing import AppealFiled, AuthorizationRequested, Exc
 from caretrail_contracts.envelope import Envelope, Purpose
 
 from chassis.command import Command
-from chassis.doors import ERASED
-from chassis.service import Office
+from chassis.office import AdapterOffice
+from keystore.doors import ERASED
 from services.billing.adapters.folder import Folder
 from services.billing.commands.answers import RecordExchangeFailure
 
@@ -21,7 +21,7 @@ UNITS_ARE = "days"
 
 
 async def request_authorization(
-    event: AuthorizationRequested, about: Envelope, office: Office
+    event: AuthorizationRequested, about: Envelope, office: AdapterOffice
 ) -> Command | None:
     """Write ``auth-<id>.json``; the member id is opened for it. Without one, staff are told."""
     if event.member_id is None:
@@ -46,7 +46,7 @@ async def request_authorization(
     return None
 
 
-async def file_appeal(event: AppealFiled, about: Envelope, office: Office) -> Command | None:
+async def file_appeal(event: AppealFiled, about: Envelope, office: AdapterOffice) -> Command | None:
     """Write ``appeal-<id>.json``: the claim by its number, no word of the person."""
     request = {
         "appeal": str(event.appeal),
@@ -58,7 +58,7 @@ async def file_appeal(event: AppealFiled, about: Envelope, office: Office) -> Co
     return None
 
 
-async def _write(office: Office, name: str, request: dict[str, Any]) -> None:
+async def _write(office: AdapterOffice, name: str, request: dict[str, Any]) -> None:
     data = json.dumps(request, separators=(",", ":")).encode() + b"\n"
     await asyncio.to_thread(Folder(office.options.exchange_dir).write, name, data)
 

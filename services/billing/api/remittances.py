@@ -12,11 +12,11 @@ from caretrail_contracts.system import Place
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
-from chassis.doors import Erased
 from chassis.http import Caller, Calling
 from chassis.paging import After, Limit, Page, page
 from chassis.problems import Problem
 from chassis.refusal import NotFound
+from keystore.doors import Erased
 from services.billing.adapters.remittances import (
     MEDIA_TYPE,
     ReadRemittance,

@@ -8,9 +8,9 @@ from uuid import UUID
 from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import Place
 
-from chassis.doors import ERASED
 from chassis.http import Caller
-from chassis.keystore import NoKey
+from keystore.doors import ERASED
+from keystore.keys import NoKey
 
 CLOSED = "‹sealed›"
 """What stands for a sealed text that nobody asked to open."""

@@ -8,10 +8,10 @@ from uuid import UUID
 from caretrail_contracts.sealed import EmailAddress, PhoneNumber, PostalAddress, Sealed
 from pydantic import BaseModel
 
-from chassis.doors import Erased
 from chassis.http import Caller
-from chassis.keystore import NoKey
 from chassis.refusal import NotFound
+from keystore.doors import Erased
+from keystore.keys import NoKey
 from services.intake.api.bodies import ContactBody
 from services.intake.domain.person import Contact
 

@@ -8,8 +8,8 @@ from caretrail_contracts.envelope import Envelope, Purpose
 from caretrail_contracts.notifications import MessageReleased, StaffNoticeReleased
 
 from chassis.command import Command
-from chassis.doors import Erased
-from chassis.service import Office
+from chassis.office import AdapterOffice
+from keystore.doors import Erased
 from services.notifications.adapters.mail import mail_id, mail_of
 from services.notifications.adapters.smtp import NotTaken, hand_over, server_of
 from services.notifications.commands.messages import RecordMessageFailed, RecordMessageSent
@@ -18,7 +18,7 @@ from services.notifications.domain.quiet_hours import zone_of
 from services.notifications.domain.templates import message_text, notice_text
 
 
-async def send_message(event: MessageReleased, about: Envelope, office: Office) -> Command | None:
+async def send_message(event: MessageReleased, about: Envelope, office: AdapterOffice) -> Command | None:
     """Mail a message to its patient, at the address that was sealed when it was released."""
     options: Any = office.options
     try:
@@ -37,7 +37,7 @@ async def send_message(event: MessageReleased, about: Envelope, office: Office) 
     )
 
 
-async def _address_of(event: MessageReleased, office: Office) -> str:
+async def _address_of(event: MessageReleased, office: AdapterOffice) -> str:
     [to] = await office.open(
         event.patient, [event.to], resource=f"message-{event.message}", purpose=Purpose.TREATMENT.value
     )
@@ -46,7 +46,7 @@ async def _address_of(event: MessageReleased, office: Office) -> str:
     return str(to.root)
 
 
-async def send_notice(event: StaffNoticeReleased, about: Envelope, office: Office) -> Command | None:
+async def send_notice(event: StaffNoticeReleased, about: Envelope, office: AdapterOffice) -> Command | None:
     """Mail a staff member that a task waits; the mail says its kind and id alone."""
     options: Any = office.options
     try:

@@ -18,10 +18,10 @@ from caretrail_contracts.notifications import (
 )
 from caretrail_contracts.sealed import EmailAddress, Sealed
 
-from chassis.command import Answer, Command
-from chassis.doors import ERASED, Erased
 from chassis.ids import derive
+from chassis.office import AdapterOffice
 from deploy.local import mailbox
+from keystore.doors import ERASED, Erased
 from services.notifications.adapters.mailer import send_message, send_notice
 from services.notifications.adapters.smtp import BadSmtpUrl, server_of
 from services.notifications.app import NotificationsOptions
@@ -43,38 +43,23 @@ NOTICE = StaffNoticeReleased(
 )
 
 
-class Desk:
+class Desk(AdapterOffice):
     """An office that opens every address to one text, and notes what it opened for what."""
 
     def __init__(self, url: str, address: str | None = "p7@example.org") -> None:
         self.options = NotificationsOptions(smtp_url=url)
-        self.now = datetime(2026, 3, 2, 17, tzinfo=UTC)
         self._address = address
         self.opened: list[tuple[UUID | None, str]] = []
+
+    @property
+    def now(self) -> datetime:
+        return datetime(2026, 3, 2, 17, tzinfo=UTC)
 
     async def open(
         self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str, purpose: str
     ) -> list[Any | Erased]:
         self.opened.append((patient, purpose))
         return [EmailAddress(self._address) if self._address else ERASED for _ in sealed]
-
-    async def execute(self, command: Command, key: str) -> Answer:
-        raise NotImplementedError
-
-    async def issue_key(self, owner: UUID | str) -> None:
-        raise NotImplementedError
-
-    async def seal(self, owner: UUID | str, value: Any) -> Sealed[Any]:
-        raise NotImplementedError
-
-    async def digest(self, scope: str, text: str) -> str:
-        raise NotImplementedError
-
-    async def rows(self, sql: Any, *parameters: Any) -> list[dict[str, Any]]:
-        raise NotImplementedError
-
-    async def row(self, sql: Any, *parameters: Any) -> dict[str, Any] | None:
-        raise NotImplementedError
 
 
 async def about(event: Event) -> Any:

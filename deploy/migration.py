@@ -14,11 +14,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from yoyo import get_backend, read_migrations
 
+import chassis
+import keystore
 from chassis.config import NotMigrated, Settings
-from chassis.keystore import master_key
+from keystore.keys import master_key
 
-CHASSIS = Path(__file__).parent / "migrations"
-KEYSTORE = Path(__file__).parent / "keystore_migrations"
+CHASSIS = Path(chassis.__file__).parent / "migrations"
+KEYSTORE = Path(keystore.__file__).parent / "migrations"
 
 APPEND_ONLY = ("events", "commands", "reservations", "ledger")
 """Tables of record: the run-time role may read and insert, nothing else."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from chassis.database import Database
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -30,49 +29,14 @@ class Key:
     secret: bytes
 
 
-class Keystore(Protocol):
-    """Issues keys and gives them out."""
+class Keystore:
+    """Keys in the keystore's database, each wrapped with AES-256-GCM under the master key.
 
-    async def issue(self, owner: str) -> Key:
-        """The owner's key, made now if there is none."""
-        ...
+    ``fetch`` gives the rows of a query on that database.
+    """
 
-    async def of(self, owner: str) -> Key:
-        """The owner's key. Raises NoKey."""
-        ...
-
-    async def named(self, kid: str) -> Key | None:
-        """The key of a name; None where it was destroyed."""
-        ...
-
-
-class MemoryKeystore:
-    """Keys in a dictionary, for tests."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, Key] = {}
-
-    async def issue(self, owner: str) -> Key:
-        """The owner's key, made now if there is none."""
-        return self._keys.setdefault(f"{owner}.1", Key(f"{owner}.1", os.urandom(KEY_BYTES)))
-
-    async def of(self, owner: str) -> Key:
-        """The owner's key. Raises NoKey."""
-        try:
-            return self._keys[f"{owner}.1"]
-        except KeyError:
-            raise NoKey(owner) from None
-
-    async def named(self, kid: str) -> Key | None:
-        """The key of a name; None where it was destroyed."""
-        return self._keys.get(kid)
-
-
-class PostgresKeystore:
-    """Keys in the keystore's database, each wrapped with AES-256-GCM under the master key."""
-
-    def __init__(self, database: Database, master: bytes) -> None:
-        self._database, self._master = database, AESGCM(master)
+    def __init__(self, fetch: Callable[..., Awaitable[list[dict[str, Any]]]], master: bytes) -> None:
+        self._fetch, self._master = fetch, AESGCM(master)
         self._cache: dict[str, Key] = {}
 
     async def issue(self, owner: str) -> Key:
@@ -81,7 +45,7 @@ class PostgresKeystore:
         if kid not in self._cache:
             nonce, secret = os.urandom(NONCE_BYTES), os.urandom(KEY_BYTES)
             wrapped = nonce + self._master.encrypt(nonce, secret, kid.encode())
-            await self._database.rows(ISSUE, kid, owner, wrapped)
+            await self._fetch(ISSUE, kid, owner, wrapped)
         return await self.of(owner)
 
     async def of(self, owner: str) -> Key:
@@ -95,10 +59,10 @@ class PostgresKeystore:
         """The key of a name; None where it was destroyed."""
         if kid in self._cache:
             return self._cache[kid]
-        row = await self._database.row("select wrapped from keys where kid = %s", kid)
-        if row is None or row["wrapped"] is None:
+        found = await self._fetch("select wrapped from keys where kid = %s", kid)
+        wrapped = found[0]["wrapped"] if found else None
+        if wrapped is None:
             return None
-        wrapped = row["wrapped"]
         secret = self._master.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], kid.encode())
         if len(self._cache) >= CACHED_MAX:
             self._cache.clear()

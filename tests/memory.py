@@ -9,21 +9,12 @@ from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.event import Event
-from pydantic import BaseModel
 
 from chassis.command import Answer, Commit, Row
 from chassis.projection import Change
 from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import Origin, body_of
-
-
-def plain(value: Any) -> Any:
-    """A value as a column gives it back: models as JSON objects."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
+from chassis.tables import plain
 
 
 class MemoryTables:
@@ -79,8 +70,7 @@ class MemoryStore:
             self._keep(commit, index, body)
         for wanted in commit.reservations:
             self._owners[wanted.scope, wanted.key] = wanted.owner
-        streams = {fact.stream: fact.stream_version for fact in commit.facts}
-        answer = Answer(commit.cause.command_id, len(self._log), streams, commit.refusal)
+        answer = Answer(commit.cause.command_id, len(self._log), commit.streams, commit.refusal)
         self._answers[commit.cause.command_id] = (commit.cause.digest, answer)
         return answer
 

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel
 
-from chassis.keystore import NONCE_BYTES, Keystore
+from keystore.keys import NONCE_BYTES, Keystore
 
 T = TypeVar("T", bound=BaseModel)
 

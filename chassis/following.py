@@ -1,0 +1,51 @@
+"""Following: what takes new events of the service's own store as they are committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar
+
+from caretrail_contracts.cloudevents import Record
+
+from chassis.office import Ground
+from chassis.ownership import Ownership
+from chassis.part import Part
+from chassis.waking import waited
+
+POLL_S = 0.25
+"""How often is looked without being woken: the guarantee behind the wake-up."""
+
+
+class Follower(Part):
+    """Takes what is new in the service's own store, in its order, while a lock is held."""
+
+    batch_max: ClassVar[int]
+
+    def __init__(self, ground: Ground, ownership: Ownership, lock: str) -> None:
+        self.ground = ground
+        self._ownership, self._lock = ownership, lock
+        self._committed = asyncio.Event()
+        ground.store.on_commit.append(self._committed.set)
+
+    async def begin(self) -> int:
+        """The stored position to go on from."""
+        raise NotImplementedError
+
+    async def take(self, records: Sequence[Record]) -> None:
+        """Do what is to be done with records, and store the position of the last one."""
+        raise NotImplementedError
+
+    async def turn(self) -> None:
+        """Follow from the stored position on."""
+        await self._ownership.until(self._lock)
+        position = await self.begin()
+        while self._ownership.holds(self._lock):
+            self._committed.clear()
+            records = await self.ground.store.read(position, self.batch_max)
+            self.fault = None
+            if records:
+                await self.take(records)
+                position = records[-1].envelope.position
+            else:
+                await waited(self._committed, POLL_S)

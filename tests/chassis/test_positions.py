@@ -1,0 +1,88 @@
+"""Positions move only from where their owner knows them to be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+import pytest
+from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.envelope import Actor
+from caretrail_contracts.intake import DeclineReason, ReferralDeclined
+
+from chassis.command import Cause, Commit, Fact
+from chassis.database import Database
+from chassis.positions import Fenced, Gap, Positions, Steps
+from chassis.store import Origin
+from tests.chassis.test_store import TABLES
+
+TOPIC = "caretrail.intake.events"
+
+
+@pytest.fixture
+async def database(database: str) -> AsyncIterator[Database]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(TABLES.read_bytes())
+    async with Database(database) as found:
+        yield found
+
+
+def record(position: int, prev: int | None) -> Record:
+    """A record of one patient's partition."""
+    now, id = datetime(2026, 3, 2, tzinfo=UTC), UUID(int=position)
+    fact = Fact("referral-1", 1, ReferralDeclined(reason=DeclineReason.OUT_OF_AREA), now, None, None)
+    cause = Cause(command_id=id, actor=Actor("a", "b"), purpose="TREAT", correlation_id=id)
+    envelope = Origin("intake").envelope(Commit(cause, now, (fact,), {}), 0, fact, position, 1)
+    return Record(envelope, b"{}", prev)
+
+
+async def moved(database: Database, positions: Positions, *records: Record) -> None:
+    """Take and move to records, each at the offset of its position."""
+    steps = Steps(positions, TOPIC)
+    new = [record for record in records if steps.take(record, record.envelope.position)]
+    async with database.transaction() as connection:
+        await steps.move(connection, new)
+    steps.done()
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("before", [0, 1])
+async def test_who_reads_beside_another_is_fenced(database: Database, before: int) -> None:
+    positions, others = Positions(), Positions()
+    for position in range(1, before + 1):
+        await moved(database, positions, record(position, position - 1 or None))
+    await others.load(database.rows)
+    await moved(database, positions, record(before + 1, before or None))
+    with pytest.raises(Fenced):
+        await moved(database, others, record(before + 1, before or None))
+    [row] = await database.rows("select epoch, position, kafka_offset from positions")
+    assert row == {"epoch": 1, "position": before + 1, "kafka_offset": before + 1}
+
+
+@pytest.mark.servers
+async def test_positions_go_on_from_where_they_were_stored(database: Database) -> None:
+    await moved(database, Positions(), record(1, None), record(2, 1))
+    again = Positions()
+    await again.load(database.rows)
+    await moved(database, again, record(3, 2))
+    last = again.last(TOPIC, record(1, None).envelope.partition)
+    assert last
+    assert (last[0], last[1].position) == ("urn:caretrail:intake:main", 3)
+
+
+def test_a_record_sent_again_is_passed_over() -> None:
+    steps = Steps(Positions(), TOPIC)
+    assert [steps.take(record(1, None), 0), steps.take(record(1, None), 1), steps.take(record(2, 1), 2)] == [
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_record_whose_forerunner_never_came_is_a_gap() -> None:
+    steps = Steps(Positions(), TOPIC)
+    steps.take(record(1, None), 0)
+    with pytest.raises(Gap):
+        steps.take(record(3, 2), 1)
