@@ -39,13 +39,14 @@ APPENDED = [*(name for name in ENVELOPE if name not in COMMON), "actor_id", "act
 appended = attrgetter(*(name.replace("actor_", "actor.") for name in APPENDED))
 
 
-def envelope_of(row: Row, source: str) -> Envelope:
-    """The envelope that a row of ``events`` holds."""
-    plain = {name: row[name] for name in ENVELOPE}
-    plain["occurred_at"] = row["occurred_at"].astimezone(UTC)
-    plain["recorded_at"] = row["recorded_at"].astimezone(UTC)
-    plain["sensitivity"] = Sensitivity(row["sensitivity"])
-    return Envelope(**plain, source=source, actor=Actor(row["actor_id"], row["actor_role"]))
+def record_of(row: Row, source: str) -> Record:
+    """The record that a row of ``events`` holds; the row is used up."""
+    body, prev = row.pop("body"), row.pop("prev")
+    row["actor"] = Actor(row.pop("actor_id"), row.pop("actor_role"))
+    row["occurred_at"] = row["occurred_at"].astimezone(UTC)
+    row["recorded_at"] = row["recorded_at"].astimezone(UTC)
+    row["sensitivity"] = Sensitivity(row["sensitivity"])
+    return Record(Envelope(**row, source=source), body, prev)
 
 
 def fact_of(row: Row) -> tuple[Event, datetime]:
@@ -121,8 +122,7 @@ class PostgresReader:
 
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""
-        rows = await self._fetch(READ, after, limit)
-        return [Record(envelope_of(row, self._source), row["body"], row["prev"]) for row in rows]
+        return [record_of(row, self._source) for row in await self._fetch(READ, after, limit)]
 
     async def head(self) -> int:
         """The position of the newest event; 0 where there is none."""
