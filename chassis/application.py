@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from caretrail_contracts.envelope import Actor
+from caretrail_contracts.system import Place
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis import internal, problems
 from chassis.command import Cause
 from chassis.config import Settings
-from chassis.http import has_token, is_loopback, refuse_input
+from chassis.http import has_token, is_loopback
 from chassis.ids import derive
 from chassis.problems import Problem, document, places_of
 from chassis.runtime import Role, Runtime
@@ -52,20 +53,25 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
 
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:
-    """A request that does not fit its schema: recorded, its key stays reusable."""
+    """A request that does not fit its schema."""
     assert isinstance(error, RequestValidationError)
-    places = places_of(error)
-    ground = request.app.state.ground
-    digest = await ground.doors.digest("body", (await request.body()).hex())
-    id_, _, role = request.headers.get("caretrail-actor", "unknown;unknown").partition(";")
-    route = (request.method, request.url.path, request.headers.get("idempotency-key"))
-    command_id = derive(ground.service.name, "malformed", id_, *route, digest)
-    purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
-    actor = Actor(id_[:120] or "unknown", role[:120] or "unknown")
-    cause = Cause(command_id=command_id, actor=actor, purpose=purpose, correlation_id=command_id)
-    await refuse_input(ground, cause, request, "Malformed", places)
     detail = "The request does not fit its schema; see places."
-    return document(request, Problem(422, "Malformed", detail, places))
+    return await _refused(request, await request.body(), Problem(422, "Malformed", detail, places_of(error)))
+
+
+async def _refused(request: Request, body: bytes, problem: Problem) -> JSONResponse:
+    """Record a request that nobody could take, and say why; its key stays reusable."""
+    ground, headers = request.app.state.ground, request.headers
+    door, media_type = f"{request.method} {request.url.path}", headers.get("content-type", "")
+    id, _, role = headers.get("caretrail-actor", "").partition(";")
+    actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
+    digest = await ground.doors.digest("body", body.hex())
+    command_id = derive(ground.service.name, "refused", id, door, headers.get("idempotency-key"), digest)
+    purpose = headers.get("caretrail-purpose", "unknown")[:20]
+    cause = Cause(command_id=command_id, actor=actor, purpose=purpose, correlation_id=command_id)
+    media_type = media_type or "application/octet-stream"
+    await ground.refuse_input(cause, door, problem.rule, problem.places, media_type, body)
+    return document(request, problem)
 
 
 class Limits:
@@ -96,8 +102,8 @@ class Limits:
                 return
             body += message.get("body", b"")
             if len(body) > self._max:
-                detail = f"The body is larger than {self._max} bytes."
-                await document(request, Problem(413, "BodyTooLarge", detail))(scope, receive, send)
+                answer = await _refused(request, bytes(body), _too_large(self._max))
+                await answer(scope, receive, send)
                 return
             if not message.get("more_body"):
                 break
@@ -107,3 +113,8 @@ class Limits:
             return whole.pop() if whole else await receive()
 
         await self._app(scope, replay, send)
+
+
+def _too_large(limit: int) -> Problem:
+    place = Place(at=f"byte {limit + 1}", expected=f"at most {limit} bytes")
+    return Problem(413, "BodyTooLarge", f"The body is larger than {limit} bytes.", (place,))

@@ -15,6 +15,7 @@ from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from chassis.database import query
 from chassis.office import AdapterOffice, Ground
 from chassis.refusal import Refused
 from chassis.service import Effect
@@ -135,15 +136,7 @@ class Effects:
         return len(self._waiting)
 
 
-KNOWN = b"""
-select 1 from effects_done where effect = %s and event_id = %s
-union all select 1 from commands where command_id = %s limit 1
-"""
+KNOWN = query("effect_known")
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
 NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
-FINISHED = b"""
-select w.effect, w.event_id
-from unnest(%s::text[], %s::uuid[], %s::uuid[]) as w (effect, event_id, command_id)
-where exists (select from commands c where c.command_id = w.command_id)
-   or exists (select from effects_done d where d.effect = w.effect and d.event_id = w.event_id)
-"""
+FINISHED = query("effects_finished")

@@ -36,7 +36,7 @@ class StoreFeed(Follower):
     name, batch_max = "store-feed", BATCH_MAX
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
-        super().__init__(ground, ownership, OWN)
+        super().__init__(ground, ownership.claim("store", [OWN]), OWN)
         self._applier, self._positions = Applier(ground, archive=False), Positions()
 
     async def begin(self) -> int:
@@ -55,8 +55,10 @@ class TopicFeed(Part):
 
     name = "topic-feed"
 
-    def __init__(self, ground: Ground, ownership: Ownership) -> None:
-        self._ground, self._ownership = ground, ownership
+    def __init__(self, ground: Ground, ownership: Ownership, topics: Sequence[str]) -> None:
+        every = (TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS))
+        self._partitions = {f"{partition.topic}[{partition.partition}]": partition for partition in every}
+        self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
         self._applier, self._positions = Applier(ground, archive=True), Positions()
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
@@ -80,7 +82,7 @@ class TopicFeed(Part):
         reader = self._consumer = self._consumer or await consumer(self._ground.settings.kafka_bootstrap)
         await self._positions.load(self._ground.database.rows)
         await self._applier.load()
-        partitions = [partition_named(name) for name in sorted(held)]
+        partitions = [self._partitions[name] for name in sorted(held)]
         reader.assign(partitions)
         self._unproven = set()
         for partition in partitions:
@@ -145,14 +147,3 @@ class TopicFeed(Part):
         found, self._consumer, self._held = self._consumer, None, frozenset()
         if found:
             await stopped(found)
-
-
-def lock_names(topics: Sequence[str]) -> list[str]:
-    """The names of the locks of a reader's partitions."""
-    return [f"{topic}[{partition}]" for topic in topics for partition in range(PARTITIONS)]
-
-
-def partition_named(name: str) -> TopicPartition:
-    """The partition that a lock's name stands for."""
-    topic, _, rest = name.rpartition("[")
-    return TopicPartition(topic, int(rest.rstrip("]")))

@@ -88,7 +88,9 @@ class Caller(Office):
 
         The idempotency key stays reusable.
         """
-        await refuse_input(self._ground, self._look(), self._request, rule, places)
+        media_type = self._request.headers.get("content-type", "application/octet-stream")
+        door, body = " ".join(_route(self._request)), await self._request.body()
+        await self._ground.refuse_input(self._look(), door, rule, places, media_type, body)
         return Problem(status, rule, detail, places)
 
     def _look(self, *about: object) -> Cause:
@@ -100,15 +102,6 @@ class Caller(Office):
 
     def _caused(self, id: UUID) -> Cause:
         return Cause(command_id=id, actor=self.actor, purpose=self.purpose, correlation_id=id)
-
-
-async def refuse_input(
-    ground: Ground, cause: Cause, request: Request, rule: str, places: tuple[Place, ...]
-) -> None:
-    """Record a refused body."""
-    media_type = request.headers.get("content-type", "application/octet-stream")
-    door, body = " ".join(_route(request)), await request.body()
-    await ground.refuse_input(cause, door, rule, places, media_type, body)
 
 
 def _route(request: Request) -> tuple[str, str]:
@@ -147,7 +140,7 @@ async def _wait_for(ground: Ground, after: str | None) -> None:
     """Wait until the service's own projections have applied a position."""
     if after is None:
         return
-    if not after.isdigit():
+    if not (after.isascii() and after.isdigit()):
         raise _missing("Caretrail-After", "a position, as a command's answer gives it")
     deadline = asyncio.get_running_loop().time() + WAIT_MAX_S
     while True:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from caretrail_contracts.digests import digest_of, stream_digest
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from chassis.digests import digest_of, stream_digest
 
 if TYPE_CHECKING:
     from chassis.runtime import Runtime
@@ -70,13 +68,10 @@ async def digests(request: Request, until: int | None = None) -> dict[str, Any]:
     events: dict[str, list[str]] = {}
     after = 0
     while after < until:
-        records = await reader.read(after, READ_MAX)
-        if not records:
-            break
+        records = await reader.read(after, min(READ_MAX, until - after))
         for record in records:
-            if record.envelope.position <= until:
-                events.setdefault(record.envelope.stream, []).append(digest_of(record))
-        after = records[-1].envelope.position
+            events.setdefault(record.envelope.stream, []).append(digest_of(record))
+        after = records[-1].envelope.position if records else until
     return {
         "source": runtime.origin.source,
         "until": until,
@@ -91,25 +86,13 @@ async def digests(request: Request, until: int | None = None) -> dict[str, Any]:
 async def stream_digests(request: Request, stream: str, until: int | None = None) -> dict[str, Any]:
     """Id, position and digest of each event of a stream, up to a position."""
     runtime = _runtime(request)
-    rows = await runtime.ground.database.rows(STREAM_POSITIONS, stream, until)
     found = []
-    for _, group in groupby(rows, key=lambda row: row["position"]):
-        position = next(group)["position"]
-        (record,) = await runtime.ground.store.read(position - 1, 1)
+    for row in await runtime.ground.database.rows(STREAM_POSITIONS, stream, until):
+        (record,) = await runtime.ground.store.read(row["position"] - 1, 1)
         about = record.envelope
-        found.append(
-            {
-                "id": str(about.id),
-                "type": about.type,
-                "version": about.stream_version,
-                "position": position,
-                "digest": digest_of(record),
-            }
-        )
+        named = {"id": str(about.id), "type": about.type, "version": about.stream_version}
+        found.append({**named, "position": about.position, "digest": digest_of(record)})
     return {"source": runtime.origin.source, "stream": stream, "events": found}
 
 
-STREAM_POSITIONS = b"""
-select position from events where stream = %s and position <= coalesce(%s::bigint, position)
-order by stream_version
-"""
+STREAM_POSITIONS = query("stream_positions")

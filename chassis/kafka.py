@@ -1,4 +1,4 @@
-"""Kafka: topics made by code, the producer and the consumer with the settings that keep promises."""
+"""Kafka: the producer and the consumer with the settings that keep promises."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
-from caretrail_contracts.envelope import PARTITIONS
+from aiokafka.errors import KafkaError
 
 log = structlog.get_logger(__name__)
 
 RECORD_BYTES_MAX = 1_000_000
-KEEPING = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
-"""Topics keep everything."""
-
 STOP_MAX_S = 5.0
 """How long a client may take to stop."""
-
-LEADERS_MAX_S = 30.0
-"""How long new topics may take to have leaders."""
 
 
 def assert_fast() -> None:
@@ -30,33 +22,6 @@ def assert_fast() -> None:
 
     if "_crecords" not in default_records.DefaultRecordBatchBuilder.__module__:
         raise RuntimeError("aiokafka runs without its C extensions: install its wheel")
-
-
-async def make_topics(bootstrap: str, topics: list[str], replication: int = 1) -> None:
-    """Make topics that keep everything; those that are there stay as they are."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        wanted = [NewTopic(name, PARTITIONS, replication, topic_configs=KEEPING) for name in topics]
-        response: Any = await admin.create_topics(wanted)
-        for name, code, *rest in response.topic_errors:
-            error = for_code(code)
-            if code and error is not TopicAlreadyExistsError:
-                raise error(f"topic {name}: {rest}")
-        await _until_led(admin, topics)
-    finally:
-        await admin.close()
-
-
-async def _until_led(admin: AIOKafkaAdminClient, topics: list[str]) -> None:
-    """Wait until each partition has a leader: before that, clients back off and log errors."""
-    async with asyncio.timeout(LEADERS_MAX_S):
-        while True:
-            found = await admin.describe_topics(topics)
-            partitions = [part for topic in found for part in topic["partitions"]]
-            if len(partitions) == len(topics) * PARTITIONS and all(p["leader"] >= 0 for p in partitions):
-                return
-            await asyncio.sleep(0.05)
 
 
 async def producer(bootstrap: str) -> AIOKafkaProducer:

@@ -115,6 +115,4 @@ OPTIONS = f"-c idle_session_timeout={IDLE_TIMEOUT_MS} -c synchronous_commit=off"
 """Heartbeats need not reach the disk."""
 
 ANNOUNCE = query("announce")
-TRY = b"""
-select name, pg_try_advisory_lock(number) as got from unnest(%s::text[], %s::bigint[]) as t (name, number)
-"""
+TRY = query("try_locks")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import partial
 
 import structlog
-from aiokafka import TopicPartition
-from caretrail_contracts.cloudevents import Record, from_headers
+from aiokafka import ConsumerRecord, TopicPartition
+from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
 from caretrail_contracts.envelope import PARTITIONS, topic_of
 from psycopg.sql import SQL, Identifier
 
-from chassis.database import Connection, fetch
+from chassis.database import Connection, fetch, query
 from chassis.kafka import consumer, stopped
 from chassis.office import Ground
 from chassis.ownership import lock_number
-from chassis.positions import Positions
+from chassis.positions import Positions, Steps
 from chassis.projection import Projection
 from chassis.tables import Buffer, definition
 
@@ -84,16 +84,17 @@ class Rebuilder:
         self, connection: Connection, projection: Projection, ends: dict[TopicPartition, int]
     ) -> int:
         reader, done = await consumer(self._ground.settings.kafka_bootstrap), 0
-        highest: dict[tuple[int, str], tuple[int, int]] = {}
+        steps = {partition.topic: Steps(Positions(), partition.topic) for partition in ends}
         try:
             reader.assign(list(ends))
             await reader.seek_to_beginning(*ends)
             while ends:
                 found = await reader.getmany(timeout_ms=1_000, max_records=BATCH_MAX)
                 for partition, messages in found.items():
-                    end = ends.get(partition, -1)
-                    records = [from_headers(m.headers, m.value) for m in messages if m.offset <= end]
-                    done += await _fold(connection, projection, _first_sights(records, highest))
+                    end, topic = ends.get(partition, -1), steps[partition.topic]
+                    read = [(m, _readable(m)) for m in messages if m.offset <= end]
+                    new = [record for m, record in read if record and topic.take(record, m.offset)]
+                    done += await _fold(connection, projection, new)
                     if messages[-1].offset >= end:
                         ends.pop(partition, None)
         finally:
@@ -101,16 +102,12 @@ class Rebuilder:
         return done
 
 
-def _first_sights(records: list[Record], highest: dict[tuple[int, str], tuple[int, int]]) -> list[Record]:
-    """Records that are above all before them: a relay may have sent some twice."""
-    found = []
-    for record in records:
-        about = record.envelope
-        spot, place = (about.partition, about.source), (about.epoch, about.position)
-        if place > highest.get(spot, (0, 0)):
-            highest[spot] = place
-            found.append(record)
-    return found
+def _readable(message: ConsumerRecord) -> Record | None:
+    """A message's record; None where its headers are broken, as the feed has recorded."""
+    try:
+        return from_headers(message.headers, message.value or b"")
+    except BrokenHeader:
+        return None
 
 
 async def _fold(connection: Connection, projection: Projection, records: list[Record]) -> int:
@@ -125,7 +122,4 @@ async def _fold(connection: Connection, projection: Projection, records: list[Re
 
 KNOWN = b"select name, version from projections"
 MISSING = b"select name from unnest(%s::text[]) as name where to_regclass(name) is null"
-VERSION = b"""
-insert into projections (name, version) values (%s, %s)
-on conflict (name) do update set version = excluded.version
-"""
+VERSION = query("projection_version")

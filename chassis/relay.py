@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from caretrail_contracts.cloudevents import Record, to_headers
 
+from chassis.database import query
 from chassis.following import Follower
 from chassis.kafka import producer, stopped
+from chassis.office import Ground
+from chassis.ownership import Ownership
 from chassis.telemetry import RELAY_POSITION
 
 
@@ -19,7 +22,10 @@ class Relay(Follower):
     batch_max = 2_000
     """Events sent before the mark moves."""
 
-    _producer: AIOKafkaProducer | None = None
+    def __init__(self, ground: Ground, ownership: Ownership) -> None:
+        lock = f"relay:{ground.topic}"
+        super().__init__(ground, ownership.claim("relay", [lock]), lock)
+        self._producer: AIOKafkaProducer | None = None
 
     async def begin(self) -> int:
         """The mark."""
@@ -54,8 +60,4 @@ class Relay(Follower):
 
 
 MARK = b"select position from relay_mark where topic = %s"
-MOVE_MARK = b"""
-insert into relay_mark as m (topic, position) values (%s, %s)
-on conflict (topic) do update set position = greatest(m.position, excluded.position)
-returning position
-"""
+MOVE_MARK = query("move_mark")

@@ -14,11 +14,11 @@ from caretrail_contracts.envelope import topic_of
 
 from chassis.clock import clock_of
 from chassis.config import Settings, database_url
-from chassis.database import Database
+from chassis.database import Database, query
 from chassis.executor import Executor
-from chassis.feeds import READER, StoreFeed, TopicFeed, lock_names
+from chassis.feeds import StoreFeed, TopicFeed
 from chassis.group import PostgresStore
-from chassis.kafka import assert_fast, make_topics
+from chassis.kafka import assert_fast
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.part import Part
@@ -28,7 +28,6 @@ from chassis.rebuilding import Rebuilder
 from chassis.relay import Relay
 from chassis.service import Service
 from chassis.store import Origin
-from chassis.timers import LOCK as TIMERS
 from chassis.timers import Timers
 from chassis.waking import waited
 from chassis.watching import Watcher
@@ -46,8 +45,8 @@ STOP_MAX_S = 15.0
 LOOK_S = 0.5
 """How often progress is looked at while nothing is known to have moved."""
 
-PULSE_S, PULSES_MAX = 0.01, 5
-"""What moves before this long a lull is told together, up to so many times of it."""
+PULSE_S = 0.01
+"""What moves within this time is told together."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -120,8 +119,6 @@ class Runtime:
         self.origin = Origin(
             name, settings.cell, settings.organisation, settings.program, settings.sensitivity
         )
-        topics = [topic_of(source, settings.topic_prefix) for source in self.service.sources()]
-        await make_topics(settings.kafka_bootstrap, sorted({self.topic, *topics}))
         database = await self._stack.enter_async_context(Database(database_url(settings, name)))
         keys = await self._stack.enter_async_context(Database(database_url(settings, "keystore")))
         [row] = await database.rows(EPOCH, self.origin.source)
@@ -135,19 +132,22 @@ class Runtime:
         await Rebuilder(self.ground).prepare()
         self.ownership = Ownership(database.url, name)
         if self.role.includes(Role.RELAY):
-            lock = f"relay:{self.topic}"
-            self._work["relay"] = Relay(self.ground, self.ownership.claim("relay", [lock]), lock).run
+            self._work["relay"] = Relay(self.ground, self.ownership).run
         if self.role.includes(Role.CONSUMERS):
-            self._consumers(topics)
+            self._consumers()
         if self.role.includes(Role.TIMERS):
-            self._timers()
+            self.timers = Timers(self.ground, self.ownership)
+            self.watchers = [Watcher(self.ground, watch, self.ownership) for watch in self.service.watches]
+            self._work["timers"] = self.timers.run
+            self._work |= {watcher.name: watcher.run for watcher in self.watchers}
         if self._work:
             await self._stack.enter_async_context(self.ownership)
 
-    def _consumers(self, topics: list[str]) -> None:
-        self.feeds.append(StoreFeed(self.ground, self.ownership.claim("store", [OWN])))
+    def _consumers(self) -> None:
+        topics = [topic_of(source, self.settings.topic_prefix) for source in self.service.sources()]
+        self.feeds.append(StoreFeed(self.ground, self.ownership))
         if topics:
-            self.feeds.append(TopicFeed(self.ground, self.ownership.claim(READER, lock_names(topics))))
+            self.feeds.append(TopicFeed(self.ground, self.ownership, topics))
         self._work |= {feed.name: feed.run for feed in self.feeds}
         if self.service.effects:
             # FastStream is slow to import: services without effects do without it.
@@ -155,15 +155,6 @@ class Runtime:
 
             self.effects = Effects(self.ground)
             self._work["effects"] = self.effects.run
-
-    def _timers(self) -> None:
-        self.timers = Timers(self.ground, self.ownership.claim("timers", [TIMERS]))
-        self._work["timers"] = self.timers.run
-        for watch in self.service.watches:
-            owning = self.ownership.claim(f"watch-{watch.name}", [f"watch:{watch.name}"])
-            watcher = Watcher(self.ground, watch, owning)
-            self.watchers.append(watcher)
-            self._work[f"watch-{watch.name}"] = watcher.run
 
     async def faults(self) -> list[str]:
         """What keeps the process from being ready."""
@@ -181,14 +172,7 @@ class Runtime:
                     yield found
                 before = found
                 await waited(moved, LOOK_S)
-                await self._lull(moved)
-
-    async def _lull(self, moved: asyncio.Event) -> None:
-        """Let a burst of movements pass, so that it is told once."""
-        for _ in range(PULSES_MAX):
-            moved.clear()
-            if not await waited(moved, PULSE_S):
-                return
+                await asyncio.sleep(PULSE_S)
 
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way.
@@ -215,24 +199,5 @@ class Runtime:
         }
 
 
-EPOCH = b"""
-insert into origin (source) values (%s) on conflict (source) do update set source = excluded.source
-returning epoch
-"""
-PROGRESS = b"""
-select
-    (select coalesce(max(position), 0) from events) as head,
-    (
-        select coalesce(jsonb_object_agg(p, head), '{}')
-        from (
-            select p, (select max(position) from events e where e.partition = p) as head
-            from generate_series(0, 11) as p
-        ) as each where head is not null
-    ) as heads,
-    coalesce((select position from relay_mark where topic = %s), 0) as relayed,
-    (select jsonb_agg(jsonb_build_array(topic, partition, source, position)) from positions) as positions,
-    count(*) filter (where due_at <= %s) as due,
-    min(due_at) as next_due,
-    (select count(*) from parked) as parked
-from timers
-"""
+EPOCH = query("epoch")
+PROGRESS = query("progress")

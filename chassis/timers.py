@@ -31,7 +31,7 @@ class Timers(Part):
     name = "timers"
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
-        self._ground, self._ownership = ground, ownership
+        self._ground, self._ownership = ground, ownership.claim("timers", [LOCK])
         self._wake = asyncio.Event()
 
     def wake(self) -> None:

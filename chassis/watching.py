@@ -20,14 +20,16 @@ class Watcher:
     """Keeps one watch."""
 
     def __init__(self, ground: Ground, watch: Watch, ownership: Ownership) -> None:
-        self._ground, self._watch, self._ownership = ground, watch, ownership
+        self.name = f"watch:{watch.name}"
+        self._ground, self._watch = ground, watch
+        self._ownership = ownership.claim(self.name, [self.name])
         self._office = AdapterOffice(ground, watch.name)
         self.pending = 0
 
     async def run(self) -> None:
         """Look while the lock is held."""
         while True:
-            await self._ownership.until(f"watch:{self._watch.name}")
+            await self._ownership.until(self.name)
             try:
                 before, self.pending = self.pending, await self._watch.look(self._office)
                 if self.pending != before:

@@ -35,21 +35,29 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
 
 
 def migrate(as_json: JsonOption = False) -> None:
-    """Make databases, run-time roles and tables; needs an administrator's CARETRAIL_POSTGRES_URL."""
+    """Make databases, run-time roles, tables and topics.
+
+    Needs an administrator's CARETRAIL_POSTGRES_URL, and CARETRAIL_KAFKA_BOOTSTRAP for the topics.
+    """
     from chassis.config import NotMigrated, Settings
     from cli.problem import Problem, told
-    from deploy.local.programs import migrations
+    from deploy.local.programs import SERVICES, migrations
     from deploy.migration import migrate as make
+    from deploy.topics import make_topics
 
+    settings = Settings()
     with told(as_json):
         try:
-            made = make(Settings(), migrations())
+            made = sorted(make(settings, migrations()))
         except NotMigrated as error:
             raise Problem(str(error)) from None
+        where, prefix = settings.kafka_bootstrap, settings.topic_prefix
+        topics = make_topics(where, SERVICES, prefix) if where else []
     if as_json:
-        screen.print_json({"databases": sorted(made)})
-    else:
-        typer.echo(f"Migrated: {', '.join(sorted(made))}.")
+        screen.print_json({"databases": made, "topics": topics})
+        return
+    typer.echo(f"Migrated: {', '.join(made)}.")
+    typer.echo(f"Topics: {', '.join(topics) or 'none, since CARETRAIL_KAFKA_BOOTSTRAP is not set'}.")
 
 
 def up() -> None:

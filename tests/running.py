@@ -15,10 +15,11 @@ from fastapi import FastAPI
 
 from chassis.application import application
 from chassis.config import Settings
-from chassis.progress import heads_for, waiting
 from chassis.runtime import Runtime
 from chassis.service import Service
+from deploy.local.demo.rest import heads_for, waiting
 from deploy.migration import migrate
+from deploy.topics import make_topics
 
 ROOT = Path(__file__).parent.parent
 SETTLE_MAX_S = 30.0
@@ -75,6 +76,8 @@ async def running_services(services: Sequence[Service], settings: Settings) -> A
     """Migrate and run services; stop them at the end of the block."""
     folders = {service.name: [ROOT / "services" / service.name / "migrations"] for service in services}
     await asyncio.to_thread(migrate, settings, folders)
+    followed = {name for service in services for name in (service.name, *service.sources())}
+    await asyncio.to_thread(make_topics, settings.kafka_bootstrap, sorted(followed), settings.topic_prefix)
     found = Running(settings)
     async with AsyncExitStack() as stack:
         for service in services:

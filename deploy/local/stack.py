@@ -22,6 +22,7 @@ from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
 from deploy.local.supervisor import Program, Supervisor
 from deploy.migration import migrate
+from deploy.topics import make_topics
 
 
 class AlreadyUp(Exception):
@@ -102,6 +103,7 @@ async def _start(
     known = settings.model_copy(update={"home": home, "postgres_url": SecretStr(found.postgres_url)})
     await asyncio.to_thread(migrate, known, migrations())
     await starting
+    await asyncio.to_thread(make_topics, found.kafka_bootstrap, SERVICES, settings.topic_prefix)
     ports = {name: free_port() for name in (*SERVICES, "mailbox")}
     shared = {
         "CARETRAIL_HOME": str(home),

@@ -14,6 +14,7 @@ from caretrail_contracts.examples import envelope_of, example
 from caretrail_contracts.intake import PatientAdmitted, PersonRegistered, ReferralReceived
 
 from chassis import kafka
+from deploy.topics import make_topics
 from tests.cli.conftest import Run
 from tests.cli.double import serving
 
@@ -28,7 +29,7 @@ def topic(servers: dict[str, str], topic_prefix: str) -> str:
     name = f"{topic_prefix}.intake.events"
 
     async def fill() -> None:
-        await kafka.make_topics(servers["kafka"], [name])
+        await asyncio.to_thread(make_topics, servers["kafka"], ["intake"], topic_prefix)
         producer = await kafka.producer(servers["kafka"])
         for event in EVENTS:
             envelope = envelope_of(event)

@@ -16,10 +16,10 @@ from typing import Any
 
 import httpx
 
-from chassis import progress as rest
 from chassis.clock import SharedClock
-from chassis.progress import heads_for
 from chassis.waking import waited
+from deploy.local.demo import rest
+from deploy.local.demo.rest import heads_for
 
 QUIET_MAX_S = 120.0
 """How long an instant may take before the driver gives up."""

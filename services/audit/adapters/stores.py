@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 from caretrail_contracts.cloudevents import from_headers
+from caretrail_contracts.digests import digest_of, stream_digest
 
-from chassis.digests import digest_of, stream_digest
 from services.audit.domain import Counted, Difference, Held, events_apart, streams_apart
 
 CATCH_UP_MAX_S = 10.0

@@ -1,0 +1,58 @@
+"""Topics, made by an administrator beside the databases: they keep everything, and never come by accident."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from caretrail_contracts.envelope import PARTITIONS, topic_of
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from chassis.kafka import RECORD_BYTES_MAX
+
+KEEPING = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
+"""A topic's settings."""
+
+ANSWER_MAX_S = 30.0
+"""How long the broker may take to answer, and new topics to have leaders."""
+
+
+class NotLed(Exception):
+    """A new topic has no leader in time: a broker is missing."""
+
+
+def make_topics(bootstrap: str, services: Iterable[str], prefix: str, replication: int = 1) -> list[str]:
+    """The topic of each service, made where it is missing; those that are there stay as they are.
+
+    Raises KafkaException, NotLed.
+    """
+    names = [topic_of(service, prefix) for service in services]
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    wanted = [NewTopic(name, PARTITIONS, replication, config=KEEPING) for name in names]
+    for made in admin.create_topics(wanted, request_timeout=ANSWER_MAX_S).values():
+        try:
+            made.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+    _until_led(admin, set(names))
+    return names
+
+
+def _until_led(admin: AdminClient, names: set[str]) -> None:
+    """Before partitions have leaders, clients back off and log errors."""
+    until = time.monotonic() + ANSWER_MAX_S
+    while waiting := names - _led(admin):
+        if time.monotonic() > until:
+            raise NotLed(", ".join(sorted(waiting)))
+        time.sleep(0.02)
+
+
+def _led(admin: AdminClient) -> set[str]:
+    topics = admin.list_topics(timeout=ANSWER_MAX_S).topics
+    return {
+        name
+        for name, topic in topics.items()
+        if len(topic.partitions) == PARTITIONS and all(p.leader >= 0 for p in topic.partitions.values())
+    }
