@@ -10,6 +10,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from chassis.database import query
+
 if TYPE_CHECKING:
     from chassis.runtime import Runtime
 
