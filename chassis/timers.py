@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from chassis.batch import Batch
-from chassis.database import LOST
+from chassis.database import LOST, fetch
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.part import PAUSE_S, Part
@@ -46,36 +46,45 @@ class Timers(Part):
             await waited(self._wake, POLL_S)
 
     async def fire(self) -> int:
-        """Fire what is due, each timer in a transaction of its own; a broken one lets the others go on."""
+        """Fire what is due in one transaction, else each alone, so that a broken one lets the others go on."""
         due = await self._ground.database.rows(DUE, self._ground.clock.now(), BATCH_MAX)
+        keys = [row["key"] for row in due]
+        try:
+            return await self._fire(keys) if keys else 0
+        except LOST:
+            raise
+        except Exception as error:
+            log.info("timers_apart", timers=len(keys), error=type(error).__name__)
+        return await self._fire_apart(keys)
+
+    async def _fire_apart(self, keys: list[str]) -> int:
         fired, faults = 0, []
-        for row in due:
+        for key in keys:
             try:
-                fired += await self._fire_one(row["key"])
+                fired += await self._fire([key])
             except (Conflict, *LOST):
                 raise
             except Exception as error:
-                faults.append(f"{row['key']}: {type(error).__name__}")
+                faults.append(f"{key}: {type(error).__name__}")
         if faults:
             log.error("timers_broken", timers=faults)
             await asyncio.sleep(PAUSE_S)
         return fired
 
-    async def _fire_one(self, key: str) -> int:
+    async def _fire(self, keys: list[str]) -> int:
         ground = self._ground
         async with ground.database.transaction() as connection:
-            cursor = await connection.execute(TAKE, (key, ground.clock.now()))
-            row = await cursor.fetchone()
-            if row is None:
-                return 0
+            rows = await fetch(connection, TAKE, keys, ground.clock.now())
             batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
-            command = ground.service.handlers.named(row["command"]).model_validate(row["body"])
-            await batch.decide(command, batch.timer_cause(key, row["event_id"], row["correlation_id"]))
+            for row in sorted(rows, key=lambda row: (row["due_at"], row["key"])):
+                command = ground.service.handlers.named(row["command"]).model_validate(row["body"])
+                cause = batch.timer_cause(row["key"], row["event_id"], row["correlation_id"])
+                await batch.decide(command, cause)
             await batch.finish()
-        TIMERS_FIRED.inc()
+        TIMERS_FIRED.inc(len(rows))
         ground.store.committed()
-        return 1
+        return len(rows)
 
 
 DUE = b"select key from timers where due_at <= %s order by due_at, key limit %s"
-TAKE = b"delete from timers where key = %s and due_at <= %s returning *"
+TAKE = b"delete from timers where key = any(%s) and due_at <= %s returning *"
