@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from caretrail_contracts.cloudevents import Record, to_headers
+from .cloudevents import Record, to_headers
 
 
 def digest_of(record: Record) -> str:
