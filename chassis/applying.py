@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 import structlog
@@ -113,14 +114,17 @@ class Applier:
         for _ in range(CONFLICTS_MAX):
             try:
                 async with ground.database.transaction() as connection:
-                    await steps.move(connection, records)
-                    batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
-                    parked = [
-                        key
-                        for record in records
-                        for key in await self._handle(connection, batch, record, careful)
-                    ]
-                    await batch.finish()
+                    # In a pipeline an error shows later than at its statement: too late for a savepoint.
+                    async with nullcontext() if careful else connection.pipeline():
+                        await steps.move(connection, records)
+                        batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
+                        parked = [
+                            key
+                            for record in records
+                            for key in await self._handle(connection, batch, record, careful)
+                        ]
+                        await batch.finish()
+                    steps.check()
                 steps.done()
                 self._parking.remember(parked)
                 return

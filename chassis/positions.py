@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caretrail_contracts.cloudevents import Record
+from psycopg import AsyncCursor
 
 from chassis.database import Connection, Row, arrays, query
 from chassis.telemetry import CONSUMED_POSITION
@@ -83,6 +84,7 @@ class Steps:
         self._taken: dict[Spot, Place] = {}
         self._offsets: dict[tuple[Spot, int], int] = {}
         self._to: dict[Spot, Place] = {}
+        self._moves: list[tuple[AsyncCursor[Row], int]] = []
 
     def take(self, record: Record, offset: int) -> bool:
         """Whether a record, at an offset in Kafka, is above what was applied and taken before it.
@@ -105,9 +107,9 @@ class Steps:
     async def move(self, connection: Connection, records: Sequence[Record]) -> None:
         """Move to the records, in this transaction, from where the stored positions must still be.
 
-        Raises Fenced.
+        ``check`` tells whether they were, once the statements are carried out.
         """
-        self._to = {}
+        self._to, self._moves = {}, []
         for record in records:
             spot, about = self._spot(record), record.envelope
             offset = self._offsets.get((spot, about.position))
@@ -123,7 +125,12 @@ class Steps:
         await self._write(connection, BEGIN, begun)
 
     async def _write(self, connection: Connection, statement: bytes, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows and (await connection.execute(statement, arrays(rows))).rowcount != len(rows):
+        if rows:
+            self._moves.append((await connection.execute(statement, arrays(rows)), len(rows)))
+
+    def check(self) -> None:
+        """Before the commit: raises Fenced where a position was moved by somebody else."""
+        if any(cursor.rowcount != count for cursor, count in self._moves):
             raise Fenced(f"another process moved a position of {self._topic}")
 
     def done(self) -> None:

@@ -44,6 +44,7 @@ async def moved(database: Database, positions: Positions, *records: Record) -> N
     new = [record for record in records if steps.take(record, record.envelope.position)]
     async with database.transaction() as connection:
         await steps.move(connection, new)
+        steps.check()
     steps.done()
 
 
