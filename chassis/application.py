@@ -13,10 +13,8 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import internal, problems
-from chassis.command import Cause
 from chassis.config import Settings
-from chassis.http import has_token, is_loopback
-from chassis.ids import derive
+from chassis.http import Caller, has_token, is_loopback
 from chassis.problems import Problem, document, places_of
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
@@ -60,17 +58,13 @@ async def _malformed(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _refused(request: Request, body: bytes, problem: Problem) -> JSONResponse:
-    """Record a request that nobody could take, and say why; its key stays reusable."""
-    ground, headers = request.app.state.ground, request.headers
-    door, media_type = f"{request.method} {request.url.path}", headers.get("content-type", "")
-    id, _, role = headers.get("caretrail-actor", "").partition(";")
+    """Record a request that nobody could take, whoever sent it, and say why; its key stays reusable."""
+    ground = request.app.state.ground
+    id, _, role = request.headers.get("caretrail-actor", "").partition(";")
     actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
-    digest = await ground.doors.digest("body", body.hex())
-    command_id = derive(ground.service.name, "refused", id, door, headers.get("idempotency-key"), digest)
-    purpose = headers.get("caretrail-purpose", "unknown")[:20]
-    cause = Cause(command_id=command_id, actor=actor, purpose=purpose, correlation_id=command_id)
-    media_type = media_type or "application/octet-stream"
-    await ground.refuse_input(cause, door, problem.rule, problem.places, media_type, body)
+    purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
+    digest = bytes.fromhex(await ground.doors.digest("body", body.hex()))
+    await Caller(request, ground, actor, purpose, digest).note_refused(problem, body)
     return document(request, problem)
 
 

@@ -20,6 +20,7 @@ class Settings(BaseSettings):
 
     ``postgres_url`` is an administrator's and used by the migration alone; services connect as their
     own roles. ``clock_file`` names a shared clock of simulated time; without it the system's is used.
+    The limit of a body, 8 MiB, leaves room for a remittance file of some 20,000 claims.
     """
 
     model_config = SettingsConfigDict(
@@ -39,7 +40,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 0
     api_token: SecretStr | None = None
-    body_bytes_max: int = 1_048_576
+    body_bytes_max: int = 8_388_608
     log_level: str = "INFO"
 
     @property

@@ -19,7 +19,8 @@ from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from chassis.positions import OWN
-from chassis.problems import Problem
+from chassis.problems import Problem, problem_of
+from chassis.store import EventTooLarge
 from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 
@@ -66,6 +67,8 @@ class Caller(Office):
             answer = await self._ground.executor.execute(command, self.cause(step))
         except Exception as error:
             COMMANDS.labels(type(error).__name__).inc()
+            if isinstance(error, EventTooLarge):
+                await self.note_refused(problem_of(error), await self._request.body())
             raise
         COMMANDS.labels("repeated" if answer.repeated else "accepted").inc()
         return Accepted.model_validate(answer, from_attributes=True)
@@ -88,10 +91,15 @@ class Caller(Office):
 
         The idempotency key stays reusable.
         """
+        problem = Problem(status, rule, detail, places)
+        await self.note_refused(problem, await self._request.body())
+        return problem
+
+    async def note_refused(self, problem: Problem, body: bytes) -> None:
+        """Record a refused body where an auditor looks for it."""
         media_type = self._request.headers.get("content-type", "application/octet-stream")
-        door, body = " ".join(_route(self._request)), await self._request.body()
+        door, rule, places = " ".join(_route(self._request)), problem.rule, problem.places
         await self._ground.refuse_input(self._look(), door, rule, places, media_type, body)
-        return Problem(status, rule, detail, places)
 
     def _look(self, *about: object) -> Cause:
         """The cause of a look or a refusal: one for repeats with a key, else a new one each time."""

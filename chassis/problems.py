@@ -68,7 +68,7 @@ def problem_of(error: Exception) -> Problem:
         places = (Place(at=at, expected=error.message[:400]),) if at else ()
         return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
     if isinstance(error, EventTooLarge):
-        return Problem(413, name, str(error))
+        return Problem(413, name, str(error), (Place(at="/", expected=str(error)),))
     if isinstance(error, HTTPException):
         return Problem(error.status_code, "NotServed", str(error.detail))
     if isinstance(error, LOST):

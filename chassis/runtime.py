@@ -164,15 +164,14 @@ class Runtime:
     async def changes(self) -> AsyncIterator[dict[str, Any]]:
         """The progress now, and again each time that it is another."""
         before = None
-        with self.ground.moved.heard() as moved:
-            while True:
-                moved.clear()
-                found = await self.progress()
-                if found != before:
-                    yield found
-                before = found
-                await waited(moved, LOOK_S)
-                await asyncio.sleep(PULSE_S)
+        while True:
+            moved = self.ground.moved.next()
+            found = await self.progress()
+            if found != before:
+                yield found
+            before = found
+            await waited(moved, LOOK_S)
+            await asyncio.sleep(PULSE_S)
 
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way.

@@ -73,7 +73,7 @@ class Timers(Part):
 
     async def _fire(self, keys: list[str]) -> int:
         ground = self._ground
-        async with ground.database.transaction() as connection:
+        async with ground.database.transaction() as connection, connection.pipeline():
             rows = await fetch(connection, TAKE, keys, ground.clock.now())
             batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
             for row in sorted(rows, key=lambda row: (row["due_at"], row["key"])):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 
 async def waited(event: asyncio.Event, at_most_s: float) -> bool:
@@ -17,22 +15,16 @@ async def waited(event: asyncio.Event, at_most_s: float) -> bool:
 
 
 class Signal:
-    """Tells everybody who listens, each by an event of its own."""
+    """Something that happens again and again, and that many may wait for."""
 
     def __init__(self) -> None:
-        self._listeners: set[asyncio.Event] = set()
+        self._next = asyncio.Event()
 
     def give(self) -> None:
-        """Wake the listeners."""
-        for event in self._listeners:
-            event.set()
+        """It happened: wake all who wait."""
+        self._next.set()
+        self._next = asyncio.Event()
 
-    @contextmanager
-    def heard(self) -> Iterator[asyncio.Event]:
-        """An event that is set each time that the signal is given."""
-        event = asyncio.Event()
-        self._listeners.add(event)
-        try:
-            yield event
-        finally:
-            self._listeners.discard(event)
+    def next(self) -> asyncio.Event:
+        """An event that is set when it happens next."""
+        return self._next

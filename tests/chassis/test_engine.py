@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from caretrail_contracts.envelope import topic_of
+from caretrail_contracts.system import InputRefused
 
 from chassis.clock import SharedClock
 from chassis.kafka import producer
 from tests.chassis import toy
 from tests.conftest import Run
-from tests.running import Running
+from tests.running import STAFF, Running
 
 pytestmark = pytest.mark.servers
 
@@ -146,9 +148,26 @@ async def test_nobody_acts_without_name_and_purpose(running: Run, left_out: str,
         assert refused.json()["places"][0]["at"] == at
 
 
-async def test_a_body_over_the_limit_is_refused(running: Run) -> None:
+async def test_a_body_over_the_limit_is_refused_and_on_record(running: Run) -> None:
     async with running(toy.INTAKE, body_bytes_max=1000) as run:
-        assert (await run.post("intake", "/referrals", {"patient": "x" * 2000})).status_code == 413
+        refused = await run.post("intake", "/referrals", {"patient": "x" * 2000})
+        assert refused.status_code == 413
+        assert refused.json()["places"] == [{"at": "byte 1001", "expected": "at most 1000 bytes"}]
+        [record] = await run.runtime("intake").ground.store.read(0, 10)
+        event = record.decode()
+        assert isinstance(event, InputRefused)
+        assert (event.door, event.rule) == ("POST /referrals", "BodyTooLarge")
+        assert record.envelope.actor.id == STAFF["Caretrail-Actor"].partition(";")[0]
+
+
+async def test_a_position_that_is_no_number_is_a_problem_not_a_bug(running: Run) -> None:
+    async with running(toy.INTAKE) as run:
+        for after in ("x", "-1", "\u00b2"):  # a superscript two is a digit, and no number
+            found = {**STAFF, "Caretrail-After": after, "Idempotency-Key": "k"}
+            sent = httpx.Headers(found, encoding="latin-1")
+            refused = await run.clients["intake"].post("/referrals", json={}, headers=sent)
+            assert refused.status_code == 400
+            assert refused.json()["places"][0]["at"] == "Caretrail-After"
 
 
 async def test_a_message_with_a_broken_header_is_recorded_and_passed_over(running: Run) -> None:

@@ -78,22 +78,28 @@ class Driver:
 
     async def until(self, at: datetime) -> None:
         """Let time pass: stop at each timer that comes due on the way, and at ``at``."""
-        progress = await self.quiet()
-        while True:
-            due = [p["next_due"] for p in progress.values() if p["next_due"]]
-            first = min(map(datetime.fromisoformat, due), default=at)
-            if first >= at:
-                break
-            progress = await self._move(max(first, self.now))
+        while (first := min(_dues(await self.quiet()).values(), default=at)) < at:
+            await self._move(max(first, self.now))
         await self._move(at)
 
-    async def _move(self, to: datetime) -> dict[str, Any]:
-        self._rested = None
+    async def _move(self, to: datetime) -> None:
+        """Move the clock; who has timers due then is told so. Where nobody has, all stays at rest."""
+        due = [name for name, at in _dues(await self.quiet()).items() if at <= to]
         self._clock.move(to)
         self.instants += 1
         for tell in self.each_instant:
             tell(to)
-        return await self.quiet()
+        if due:
+            self._rested = None
+            await asyncio.gather(*map(self._wake, due))
+            await self.quiet()
+
+    async def _wake(self, name: str) -> None:
+        """Have a service look for due timers; what is not fired yet is waited for."""
+        before = self._latest.get(name)
+        found = await self.get(name, "/internal/progress")
+        if found["due"] and self._latest.get(name) is before:
+            self._latest[name] = found
 
     async def post(
         self, service: str, path: str, body: Any = None, *, key: str, role: str = "coordinator"
@@ -198,3 +204,9 @@ def waiting(progress: dict[str, Any]) -> list[str]:
         for name, own in progress.items()
         for what in rest.waiting(own, heads_for(own, progress))
     ]
+
+
+def _dues(progress: dict[str, Any]) -> dict[str, datetime]:
+    """When the next timer of each service that has one is due."""
+    found = {name: own["next_due"] for name, own in progress.items()}
+    return {name: datetime.fromisoformat(at) for name, at in found.items() if at}
