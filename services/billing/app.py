@@ -111,6 +111,6 @@ service = Service(
         Effect("claim-files", ClaimBatchCut, write_batch),
         Effect("appeals", AppealFiled, file_appeal),
     ),
-    watches=(Watch("payer-answers", 0.05, look),),
+    watches=(Watch("payer-answers", 0.025, look),),
     options=BillingOptions(),
 )

@@ -24,7 +24,7 @@ from deploy.local.demo.rest import heads_for
 QUIET_MAX_S = 120.0
 """How long an instant may take before the driver gives up."""
 
-LOOK_S = 0.05
+LOOK_S = 0.02
 """After this long without a sign of movement it is looked anew, at the payer's folders too."""
 
 RETRY_S = 0.1

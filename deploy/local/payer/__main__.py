@@ -9,7 +9,7 @@ from threading import Event
 from deploy.local.payer.clock import real_clock, shared_clock
 from deploy.local.payer.exchange import Exchange
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.01
 
 
 def main() -> None:

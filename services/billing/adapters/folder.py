@@ -23,9 +23,9 @@ class Folder:
         temporary.replace(self._inbound / name)
         _sync(self._inbound)
 
-    def unanswered(self) -> int:
-        """Files that the payer has not taken yet."""
-        return len(_names(self._inbound))
+    def standing(self) -> tuple[int, list[str]]:
+        """How many files the payer has not taken yet, and, looked at after that, what it answered."""
+        return len(_names(self._inbound)), self.answers()
 
     def answers(self) -> list[str]:
         """Names of what the payer answered, in their order."""

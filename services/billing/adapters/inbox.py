@@ -78,11 +78,11 @@ async def look(office: AdapterOffice) -> int:
     Files before the payer are counted first: it answers before it removes them, so that none goes uncounted.
     """
     folder = Folder(office.options.exchange_dir)
-    unanswered = await asyncio.to_thread(folder.unanswered)
-    for name in await asyncio.to_thread(folder.answers):
+    unanswered, answers = await asyncio.to_thread(folder.standing)
+    for name in answers:
         await _take(name, await asyncio.to_thread(folder.read, name), office)
         await asyncio.to_thread(folder.take, name)
-    return unanswered + len(await asyncio.to_thread(folder.answers))
+    return unanswered + (len(await asyncio.to_thread(folder.answers)) if answers else 0)
 
 
 async def _take(name: str, data: bytes, office: AdapterOffice) -> None:
