@@ -82,13 +82,15 @@ async def up(settings: Settings, *, clock: SharedClock | None = None, seed: int 
 async def _up(home: Path, settings: Settings, clock: SharedClock | None, seed: int) -> AsyncIterator[Stack]:
     supervisor, peak = Supervisor(home), Peak()
     peak.roots = [os.getpid()]
-    sampling = asyncio.create_task(peak.run())
+    # Only a demonstration tells of its memory, and sampling takes some percent of a processor.
+    sampling = asyncio.create_task(peak.run()) if clock else None
     try:
         found, urls = await _start(home, settings, supervisor, clock, seed)
         peak.roots += _postmaster(home)
         yield Stack(home, found, urls, supervisor, peak, clock)
     finally:
-        sampling.cancel()
+        if sampling:
+            sampling.cancel()
         await supervisor.stop()
         if not settings.postgres_url:
             await asyncio.to_thread(postgres.stop, home)
