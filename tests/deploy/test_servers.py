@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,6 +19,15 @@ from deploy.local import stack
 
 pytestmark = pytest.mark.servers
 WAIT_S = 30
+
+
+@pytest.fixture
+def tmp_homes() -> Iterator[Callable[[str], Path]]:
+    """Makes homes outside of pytest's own folder, which another run closes to PostgreSQL's user."""
+    with tempfile.TemporaryDirectory(
+        prefix="caretrail-test-", dir="/tmp", ignore_cleanup_errors=True
+    ) as root:
+        yield lambda word: Path(tempfile.mkdtemp(prefix=f"{word}-", dir=root))
 
 
 @contextmanager
@@ -62,9 +72,9 @@ def kept(servers: dict[str, str]) -> tuple[str, str]:
 
 
 def test_two_homes_run_side_by_side_and_a_restart_keeps_the_data_of_each(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_homes: Callable[[str], Path],
 ) -> None:
-    homes = {word: tmp_path_factory.mktemp(word) for word in ("one", "two")}
+    homes = {word: tmp_homes(word) for word in ("one", "two")}
     with ExitStack() as both:
         running = {word: both.enter_context(bare(home)) for word, home in homes.items()}
         for word, servers in running.items():
