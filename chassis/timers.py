@@ -46,7 +46,7 @@ class Timers(Part):
             await waited(self._wake, POLL_S)
 
     async def fire(self) -> int:
-        """Fire what is due in one transaction, else each alone, so that a broken one lets the others go on."""
+        """Fire what is due in one transaction, else each alone: a broken one lets the others go on."""
         due = await self._ground.database.rows(DUE, self._ground.clock.now(), BATCH_MAX)
         keys = [row["key"] for row in due]
         try:
