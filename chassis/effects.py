@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 class Effects:
-    """Carries out a service's effects."""
+    """Carries out a service's effects; in a process that does not, only tells how many wait."""
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground

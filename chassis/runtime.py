@@ -42,8 +42,9 @@ log = structlog.get_logger(__name__)
 STOP_MAX_S = 15.0
 """How long the parts of a process may take to stop."""
 
-LOOK_S = 0.5
-"""How often progress is looked at while nothing is known to have moved."""
+LOOK_S, LOOK_APART_S = 0.5, 0.05
+"""How often progress is looked at while nothing is known to have moved: where the service's other roles
+have processes of their own, only looking shows what they did."""
 
 PULSE_S = 0.01
 """What moves within this time is told together."""
@@ -130,6 +131,11 @@ class Runtime:
         self.ground = Ground(self.service, settings, database, store, executor, doors, clock)
         store.on_commit.append(self.ground.moved.give)
         await Rebuilder(self.ground).prepare()
+        if self.service.effects:
+            # FastStream is slow to import: services without effects do without it.
+            from chassis.effects import Effects
+
+            self.effects = Effects(self.ground)
         self.ownership = Ownership(database.url, name)
         if self.role.includes(Role.RELAY):
             self._work["relay"] = Relay(self.ground, self.ownership).run
@@ -149,11 +155,7 @@ class Runtime:
         if topics:
             self.feeds.append(TopicFeed(self.ground, self.ownership, topics))
         self._work |= {feed.name: feed.run for feed in self.feeds}
-        if self.service.effects:
-            # FastStream is slow to import: services without effects do without it.
-            from chassis.effects import Effects
-
-            self.effects = Effects(self.ground)
+        if self.effects:
             self._work["effects"] = self.effects.run
 
     async def faults(self) -> list[str]:
@@ -163,20 +165,21 @@ class Runtime:
 
     async def changes(self) -> AsyncIterator[dict[str, Any]]:
         """The progress now, and again each time that it is another."""
-        before = None
+        before, pause = None, LOOK_S if self.role is Role.ALL else LOOK_APART_S
         while True:
             moved = self.ground.moved.next()
             found = await self.progress()
             if found != before:
                 yield found
             before = found
-            await waited(moved, LOOK_S)
+            await waited(moved, pause)
             await asyncio.sleep(PULSE_S)
 
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way.
 
-        A driver that moves simulated time asks for it, so due timers are looked for at once.
+        A driver that moves simulated time asks for it, so due timers are looked for at once. What is read
+        from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.
         """
         if self.timers:
             self.timers.wake()

@@ -24,6 +24,7 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
 
     from chassis.config import Settings
     from chassis.runtime import Role
+    from cli.problem import told
     from deploy.local.programs import SERVICES
     from deploy.serving import serve
 
@@ -31,7 +32,24 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
         raise typer.BadParameter(f"expected one of {', '.join(SERVICES)}", param_hint="SERVICE")
     if role not in set(Role):
         raise typer.BadParameter(f"expected one of {', '.join(Role)}", param_hint="--role")
-    serve(import_module(f"services.{service}.app").service, Settings(), Role(role))
+    settings = Settings()
+    with told(False):
+        _check_surroundings(settings, service)
+    serve(import_module(f"services.{service}.app").service, settings, Role(role))
+
+
+def _check_surroundings(settings: Any, service: str) -> None:
+    """See that a service would find its databases and Kafka. Raises Problem."""
+    from chassis.config import NotMigrated, database_url
+    from cli.problem import Problem
+
+    try:
+        for name in (service, "keystore"):
+            database_url(settings, name)
+    except NotMigrated as error:
+        raise Problem(str(error)) from None
+    if not settings.kafka_bootstrap:
+        raise Problem("set CARETRAIL_KAFKA_BOOTSTRAP to the address of Kafka")
 
 
 def migrate(as_json: JsonOption = False) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from deploy.local.ports import free_port
 from deploy.local.supervisor import Program
 
 SERVICES = ("intake", "clinical", "scheduling", "billing", "notifications", "audit")
 """The services, in the order in which they are started and shown."""
+
+ROLES = ("api", "relay", "consumers", "timers")
+"""What a service's processes do where it runs as one process for each."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -20,22 +24,32 @@ def migrations() -> dict[str, list[Path]]:
     return {name: [ROOT / "services" / name / "migrations"] for name in SERVICES}
 
 
-def services(home: Path, shared: Mapping[str, str], ports: Mapping[str, int]) -> list[Program]:
-    """Each service as one process with all roles."""
+def services(
+    home: Path, shared: Mapping[str, str], ports: Mapping[str, int], apart: Collection[str] = ()
+) -> list[Program]:
+    """Each service as one process with all roles; those named in ``apart`` as a process for each role."""
     urls = json.dumps({name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES})
     found = []
     for name in SERVICES:
         env = {
             **shared,
-            "CARETRAIL_PORT": str(ports[name]),
             "CARETRAIL_SERVICE_URLS": urls,
             "CARETRAIL_EXCHANGE_DIR": str(home / "payer"),
         }
         env.setdefault("CARETRAIL_SMTP_URL", f"smtp://127.0.0.1:{ports['mailbox']}")
-        argv = (sys.executable, "-m", "cli.main", "run", name)
-        ready = f"http://127.0.0.1:{ports[name]}/health/ready"
-        found.append(Program(name, argv, env, ready, ports[name]))
+        if name not in apart:
+            found.append(_process(name, env, ports[name], name))
+            continue
+        for role in ROLES:
+            port = ports[name] if role == "api" else free_port()
+            found.append(_process(f"{name}-{role}", env, port, name, "--role", role))
     return found
+
+
+def _process(title: str, env: Mapping[str, str], port: int, *run: str) -> Program:
+    argv = (sys.executable, "-m", "cli.main", "run", *run)
+    ready = f"http://127.0.0.1:{port}/health/ready"
+    return Program(title, argv, {**env, "CARETRAIL_PORT": str(port)}, ready, port)
 
 
 def outsiders(home: Path, shared: Mapping[str, str], ports: Mapping[str, int], seed: int) -> list[Program]:

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,22 +70,29 @@ def _database(home: Path, settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def up(settings: Settings, *, clock: SharedClock | None = None, seed: int = 0) -> AsyncIterator[Stack]:
-    """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady."""
+async def up(
+    settings: Settings, *, clock: SharedClock | None = None, seed: int = 0, apart: Collection[str] = ()
+) -> AsyncIterator[Stack]:
+    """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady.
+
+    The services named in ``apart`` run as a process for each role.
+    """
     home = settings.home.resolve()
     with _claimed(home):
-        async with _up(home, settings, clock, seed) as found:
+        async with _up(home, settings, clock, seed, apart) as found:
             yield found
 
 
 @asynccontextmanager
-async def _up(home: Path, settings: Settings, clock: SharedClock | None, seed: int) -> AsyncIterator[Stack]:
+async def _up(
+    home: Path, settings: Settings, clock: SharedClock | None, seed: int, apart: Collection[str]
+) -> AsyncIterator[Stack]:
     supervisor, peak = Supervisor(home), Peak()
     peak.roots = [os.getpid()]
     # Only a demonstration tells of its memory, and sampling takes some percent of a processor.
     sampling = asyncio.create_task(peak.run()) if clock else None
     try:
-        found, urls = await _start(home, settings, supervisor, clock, seed)
+        found, urls = await _start(home, settings, supervisor, clock, seed, apart)
         peak.roots += _postmaster(home)
         yield Stack(home, found, urls, supervisor, peak, clock)
     finally:
@@ -98,7 +105,12 @@ async def _up(home: Path, settings: Settings, clock: SharedClock | None, seed: i
 
 
 async def _start(
-    home: Path, settings: Settings, supervisor: Supervisor, clock: SharedClock | None, seed: int
+    home: Path,
+    settings: Settings,
+    supervisor: Supervisor,
+    clock: SharedClock | None,
+    seed: int,
+    apart: Collection[str],
 ) -> tuple[Servers, dict[str, str]]:
     found = await servers(home, settings)
     starting = asyncio.create_task(supervisor.start(*found.embedded))
@@ -116,7 +128,7 @@ async def _start(
     }
     if clock is not None:
         shared["CARETRAIL_CLOCK_FILE"] = str(home / "clock")
-    await supervisor.start(*outsiders(home, shared, ports, seed), *services(home, shared, ports))
+    await supervisor.start(*outsiders(home, shared, ports, seed), *services(home, shared, ports, apart))
     urls = {name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES}
     _write(home, found, urls)
     return found, urls

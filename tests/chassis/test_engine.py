@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,15 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from caretrail_contracts.envelope import topic_of
+from caretrail_contracts.envelope import Envelope, topic_of
+from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import InputRefused
 
 from chassis.clock import SharedClock
 from chassis.kafka import producer
+from chassis.office import AdapterOffice
+from chassis.runtime import Role, Runtime
+from chassis.service import Effect
 from tests.chassis import toy
 from tests.conftest import Run
 from tests.running import STAFF, Running
@@ -114,6 +119,21 @@ async def test_a_timer_fires_once_when_the_shared_clock_reaches_it(running: Run,
         records = await run.runtime("intake").ground.store.read(1, 10)
         assert [r.envelope.type for r in records] == ["caretrail.intake.ReferralAccepted"]
         assert records[0].envelope.recorded_at == begin + timedelta(hours=1)
+
+
+async def test_a_process_that_only_answers_knows_of_effects_that_another_has_in_hand(running: Run) -> None:
+    may_end = asyncio.Event()
+
+    async def act(event: ReferralReceived, about: Envelope, office: AdapterOffice) -> None:
+        await may_end.wait()
+
+    service = replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),))
+    async with running(service) as run, Runtime(service, run.settings, Role.API) as answering:
+        await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        assert (await answering.progress())["effects"] == 1
+        may_end.set()
+        await run.settle()
+        assert (await answering.progress())["effects"] == 0
 
 
 async def test_a_refusal_is_recorded_once_and_given_again(running: Run) -> None:

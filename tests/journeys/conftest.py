@@ -26,6 +26,9 @@ PATIENTS, WEEKS = 4, 1
 KILLED = os.environ.get("CARETRAIL_TEST_KILLED", "billing")
 """The service that is killed; name another one to try it."""
 
+APART = ("billing", "notifications")
+"""Services that run as a process for each role in one of the plays: they have effects, a watch and timers."""
+
 PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
 """As in the demonstration: messages are posted together each half hour."""
 
@@ -42,7 +45,7 @@ class Tampered:
 @dataclass(frozen=True)
 class Plays:
     """A play with what its topics hold, what was found of persons and after tampering; another with a kill;
-    one of another seed.
+    one of another seed, and that one again with the roles of some services apart.
     """
 
     first: Outcome
@@ -53,6 +56,8 @@ class Plays:
     killed: Outcome
     killing: Killing
     other: Outcome
+    apart: Outcome
+    processes: set[str]
 
 
 def eventful(first: int) -> int:
@@ -95,7 +100,22 @@ async def _plays(servers: dict[str, str]) -> Plays:
     async with staged(servers, eventful(seed + 1)) as stage:
         await stage.play(1, WEEKS)
         other = outcome(stage, 1)
-    return Plays(first, on_topics, seen, len(texts) + len(mails), tampered, killed, killing.result(), other)
+    async with staged(servers, eventful(seed + 1), APART) as stage:
+        processes = {path.stem for path in (stage.home / "run").glob("*.json")}
+        await stage.play(1, WEEKS)
+        apart = outcome(stage, 1)
+    return Plays(
+        first=first,
+        on_topics=on_topics,
+        seen=seen,
+        looked_through=len(texts) + len(mails),
+        tampered=tampered,
+        killed=killed,
+        killing=killing.result(),
+        other=other,
+        apart=apart,
+        processes=processes,
+    )
 
 
 async def _tamper(stage: Stage, played: Outcome) -> Tampered:

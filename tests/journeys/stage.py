@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +52,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(servers: dict[str, str], seed: int) -> AsyncIterator[Stage]:
+async def staged(servers: dict[str, str], seed: int, apart: Collection[str] = ()) -> AsyncIterator[Stage]:
     """A stack on the run's servers; its home, databases and roles are removed afterwards."""
     name = f"j{uuid4().hex[:12]}"
     settings = Settings(
@@ -66,7 +66,7 @@ async def staged(servers: dict[str, str], seed: int) -> AsyncIterator[Stage]:
         ending.callback(shutil.rmtree, settings.home, ignore_errors=True)
         ending.callback(_drop, servers["postgres"], name)
         clock = SharedClock(settings.home / "clock", create=play.BEGINS)
-        up = await ending.enter_async_context(stack.up(settings, clock=clock, seed=seed))
+        up = await ending.enter_async_context(stack.up(settings, clock=clock, seed=seed, apart=apart))
         yield Stage(settings, up, clock, seed)
 
 

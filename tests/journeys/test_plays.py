@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from tests.journeys.conftest import PATIENTS, Plays
+from deploy.local.programs import ROLES
+from tests.journeys.conftest import APART, PATIENTS, Plays
 from tests.journeys.killing import final_events
 from tests.journeys.outcome import is_valid_x12
 from tests.journeys.records import Fact
@@ -55,6 +56,17 @@ def test_another_seed_gives_other_events(plays: Plays) -> None:
     ours, theirs = ({fact.id for fact in one.facts} for one in (plays.first, plays.other))
     assert theirs
     assert not ours & theirs
+
+
+def test_a_process_for_each_role_gives_what_one_process_gives(plays: Plays) -> None:
+    assert {f"{name}-{role}" for name in APART for role in ROLES} <= plays.processes
+    assert not set(APART) & plays.processes
+    assert {"ClaimPaid", "MessageSent"} <= {fact.type.rpartition(".")[2] for fact in plays.other.facts}
+    assert plays.apart.facts == plays.other.facts, apart(plays.other.facts, plays.apart.facts)
+    assert plays.apart.projections == plays.other.projections
+    assert plays.apart.claim_files == plays.other.claim_files
+    ours, theirs = ({mail.message_id for mail in one.mails} for one in (plays.other, plays.apart))
+    assert theirs == ours
 
 
 def test_a_kill_meets_a_service_with_work_in_hand_and_the_others_live_on(plays: Plays) -> None:
