@@ -26,6 +26,7 @@ from chassis.database import LOST, Connection, Database, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.positions import Fenced, Steps
+from chassis.problems import known
 from chassis.refusal import Conflict
 from chassis.telemetry import EVENTS_APPLIED, RECORDS_PARKED
 
@@ -166,7 +167,7 @@ class Applier:
 def describe(error: Exception) -> str:
     """An error without the values that it is about: its class, and places where it names some."""
     if isinstance(error, ValidationError):
-        places = ["/" + "/".join(map(str, item["loc"])) + ": " + item["type"] for item in error.errors()]
+        places = ["/" + "/".join(map(str, known(item))) + ": " + item["type"] for item in error.errors()]
         return f"{error.title}: {'; '.join(places)}"[:400]
     return type(error).__name__
 

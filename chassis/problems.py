@@ -80,8 +80,13 @@ def problem_of(error: Exception) -> Problem:
 def places_of(error: RequestValidationError) -> tuple[Place, ...]:
     """Where a request does not fit its schema, as JSON pointers."""
     return tuple(
-        Place(at=_pointer(item["loc"])[:120], expected=_expected(item)) for item in error.errors()[:20]
+        Place(at=_pointer(known(item))[:120], expected=_expected(item)) for item in error.errors()[:20]
     )
+
+
+def known(item: Any) -> tuple[Any, ...]:
+    """Where an error of pydantic lies, without the name of an unknown field: it could be anything."""
+    return tuple(item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"])
 
 
 def _pointer(loc: tuple[Any, ...]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -36,7 +37,8 @@ def services(
             "CARETRAIL_SERVICE_URLS": urls,
             "CARETRAIL_EXCHANGE_DIR": str(home / "payer"),
         }
-        env.setdefault("CARETRAIL_SMTP_URL", f"smtp://127.0.0.1:{ports['mailbox']}")
+        if not os.environ.get("CARETRAIL_SMTP_URL"):
+            env["CARETRAIL_SMTP_URL"] = f"smtp://127.0.0.1:{ports['mailbox']}"
         if name not in apart:
             found.append(_process(name, env, ports[name], name))
             continue
