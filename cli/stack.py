@@ -140,7 +140,7 @@ def down(as_json: JsonOption = False) -> None:
     home = Settings().home
     was_up = stack.stop(home)
     deadline = time.monotonic() + 40
-    while (home / "run" / "stack.json").exists() and time.monotonic() < deadline:
+    while stack.is_held(home) and time.monotonic() < deadline:
         time.sleep(0.1)
     if as_json:
         screen.print_json({"stopped": was_up})
