@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,6 +53,7 @@ async def _demo(
     """Play; the figures, or None where it was stopped before there were any."""
     from chassis.clock import SharedClock
     from cli.problem import Problem
+    from cli.stopping import stop_on_request
     from deploy.local import stack
     from deploy.local.demo import play
     from deploy.local.demo.driver import NotQuiet
@@ -62,7 +62,7 @@ async def _demo(
     if json_file and not json_file.parent.is_dir():
         raise Problem(f"there is no folder {json_file.parent} to write {json_file.name} to")
     home, figures = settings.home.resolve(), None
-    _stop_on_request()
+    stop_on_request()
     _begin_anew(home)
     for name, value in PACE.items():
         os.environ.setdefault(name, value)
@@ -82,14 +82,6 @@ async def _demo(
     except asyncio.CancelledError:
         typer.echo("Stopped.")
     return figures
-
-
-def _stop_on_request() -> None:
-    """Ctrl-C and `caretrail down` end the demonstration as its own end does: everything is stopped."""
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def _begin_anew(home: Path) -> None:

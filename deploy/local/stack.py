@@ -52,11 +52,17 @@ class Stack:
 
 async def servers(home: Path, settings: Settings) -> Servers:
     """Kafka and PostgreSQL of a home, or those that the settings name. PostgreSQL runs on return."""
-    broker, url = await asyncio.gather(
-        asyncio.to_thread(_broker, home, settings), asyncio.to_thread(_database, home, settings)
-    )
-    bootstrap = settings.kafka_bootstrap or f"127.0.0.1:{broker[0].port}"
-    return Servers(bootstrap, url, broker)
+    broker = asyncio.create_task(asyncio.to_thread(_broker, home, settings))
+    database = asyncio.create_task(asyncio.to_thread(_database, home, settings))
+    try:
+        await asyncio.wait((broker, database))
+    except asyncio.CancelledError:
+        # Threads go on: once they are done, what they started is there to be stopped.
+        await asyncio.gather(broker, database, return_exceptions=True)
+        raise
+    embedded, url = broker.result(), database.result()
+    bootstrap = settings.kafka_bootstrap or f"127.0.0.1:{embedded[0].port}"
+    return Servers(bootstrap, url, embedded)
 
 
 def _broker(home: Path, settings: Settings) -> list[Program]:
