@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import shutil
-import signal
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,26 +40,29 @@ def demo(
     from cli.problem import told
 
     with told(False), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        figures = runner.run(_demo(Settings(), patients, weeks, seed, keep))
+        figures = runner.run(_demo(Settings(), patients, weeks, seed, keep, json_file))
     if figures is None:
         raise typer.Exit(130)
-    if json_file:
-        json_file.write_text(json.dumps(figures, indent=1))
     if not figures["ledger"]["verified"]:
         raise typer.Exit(1)
 
 
-async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool) -> dict[str, Any] | None:
+async def _demo(
+    settings: Any, patients: int, weeks: int, seed: int, keep: bool, json_file: Path | None
+) -> dict[str, Any] | None:
     """Play; the figures, or None where it was stopped before there were any."""
     from chassis.clock import SharedClock
     from cli.problem import Problem
+    from cli.stopping import stop_on_request
     from deploy.local import stack
     from deploy.local.demo import play
     from deploy.local.demo.driver import NotQuiet
     from deploy.local.supervisor import NotReady
 
+    if json_file and not json_file.parent.is_dir():
+        raise Problem(f"there is no folder {json_file.parent} to write {json_file.name} to")
     home, figures = settings.home.resolve(), None
-    _stop_on_request()
+    stop_on_request()
     _begin_anew(home)
     for name, value in PACE.items():
         os.environ.setdefault(name, value)
@@ -71,6 +72,8 @@ async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool)
         async with stack.up(settings, clock=clock, seed=seed) as found:
             figures = await play.play(found, clock, patients, weeks, seed, screen.out())
             _print(figures)
+            if json_file:
+                json_file.write_text(json.dumps(figures, indent=1))
             if keep:
                 typer.echo("The stack runs on; Ctrl-C stops it.")
                 await asyncio.Event().wait()
@@ -81,19 +84,12 @@ async def _demo(settings: Any, patients: int, weeks: int, seed: int, keep: bool)
     return figures
 
 
-def _stop_on_request() -> None:
-    """Ctrl-C and `caretrail down` end the demonstration as its own end does: everything is stopped."""
-    task = asyncio.current_task()
-    assert task is not None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-
-
 def _begin_anew(home: Path) -> None:
     """Make the home empty. Only what an earlier demonstration left is removed. Raises Problem."""
     from cli.problem import Problem
+    from deploy.local.stack import is_held
 
-    if _is_held(home):
+    if is_held(home):
         raise Problem(
             f"a stack of {home} is running", advice="Stop it with `caretrail down`, or name another home."
         )
@@ -106,19 +102,6 @@ def _begin_anew(home: Path) -> None:
         )
     home.mkdir(parents=True, exist_ok=True)
     (home / MARK).write_text("Made by `caretrail demo`, which removes this folder when it begins anew.\n")
-
-
-def _is_held(home: Path) -> bool:
-    """Whether a stack of this home runs, starts or stops: it holds a lock all the while."""
-    path = home / "run" / "lock"
-    if not path.exists():
-        return False
-    with path.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,20 +88,20 @@ def up() -> None:
 
 async def _up(settings: Any) -> None:
     from cli.problem import Problem
+    from cli.stopping import stop_on_request
     from deploy.local import stack
     from deploy.local.supervisor import NotReady
 
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stop_on_request()
     typer.echo("Starting PostgreSQL, Kafka and the services …")
     try:
         async with stack.up(settings) as found:
             _show(found)
-            await stopping.wait()
-            typer.echo("Stopping …")
+            await asyncio.Event().wait()
     except (stack.AlreadyUp, NotReady) as error:
         raise Problem(str(error)) from None
+    except asyncio.CancelledError:
+        pass
     typer.echo("Stopped.")
 
 
@@ -140,7 +139,7 @@ def down(as_json: JsonOption = False) -> None:
     home = Settings().home
     was_up = stack.stop(home)
     deadline = time.monotonic() + 40
-    while (home / "run" / "stack.json").exists() and time.monotonic() < deadline:
+    while stack.is_held(home) and time.monotonic() < deadline:
         time.sleep(0.1)
     if as_json:
         screen.print_json({"stopped": was_up})

@@ -18,6 +18,10 @@ ANSWER_MAX_S = 30.0
 """How long the broker may take to answer, and new topics to have leaders."""
 
 
+CRITICAL = 2
+"""Below this the client is silent: what fails is raised, and its end may come after the broker's."""
+
+
 class NotLed(Exception):
     """A new topic has no leader in time: a broker is missing."""
 
@@ -28,7 +32,7 @@ def make_topics(bootstrap: str, services: Iterable[str], prefix: str, replicatio
     Raises KafkaException, NotLed.
     """
     names = [topic_of(service, prefix) for service in services]
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": CRITICAL})
     wanted = [NewTopic(name, PARTITIONS, replication, config=KEEPING) for name in names]
     for made in admin.create_topics(wanted, request_timeout=ANSWER_MAX_S).values():
         try:

@@ -43,6 +43,7 @@ def _format(java: tuple[str, ...], settings: Path) -> None:
         capture_output=True,
         text=True,
         env={**os.environ, "LC_ALL": "C"},
+        start_new_session=True,  # Ctrl-C leaves no folder half formatted
     )
     if done.returncode:
         raise RuntimeError(f"Kafka could not format its folder: {done.stderr.strip()[-400:]}")

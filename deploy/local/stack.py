@@ -52,11 +52,17 @@ class Stack:
 
 async def servers(home: Path, settings: Settings) -> Servers:
     """Kafka and PostgreSQL of a home, or those that the settings name. PostgreSQL runs on return."""
-    broker, url = await asyncio.gather(
-        asyncio.to_thread(_broker, home, settings), asyncio.to_thread(_database, home, settings)
-    )
-    bootstrap = settings.kafka_bootstrap or f"127.0.0.1:{broker[0].port}"
-    return Servers(bootstrap, url, broker)
+    broker = asyncio.create_task(asyncio.to_thread(_broker, home, settings))
+    database = asyncio.create_task(asyncio.to_thread(_database, home, settings))
+    try:
+        await asyncio.wait((broker, database))
+    except asyncio.CancelledError:
+        # Threads go on: once they are done, what they started is there to be stopped.
+        await asyncio.gather(broker, database, return_exceptions=True)
+        raise
+    embedded, url = broker.result(), database.result()
+    bootstrap = settings.kafka_bootstrap or f"127.0.0.1:{embedded[0].port}"
+    return Servers(bootstrap, url, embedded)
 
 
 def _broker(home: Path, settings: Settings) -> list[Program]:
@@ -136,15 +142,34 @@ async def _start(
 
 @contextmanager
 def _claimed(home: Path) -> Iterator[None]:
-    """Hold a home from the first step of a start to the last of a stop. Raises AlreadyUp."""
+    """Hold a home from the first step of a start to the last of a stop; the lock names the holder.
+
+    Raises AlreadyUp.
+    """
     path = home / "run" / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
+    with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise AlreadyUp(f"a stack of {home} runs already: stop it with `caretrail down`") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         yield
+
+
+def is_held(home: Path) -> bool:
+    """Whether a stack of this home runs, starts or stops: it holds a lock all the while."""
+    path = home / "run" / "lock"
+    if not path.exists():
+        return False
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def _write(home: Path, found: Servers, urls: dict[str, str]) -> None:
@@ -175,17 +200,18 @@ def is_alive(pid: int) -> bool:
 
 
 def stop(home: Path) -> bool:
-    """Ask the stack of a home to stop; whether one ran. What a killed one left behind is stopped here."""
-    path = home / "run" / "stack.json"
-    if not path.exists():
-        return False
-    pid = json.loads(path.read_text())["pid"]
-    if is_alive(pid):
-        os.kill(pid, signal.SIGTERM)
+    """Ask the stack of a home to stop, also one that starts; whether one was there.
+
+    What a killed one left behind is stopped here.
+    """
+    if is_held(home):
+        os.kill(int((home / "run" / "lock").read_text()), signal.SIGTERM)
         return True
+    path = home / "run" / "stack.json"
+    left = path.exists() or bool(_postmaster(home))
     postgres.stop(home)
-    path.unlink()
-    return True
+    path.unlink(missing_ok=True)
+    return left
 
 
 def _postmaster(home: Path) -> list[int]:

@@ -10,6 +10,15 @@ def test_the_readme_shows_the_subscriber_that_runs() -> None:
     assert shown in (ROOT / "docs" / "examples" / "subscribe.py").read_text()
 
 
+def test_every_module_that_a_page_names_is_there() -> None:
+    pages = [README, *ROOT.glob("docs/**/*.md")]
+    named = {
+        name for page in pages for name in re.findall(r"`([\w/]+/[\w/]*\w\.(?:py|sql))`", page.read_text())
+    }
+    assert len(named) > 10
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
 def test_every_page_that_the_readme_links_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []
