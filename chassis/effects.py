@@ -43,28 +43,28 @@ class Effects:
         self._by_type: dict[str, list[Effect]] = {}
         for effect in ground.service.effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
-        self._broker = KafkaBroker(ground.settings.kafka_bootstrap, logger=None)
         self._seen, self._waiting = 0, set[tuple[str, UUID]]()
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
-        self._broker.subscriber(
-            ground.topic,
+
+    async def run(self) -> None:
+        """Carry out effects until cancelled."""
+        broker = KafkaBroker(self._ground.settings.kafka_bootstrap, logger=None)
+        broker.subscriber(
+            self._ground.topic,
             batch=True,
             max_records=BATCH_MAX,
             batch_timeout_ms=POLL_MS,
-            group_id=f"{ground.topic}.effects",
+            group_id=f"{self._ground.topic}.effects",
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.MANUAL,
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=1_000,
         )(self._take)
-
-    async def run(self) -> None:
-        """Carry out effects until cancelled."""
-        await self._broker.start()
+        await broker.start()
         try:
             await asyncio.Event().wait()
         finally:
-            await self._broker.stop()
+            await broker.stop()
 
     async def _take(self, message: KafkaMessage) -> None:
         """Carry out a batch: keys side by side, the effects of a key in order."""

@@ -12,11 +12,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from chassis.kafka import RECORD_BYTES_MAX
 
 KEEPING = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
-"""A topic's settings."""
+"""A topic's settings; how many replicas it has is the broker's default."""
 
 ANSWER_MAX_S = 30.0
 """How long the broker may take to answer, and new topics to have leaders."""
-
 
 CRITICAL = 2
 """Below this the client is silent: what fails is raised, and its end may come after the broker's."""
@@ -26,14 +25,14 @@ class NotLed(Exception):
     """A new topic has no leader in time: a broker is missing."""
 
 
-def make_topics(bootstrap: str, services: Iterable[str], prefix: str, replication: int = 1) -> list[str]:
+def make_topics(bootstrap: str, services: Iterable[str], prefix: str) -> list[str]:
     """The topic of each service, made where it is missing; those that are there stay as they are.
 
     Raises KafkaException, NotLed.
     """
     names = [topic_of(service, prefix) for service in services]
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": CRITICAL})
-    wanted = [NewTopic(name, PARTITIONS, replication, config=KEEPING) for name in names]
+    wanted = [NewTopic(name, PARTITIONS, config=KEEPING) for name in names]
     for made in admin.create_topics(wanted, request_timeout=ANSWER_MAX_S).values():
         try:
             made.result()

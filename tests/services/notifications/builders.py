@@ -232,3 +232,9 @@ def missed(
 def utc(day: date, hour: int, minute: int = 0) -> datetime:
     """A time in UTC."""
     return datetime.combine(day, time(hour, minute), UTC)
+
+
+MONDAY = date(2026, 3, 2)
+TUESDAY = MONDAY + timedelta(days=1)
+SOON = timedelta(minutes=1)
+TUESDAYS = session_at(utc(TUESDAY, 14))  # 9 a.m. in New York

@@ -1,6 +1,6 @@
 """A session is called off: whoever would come is told, by mail where one may go out, else by a person."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from caretrail_contracts.codes import RiskLevel
@@ -22,6 +22,10 @@ from tests.services.notifications.builders import (
     ANA,
     BEN,
     GROUP,
+    MONDAY,
+    SOON,
+    TUESDAY,
+    TUESDAYS,
     Play,
     cared_for,
     discharged,
@@ -33,10 +37,6 @@ from tests.services.notifications.builders import (
     utc,
 )
 
-MONDAY = date(2026, 3, 2)
-TUESDAY = MONDAY + timedelta(days=1)
-SOON = timedelta(minutes=1)
-TUESDAYS = session_at(utc(TUESDAY, 14))  # 9 a.m. in New York
 OFF = SessionCancelled(session=TUESDAYS.session, reason="weather")
 
 

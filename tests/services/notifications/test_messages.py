@@ -1,6 +1,6 @@
 """Messages to patients: asked for by causes, decided on by rules, in the mail until it is taken."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import permutations
 from zoneinfo import ZoneInfo
 
@@ -37,7 +37,11 @@ from tests.services.notifications.builders import (
     ANA,
     BEN,
     EMAIL,
+    MONDAY,
     MORNING,
+    SOON,
+    TUESDAY,
+    TUESDAYS,
     Play,
     admitted,
     cared_for,
@@ -50,11 +54,6 @@ from tests.services.notifications.builders import (
     session_at,
     utc,
 )
-
-MONDAY = date(2026, 3, 2)
-TUESDAY = MONDAY + timedelta(days=1)
-SOON = timedelta(minutes=1)
-TUESDAYS = session_at(utc(TUESDAY, 14))  # 9 a.m. in New York
 
 
 async def suppressed(play: Play) -> list[str]:
