@@ -104,7 +104,7 @@ class Applier:
             for record in records:
                 await self._transaction([record], steps, careful=True)
         EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
-        self._ground.store.committed()
+        self._ground.moved.give()
 
     async def _transaction(self, records: Sequence[Record], steps: Steps, *, careful: bool) -> None:
         """Positions, rows, follow-up events: all or nothing, and again where a stream moved on.
@@ -128,6 +128,8 @@ class Applier:
                     steps.check()
                 steps.done()
                 self._parking.remember(parked)
+                if batch.appends:
+                    ground.store.appended.give()
                 return
             except Conflict:
                 await asyncio.sleep(0)

@@ -42,6 +42,11 @@ class Batch:
         self._aggregates: dict[str, Aggregate] = {}
         self._decoded: tuple[Record, Event] | None = None
 
+    @property
+    def appends(self) -> bool:
+        """Whether anything is staged for the log."""
+        return bool(self._staged)
+
     async def take(self, handler: Handler, record: Record) -> None:
         """Let one handler apply one record. Raises what the handler raises, ValueError on unfit bytes."""
         if isinstance(handler, Archive):

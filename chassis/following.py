@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -25,8 +24,6 @@ class Follower(Part):
     def __init__(self, ground: Ground, ownership: Ownership, lock: str) -> None:
         self.ground = ground
         self._ownership, self._lock = ownership, lock
-        self._committed = asyncio.Event()
-        ground.store.on_commit.append(self._committed.set)
 
     async def begin(self) -> int:
         """The stored position to go on from."""
@@ -41,11 +38,11 @@ class Follower(Part):
         await self._ownership.until(self._lock)
         position = await self.begin()
         while self._ownership.holds(self._lock):
-            self._committed.clear()
+            appended = self.ground.store.appended.next()
             records = await self.ground.store.read(position, self.batch_max)
             self.fault = None
             if records:
                 await self.take(records)
                 position = records[-1].envelope.position
             else:
-                await waited(self._committed, POLL_S)
+                await waited(appended, POLL_S)

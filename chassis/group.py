@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 import psycopg
 
@@ -12,6 +11,7 @@ from chassis.command import Answer, Commit
 from chassis.database import LOST, Connection, Database, connect
 from chassis.part import Part
 from chassis.postgres import APPEND, TAKE_LOCK, Appender, PostgresReader
+from chassis.waking import Signal
 
 BATCH_MAX = 256
 """Commits of one transaction at most: beyond it latency grows and throughput no longer does."""
@@ -35,14 +35,17 @@ Waiting = tuple[Commit, "asyncio.Future[Answer]"]
 
 
 class PostgresStore(PostgresReader, Part):
-    """The store's writer of a process; run it with ``async with``."""
+    """The store's writer of a process; run it with ``async with``.
+
+    ``appended`` is given when this process committed events: relay and own projections wait for it.
+    """
 
     name = "group-commit"
 
     def __init__(self, database: Database, appender: Appender) -> None:
         super().__init__(database.rows, appender.origin)
         self.appender = appender
-        self.on_commit: list[Callable[[], None]] = []
+        self.appended = Signal()
         self._url = database.url
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
@@ -61,11 +64,6 @@ class PostgresStore(PostgresReader, Part):
         self._queue.append((commit, done))
         self._wake.set()
         return await done
-
-    def committed(self) -> None:
-        """Tell what waits for commits: relay and own projections."""
-        for tell in self.on_commit:
-            tell()
 
     async def turn(self) -> None:
         """Write all that waits."""
@@ -105,7 +103,7 @@ class PostgresStore(PostgresReader, Part):
                 done.set_exception(result)
             else:
                 done.set_result(result)
-        self.committed()
+        self.appended.give()
 
     async def _durably(self, commits: list[Commit]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""

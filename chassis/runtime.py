@@ -129,7 +129,6 @@ class Runtime:
         executor = Executor(store, self.service.handlers, clock, self.service.options)
         doors = Doors(Keystore(keys.rows, master_key(settings.secrets)), name)
         self.ground = Ground(self.service, settings, database, store, executor, doors, clock)
-        store.on_commit.append(self.ground.moved.give)
         await Rebuilder(self.ground).prepare()
         if self.service.effects:
             # FastStream is slow to import: services without effects do without it.
@@ -178,13 +177,13 @@ class Runtime:
     async def progress(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way.
 
-        A driver that moves simulated time asks for it, so due timers are looked for at once. What is read
+        A driver that moves simulated time asks for it, so timers that are due are fired at once. What is read
         from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.
         """
-        if self.timers:
-            self.timers.wake()
         row = await self.ground.database.row(PROGRESS, self.topic, self.ground.clock.now())
         assert row is not None
+        if row["due"] and self.timers:
+            self.timers.wake()
         consumed: dict[str, dict[str, int]] = {}
         for topic, partition, source, position in row.pop("positions") or ():
             consumed.setdefault(OWN if topic == OWN else source, {})[str(partition)] = position

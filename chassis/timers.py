@@ -17,7 +17,7 @@ from chassis.waking import waited
 
 LOCK = "timers"
 
-POLL_S = 0.1
+POLL_S = 0.5
 """How often due timers are looked for without being woken."""
 
 BATCH_MAX = 200
@@ -82,7 +82,8 @@ class Timers(Part):
                 await batch.decide(command, cause)
             await batch.finish()
         TIMERS_FIRED.inc(len(rows))
-        ground.store.committed()
+        ground.store.appended.give()
+        ground.moved.give()
         return len(rows)
 
 
