@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import aiohttp
 
 from chassis.clock import SharedClock
 from chassis.waking import waited
@@ -32,6 +32,11 @@ RETRY_S = 0.1
 CONNECTIONS_MAX = 8
 """Connections to a service at most; one of them tells of its progress."""
 
+ANSWER_MAX_S = 30.0
+
+AWAY = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
+"""What is raised where a service is away."""
+
 
 class NotQuiet(Exception):
     """An instant did not come to its end in time."""
@@ -46,9 +51,11 @@ class Driver:
 
     def __init__(self, urls: dict[str, str], clock: SharedClock, payer: Path, name: str) -> None:
         self._clock, self._payer, self._name = clock, payer, name
-        limits = httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
+        timeout = aiohttp.ClientTimeout(total=ANSWER_MAX_S)
         self._clients = {
-            service: httpx.AsyncClient(base_url=url, timeout=30, limits=limits)
+            service: aiohttp.ClientSession(
+                url, timeout=timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
+            )
             for service, url in urls.items()
         }
         self.interruptions: set[str] = set()
@@ -69,7 +76,7 @@ class Driver:
             task.cancel()
         await asyncio.gather(*self._following, return_exceptions=True)
         for client in self._clients.values():
-            await client.aclose()
+            await client.close()
 
     @property
     def now(self) -> datetime:
@@ -113,29 +120,27 @@ class Driver:
         self._rested = None
         while True:
             try:
-                response = await self._clients[service].post(path, json=body, headers=headers)
-            except httpx.TransportError as error:
+                async with self._clients[service].post(path, json=body, headers=headers) as response:
+                    if response.status != 503:
+                        self.commands += 1
+                        if response.ok:
+                            return await response.json()
+                        said = (await response.text())[:400]
+                        raise Refused(f"{service} {path}: {response.status} {said}")
+            except AWAY as error:
                 self.interruptions.add(f"{service}: {type(error).__name__}")
-                await asyncio.sleep(RETRY_S)
-                continue
-            if response.status_code == 503:
-                await asyncio.sleep(RETRY_S)
-                continue
-            self.commands += 1
-            if response.is_success:
-                return response.json()
-            raise Refused(f"{service} {path}: {response.status_code} {response.text[:400]}")
+            await asyncio.sleep(RETRY_S)
 
     async def get(self, service: str, path: str) -> Any:
         """Ask a service; one that is away is asked again."""
         headers = {"Caretrail-Actor": "demo-driver;driver", "Caretrail-Purpose": "HOPERAT"}
         while True:
             try:
-                response = await self._clients[service].get(path, headers=headers)
-                if response.status_code != 503:
-                    response.raise_for_status()
-                    return response.json()
-            except httpx.TransportError as error:
+                async with self._clients[service].get(path, headers=headers) as response:
+                    if response.status != 503:
+                        response.raise_for_status()
+                        return await response.json()
+            except AWAY as error:
                 self.interruptions.add(f"{service}: {type(error).__name__}")
             await asyncio.sleep(RETRY_S)
 
@@ -181,11 +186,11 @@ class Driver:
         client, path = self._clients[name], "/internal/progress/stream"
         while True:
             try:
-                async with client.stream("GET", path, timeout=None) as response:
-                    async for line in response.aiter_lines():
+                async with client.get(path, timeout=aiohttp.ClientTimeout()) as response:
+                    async for line in response.content:
                         self._latest[name] = json.loads(line)
                         self._moved.set()
-            except httpx.TransportError as error:
+            except AWAY as error:
                 self.interruptions.add(f"{name}: {type(error).__name__}")
             await asyncio.sleep(RETRY_S)
 
