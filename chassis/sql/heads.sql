@@ -1,7 +1,7 @@
 -- The head of the log in each partition, and the farthest position that relay, readers or commands passed.
 select
     (
-        select coalesce(jsonb_object_agg(partition, head), '{}')
+        select coalesce(jsonb_object_agg(coalesce(partition, -1), head), '{}')
         from (select partition, max(position) as head from events group by partition) as each
     ) as heads,
     greatest(

@@ -17,11 +17,12 @@ def held_of(row: dict[str, Any]) -> Held:
     try:
         headers = [(name, value.encode()) for name, value in row["headers"].items()]
         record = from_headers(headers, row["body"])
-    except (AttributeError, ValueError):  # BrokenHeader is a ValueError
+        digest = digest_of(record)
+    except (AttributeError, TypeError, ValueError):  # BrokenHeader is a ValueError
         return Held(
-            id=str(row["event_id"]),
-            stream=row["stream"],
-            stream_version=row["stream_version"],
+            id=str(row["event_id"] or ""),
+            stream=row["stream"] or "",
+            stream_version=row["stream_version"] or 0,
             epoch=row["epoch"],
             position=row["position"],
             digest=None,
@@ -35,7 +36,7 @@ def held_of(row: dict[str, Any]) -> Held:
         epoch=about.epoch,
         position=row["position"],
         partition=about.partition,
-        digest=digest_of(record),
+        digest=digest,
         prev=record.prev,
         fault=_fault(row, record),
     )
@@ -54,5 +55,5 @@ def _same(found: Any, expected: Any) -> bool:
         return bool(found == expected)
     try:
         return datetime.fromisoformat(found) == expected
-    except ValueError:  # infinity, or a year beyond the calendar
+    except (TypeError, ValueError):  # null, infinity, or a year beyond the calendar
         return False

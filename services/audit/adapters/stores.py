@@ -50,7 +50,7 @@ async def compare(rows: Rows, services: dict[str, str], headers: dict[str, str])
             sources.append(store["source"])
             found.add(await _compare(client, rows, name, base, store, passed.get(store["source"], 0)))
     for row in await rows(OTHERS, sources):
-        rest = Comparison(row["service"])
+        rest = Comparison(row["service"] or "")
         rest.name(held_of(row), OF_NO_SERVICE)
         found.add(rest)
     return found
@@ -65,7 +65,7 @@ async def _compare(
     await _until_caught_up(rows, source, store["heads"])
     while after < until:
         page = await _get(client, f"{base}/internal/digests/events", after=after, until=until)
-        ours = [Held(**event) for event in page]
+        ours = [_held_in_store(event) for event in page]
         upto = ours[-1].position if ours else until
         found.take(ours, [held_of(row) for row in await rows(LEDGER, source, after, upto)])
         after = upto
@@ -74,6 +74,11 @@ async def _compare(
         found.note(event["stream"], event["stream_version"], event["id"], event["kind"])
     found.conclude(head, max(passed, store["passed"]))
     return found
+
+
+def _held_in_store(event: dict[str, Any]) -> Held:
+    named = {"id": "", "command_id": "", "stream": "", "stream_version": 0, "epoch": 0}
+    return Held(**event | {name: event[name] or gone for name, gone in named.items()})
 
 
 async def _get(client: httpx.AsyncClient, url: str, **parameters: Any) -> Any:

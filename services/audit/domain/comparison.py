@@ -46,6 +46,8 @@ class Difference:
 class Held:
     """One event as one side holds it; without digest where what is held cannot be read.
 
+    Even what a row can be named by may be gone: then it is empty or 0.
+
     ``prev`` and ``fault``, what is wrong with the row by itself, are known of the ledger's alone.
     """
 
@@ -132,9 +134,14 @@ class Comparison:
         before, step = self._command
         step = step + 1 if held.command_id == before else 0
         self._command = held.command_id, step
-        command, id = UUID(held.command_id), UUID(held.id)
-        if derive(command, step) != id and id not in (derive(command, at) for at in range(STEPS_MAX)):
+        if not self._follows(held, step):
             self.name(held, FORGED)
+
+    def _follows(self, held: Held, step: int) -> bool:
+        if not (held.command_id and held.id):
+            return False
+        command, id = UUID(held.command_id), UUID(held.id)
+        return derive(command, step) == id or id in (derive(command, at) for at in range(STEPS_MAX))
 
     def _line_up(self, store: dict[int, Held], ledger: dict[int, Held]) -> None:
         """Positions have no gaps; each row of the ledger names the one before it in its partition.
