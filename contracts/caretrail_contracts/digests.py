@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 
 from .cloudevents import Record, to_headers
 
@@ -16,8 +15,3 @@ def digest_of(record: Record) -> str:
             digest.update(len(part).to_bytes(4, "big") + part)
     digest.update(len(record.body).to_bytes(4, "big") + record.body)
     return digest.hexdigest()
-
-
-def stream_digest(digests: Iterable[str]) -> str:
-    """SHA-256, in hex, over the digests of a stream's events in order."""
-    return hashlib.sha256("".join(digests).encode()).hexdigest()

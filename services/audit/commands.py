@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from chassis.command import Command, Handlers, Work
-from services.audit.domain import IntegrityCheck
+from services.audit.domain.integrity_check import IntegrityCheck
 
 handlers = Handlers()
 

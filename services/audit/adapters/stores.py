@@ -8,54 +8,77 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from caretrail_contracts.cloudevents import from_headers
-from caretrail_contracts.digests import digest_of, stream_digest
 
-from services.audit.domain import Counted, Difference, Held, events_apart, streams_apart
+from services.audit.adapters.ledger import held_of
+from services.audit.domain.comparison import OF_NO_SERVICE, Comparison, Difference, Held
 
 CATCH_UP_MAX_S = 10.0
 """How long a check waits for the ledger to have consumed what the stores hold."""
+
+BEFORE_ALL = -(2**63)
+"""No position is below it."""
 
 Rows = Callable[..., Awaitable[list[dict[str, Any]]]]
 
 
 @dataclass
-class Comparison:
+class Found:
     """What a check found."""
 
     events: int = 0
     streams: int = 0
     differences: list[Difference] = field(default_factory=list)
 
+    def add(self, comparison: Comparison) -> None:
+        """What was found of one service."""
+        self.events += comparison.events
+        self.streams += len(comparison.streams)
+        self.differences += comparison.differences
 
-async def compare(rows: Rows, services: dict[str, str], headers: dict[str, str]) -> Comparison:
-    """Compare each service's store, up to its head now, with what the ledger keeps of it.
+
+async def compare(rows: Rows, services: dict[str, str], headers: dict[str, str]) -> Found:
+    """Compare each service's store with what the ledger keeps of it, up to the head of either.
 
     ``services`` gives the base URL of each. Raises httpx.HTTPError where one does not answer.
     """
-    found = Comparison()
+    # First the ledger, then the stores: what the ledger has passed by now, a store must hold.
+    passed = {row["source"]: row["position"] for row in await rows(PASSED)}
+    found, sources = Found(), []
     async with httpx.AsyncClient(timeout=60, headers=headers) as client:
         for name, base in sorted(services.items()):
-            await _compare(client, rows, name, base, found)
+            store = await _get(client, f"{base}/internal/digests")
+            sources.append(store["source"])
+            found.add(await _compare(client, rows, name, base, store, passed.get(store["source"], 0)))
+    for row in await rows(OTHERS, sources):
+        rest = Comparison(row["service"] or "")
+        rest.name(held_of(row), OF_NO_SERVICE)
+        found.add(rest)
     return found
 
 
-async def _compare(client: httpx.AsyncClient, rows: Rows, name: str, base: str, found: Comparison) -> None:
-    answer = await _get(client, f"{base}/internal/digests")
-    source, until = answer["source"], answer["until"]
-    await _until_caught_up(rows, source, until)
-    store = {stream: Counted(**counted) for stream, counted in answer["streams"].items()}
-    held = await _held(rows, source, until)
-    ledger = {
-        stream: Counted(len(events), stream_digest(event.digest for event in events))
-        for stream, events in held.items()
-    }
-    found.events += sum(counted.events for counted in store.values())
-    found.streams += len(store)
-    for stream in streams_apart(store, ledger):
-        detail = await _get(client, f"{base}/internal/digests/{stream}", until=until)
-        ours = [Held(event["id"], event["version"], event["digest"]) for event in detail["events"]]
-        found.differences += events_apart(name, stream, ours, held.get(stream, []))
+async def _compare(
+    client: httpx.AsyncClient, rows: Rows, name: str, base: str, store: dict[str, Any], passed: int
+) -> Comparison:
+    found, source, after = Comparison(name), store["source"], BEFORE_ALL
+    head = max(store["heads"].values(), default=0)
+    until = max(head, passed)
+    await _until_caught_up(rows, source, store["heads"])
+    while after < until:
+        page = await _get(client, f"{base}/internal/digests/events", after=after, until=until)
+        ours = [_held_in_store(event) for event in page]
+        upto = ours[-1].position if ours else until
+        found.take(ours, [held_of(row) for row in await rows(LEDGER, source, after, upto)])
+        after = upto
+    found.take([], [held_of(row) for row in await rows(BEYOND, source, until)])
+    for event in store["commands"]:
+        found.note(event["stream"], event["stream_version"], event["id"], event["kind"])
+    found.conclude(head, max(passed, store["passed"]))
+    return found
+
+
+def _held_in_store(event: dict[str, Any]) -> Held:
+    named = {"id": "", "command_id": "", "stream": "", "stream_version": 0, "epoch": 0}
+    return Held(**event | {name: event[name] or gone for name, gone in named.items()})
 
 
 async def _get(client: httpx.AsyncClient, url: str, **parameters: Any) -> Any:
@@ -64,33 +87,35 @@ async def _get(client: httpx.AsyncClient, url: str, **parameters: Any) -> Any:
     return response.json()
 
 
-async def _until_caught_up(rows: Rows, source: str, until: int) -> None:
+async def _until_caught_up(rows: Rows, source: str, heads: dict[str, int]) -> None:
     deadline = asyncio.get_running_loop().time() + CATCH_UP_MAX_S
     while asyncio.get_running_loop().time() < deadline:
-        (row,) = await rows(APPLIED, source)
-        if row["position"] >= until:
+        applied = {str(row["partition"]): row["position"] for row in await rows(APPLIED, source)}
+        if all(applied.get(partition, 0) >= head for partition, head in heads.items()):
             return
         await asyncio.sleep(0.1)
 
 
-async def _held(rows: Rows, source: str, until: int) -> dict[str, list[Held]]:
-    """What the ledger keeps of a source, by stream, with digests over the bytes that it keeps."""
-    held: dict[str, list[Held]] = {}
-    after = 0
-    while batch := await rows(LEDGER, source, after, until):
-        for row in batch:
-            headers = [(name, value.encode()) for name, value in row["headers"].items()]
-            digest = digest_of(from_headers(headers, row["body"]))
-            event = Held(str(row["event_id"]), row["stream_version"], digest)
-            held.setdefault(row["stream"], []).append(event)
-        after = batch[-1]["position"]
-    return held
+PASSED = b"select source, max(position) as position from positions where topic <> 'store' group by source"
+APPLIED = b"select partition, position from positions where source = %s and topic <> 'store'"
 
-
-APPLIED = (
-    b"select coalesce(max(position), 0) as position from positions where source = %s and topic <> 'store'"
-)
-LEDGER = b"""
-select position, event_id, stream, stream_version, headers, body from ledger
-where source = %s and position > %s and position <= %s order by position limit 5000
+COLUMNS = b"""
+select source, epoch, position, event_id, service, stream, stream_version, type, patient,
+    to_jsonb(occurred_at) as occurred_at, to_jsonb(recorded_at) as recorded_at, headers, body
+from ledger
 """
+"""A row of the ledger; times as JSON, since one that Python's calendar lacks must not hide the others."""
+
+LEDGER = COLUMNS + b"where source = %s and position > %s and position <= %s order by position"
+
+BEYOND = (
+    COLUMNS
+    + b"""
+where source = %s and position > greatest(
+    %s, (select max(p.position) from positions p where p.source = ledger.source and p.topic <> 'store')
+) order by position
+"""
+)
+"""Rows above all that was taken in by now: the ledger's reader did not write them."""
+
+OTHERS = COLUMNS + b"where source <> all(%s) order by source, position"

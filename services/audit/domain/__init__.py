@@ -1,0 +1,1 @@
+"""What the audit decides: whether stores and ledger hold the same events."""
