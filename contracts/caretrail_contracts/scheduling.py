@@ -147,6 +147,7 @@ class SessionScheduled(Event, service="scheduling"):
 
     session: UUID
     group: UUID
+    site: Code
     starts_at: Instant
     ends_at: Instant
 
