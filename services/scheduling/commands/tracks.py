@@ -57,7 +57,9 @@ async def schedule_group(command: ScheduleGroup, work: Work) -> None:
     """
     track = await work.load(Track, track_id(command.track))
     id = group_id(command.track, command.name, command.first_on)
-    series = GroupSeriesScheduled.model_validate({**dict(command), "group": id, "site": track.particulars.site})
+    series = GroupSeriesScheduled.model_validate(
+        {**dict(command), "group": id, "site": track.particulars.site}
+    )
     check_length(series)
     if await work.find(Group, series.group):
         raise AlreadyExists(kind=Group.category, id=series.group)
