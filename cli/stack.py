@@ -58,12 +58,13 @@ def migrate(as_json: JsonOption = False) -> None:
     """
     from chassis.config import NotMigrated, Settings
     from cli.problem import Problem, told
+    from cli.reaching import reached
     from deploy.local.programs import SERVICES, migrations
     from deploy.migration import migrate as make
     from deploy.topics import make_topics
 
     settings = Settings()
-    with told(as_json):
+    with told(as_json), reached():
         try:
             made = sorted(make(settings, migrations()))
         except NotMigrated as error:
@@ -81,8 +82,9 @@ def up() -> None:
     """Start the local stack, print its addresses, and stop it on Ctrl-C."""
     from chassis.config import Settings
     from cli.problem import told
+    from cli.reaching import reached
 
-    with told(False):
+    with told(False), reached():
         asyncio.run(_up(Settings()))
 
 
