@@ -119,8 +119,9 @@ def _begin_anew(settings: Any, home: Path) -> None:
     except named_servers.InUse as error:
         raise Problem(
             f"{error}, and a demonstration begins with empty ones",
-            advice="Nothing was removed. Name others: set CARETRAIL_DATABASE_PREFIX and CARETRAIL_TOPIC_PREFIX "
-            "to a word of your own, or unset CARETRAIL_POSTGRES_URL and CARETRAIL_KAFKA_BOOTSTRAP.",
+            advice="Nothing was removed. Name others: set CARETRAIL_DATABASE_PREFIX and "
+            "CARETRAIL_TOPIC_PREFIX to a word of your own, or unset CARETRAIL_POSTGRES_URL and "
+            "CARETRAIL_KAFKA_BOOTSTRAP.",
         ) from None
     if mark.exists():
         shutil.rmtree(home)

@@ -1,4 +1,4 @@
-"""The demonstration on servers that the environment names: it begins anew on its own, and touches no other."""
+"""The demonstration on servers that the environment names: anew each time, and only over what it made."""
 
 from __future__ import annotations
 

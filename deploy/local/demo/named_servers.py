@@ -120,7 +120,7 @@ def _topics(settings: Settings) -> tuple[AdminClient, dict[str, int]]:
 def _used_topics(settings: Settings) -> set[str]:
     admin, topics = _topics(settings)
     latest = {
-        TopicPartition(name, number): OffsetSpec.latest()
+        TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
         for name, count in topics.items()
         for number in range(count)
     }
