@@ -39,9 +39,11 @@ def demo(
 ) -> None:
     """Play a cohort through referral, care, claims, denials and appeals; print what happened.
 
-    Each run begins anew: what an earlier demonstration of the same home left is removed first, also from
-    servers that CARETRAIL_POSTGRES_URL and CARETRAIL_KAFKA_BOOTSTRAP name. What no demonstration of this
-    home made is left alone, and the run refused.
+    Each run begins anew: what an earlier demonstration of the same home left is removed first.
+
+    It plays on servers that CARETRAIL_POSTGRES_URL and CARETRAIL_KAFKA_BOOTSTRAP name, where they are set.
+
+    What no demonstration of the home made is left alone, and the run refused.
     """
     import uvloop
 

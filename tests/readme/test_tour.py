@@ -67,7 +67,7 @@ PROMISED = (
     "segment 22 SVC",
     '"rule":"ClaimUnknown"',
     "PatientEnrolledInGroup",
-    "Nothing is known of",
+    "Nothing was known of",
     '"kind":"risk"',
     "A task waits for you",
     "topic   caretrail.intake.events",
