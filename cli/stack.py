@@ -162,20 +162,42 @@ def down(as_json: JsonOption = False) -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Each process's state, and position and lag of each consumer."""
+    """Each process's state, and position and lag of each consumer; exit 1 where no stack is running."""
     from chassis.config import Settings
-    from cli import stack_file
-    from cli.problem import told
+    from cli.problem import Problem, told
+    from deploy.local.stack import is_held
 
     home = Settings().home
     with told(as_json):
-        stack_file.read(home)
-        found = {"processes": _processes(home), "consumers": _consumers(home)}
-    if as_json:
-        screen.print_json(found)
-        return
-    _table("process", ("name", "pid", "state", "port", "restarts"), found["processes"])
-    _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
+        _see_started(home)
+        state = "running" if is_held(home) else "killed"
+        found = {"state": state, "processes": _processes(home), "consumers": _consumers(home)}
+        if as_json:
+            screen.print_json(found)
+        else:
+            _table("process", ("name", "pid", "state", "port", "restarts"), found["processes"])
+            _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
+        if state == "killed":
+            raise Problem("the stack was killed", advice=CLEAR)
+
+
+CLEAR = "`caretrail down` clears what it left; `caretrail up` starts it again."
+
+
+def _see_started(home: Path) -> None:
+    """See that the stack of a home was started. Raises Problem."""
+    from cli import stack_file
+    from cli.problem import Problem
+    from deploy.local.stack import is_held, was_left
+
+    if not stack_file.path_under(home).exists():
+        if is_held(home):
+            raise Problem(
+                f"a stack of {home} is starting or stopping", advice="It is there once it says Ready."
+            )
+        if was_left(home):
+            raise Problem(f"a stack of {home} was killed while it started", advice=CLEAR)
+    stack_file.read(home)
 
 
 def _processes(home: Path) -> list[dict[str, Any]]:
