@@ -171,7 +171,7 @@ def status(as_json: JsonOption = False) -> None:
     with told(as_json):
         _see_started(home)
         state = "running" if is_held(home) else "killed"
-        found = {"state": state, "processes": _processes(home), "consumers": _consumers(home)}
+        found: dict[str, Any] = {"state": state, "processes": _processes(home), "consumers": _consumers(home)}
         if as_json:
             screen.print_json(found)
         else:
