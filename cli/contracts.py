@@ -35,7 +35,9 @@ def list_events(as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Such as PatientAdmitted or intake.PatientAdmitted.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Such as PatientAdmitted or intake.PatientAdmitted.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Show one event: its fields, its schema's name, an example."""
@@ -54,7 +56,9 @@ def show(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="Where to write; made where it is not there.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where to write; made where it is not there.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """Write JSON Schemas, examples and the AsyncAPI 3 document."""
@@ -73,7 +77,7 @@ def export(
 def check(
     frozen: Annotated[
         Path | None,
-        typer.Option(help="Folder of schemas/ and golden/ [default: those of the contracts project]."),
+        typer.Option(help="Folder of schemas/ and golden/.", show_default="those of the contracts project"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +19,13 @@ PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
 """Settings that keep simulated instants few: messages are posted together each half hour."""
 
 MARK = "demonstration"
-"""A file in the home of a demonstration: what lies beside it may be removed by the next one."""
+"""A file in the home of a demonstration: what lies beside it, and at the places of named servers that it
+lists, may be removed by the next one."""
+
+MADE_BY = "`caretrail demo`, which removes this folder, and what is at these places, when it begins anew"
+
+MIGRATED = {"secrets", "run"}
+"""All that `caretrail migrate`, and a start that found no servers, leave in a home."""
 
 
 def demo(
@@ -32,14 +39,19 @@ def demo(
 ) -> None:
     """Play a cohort through referral, care, claims, denials and appeals; print what happened.
 
-    Each run begins anew: what an earlier demonstration left in the same home is removed first.
+    Each run begins anew: what an earlier demonstration of the same home left is removed first.
+
+    It plays on servers that CARETRAIL_POSTGRES_URL and CARETRAIL_KAFKA_BOOTSTRAP name, where they are set.
+
+    What no demonstration of the home made is left alone, and the run refused.
     """
     import uvloop
 
     from chassis.config import Settings
     from cli.problem import told
+    from cli.reaching import reached
 
-    with told(False), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with told(False), reached(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         figures = runner.run(_demo(Settings(), patients, weeks, seed, keep, json_file))
     if figures is None:
         raise typer.Exit(130)
@@ -63,7 +75,7 @@ async def _demo(
         raise Problem(f"there is no folder {json_file.parent} to write {json_file.name} to")
     home, figures = settings.home.resolve(), None
     stop_on_request()
-    _begin_anew(home)
+    _begin_anew(settings, home)
     for name, value in PACE.items():
         os.environ.setdefault(name, value)
     clock = SharedClock(home / "clock", create=play.BEGINS)
@@ -84,24 +96,51 @@ async def _demo(
     return figures
 
 
-def _begin_anew(home: Path) -> None:
-    """Make the home empty. Only what an earlier demonstration left is removed. Raises Problem."""
+def _begin_anew(settings: Any, home: Path) -> None:
+    """Make the home and the servers empty; only what an earlier demonstration left is removed.
+
+    A home and databases that were migrated and no more are empty enough. Raises Problem.
+    """
     from cli.problem import Problem
+    from deploy.local.demo import named_servers
     from deploy.local.stack import is_held
 
     if is_held(home):
         raise Problem(
             f"a stack of {home} is running", advice="Stop it with `caretrail down`, or name another home."
         )
-    if (home / MARK).exists():
-        shutil.rmtree(home)
-    elif home.exists() and {path.name for path in home.iterdir()} - {"demo"}:
+    mark, places = home / MARK, named_servers.places(settings)
+    allowed = {"demo"} | (MIGRATED if "postgres" in places else set())
+    if not mark.exists() and home.exists() and {path.name for path in home.iterdir()} - allowed:
         raise Problem(
             f"{home} holds a stack that is no demonstration's, and a demonstration begins with an empty home",
             advice="Name another home, such as CARETRAIL_HOME=.caretrail/demo.",
         )
+    try:
+        named_servers.make_empty(settings, _own(mark))
+    except named_servers.InUse as error:
+        raise Problem(
+            f"{error}, and a demonstration begins with empty ones",
+            advice="Nothing was removed. Name others: set CARETRAIL_DATABASE_PREFIX and "
+            "CARETRAIL_TOPIC_PREFIX to a word of your own, or unset CARETRAIL_POSTGRES_URL and "
+            "CARETRAIL_KAFKA_BOOTSTRAP.",
+        ) from None
+    if mark.exists():
+        shutil.rmtree(home)
     home.mkdir(parents=True, exist_ok=True)
-    (home / MARK).write_text("Made by `caretrail demo`, which removes this folder when it begins anew.\n")
+    content = {"made_by": MADE_BY, "places": {name: asdict(place) for name, place in places.items()}}
+    mark.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _own(mark: Path) -> dict[str, Any]:
+    """The places on named servers of the demonstration that left this mark, if one did."""
+    from deploy.local.demo.named_servers import Place
+
+    try:
+        places = json.loads(mark.read_text())["places"]
+    except (FileNotFoundError, ValueError):  # none, or one of before places were written down
+        return {}
+    return {name: Place(**place) for name, place in places.items()}
 
 
 def _print(figures: dict[str, Any]) -> None:

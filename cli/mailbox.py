@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 
 def mailbox(
-    number: Annotated[int | None, typer.Argument(min=1, help="Show the text of this mail.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(metavar="NUMBER", min=1, help="Show the text of this mail.")
+    ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="The mailbox [default: mailbox/ under the home].")
+        Path | None, typer.Option(help="The mailbox.", show_default="mailbox/ under the home")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

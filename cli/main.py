@@ -8,11 +8,15 @@ from __future__ import annotations
 import typer
 
 from cli import contracts, demo, ingest, mailbox, stack, tail, timeline
+from cli.surroundings import Commands
 
 app = typer.Typer(
+    cls=Commands,
     help="Caretrail: event-sourced care coordination, from referral to claim, with a provable audit trail.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
+    epilog="CARETRAIL_HOME names the folder of a stack, else .caretrail; it and all other settings "
+    "(CARETRAIL_…) may stand in a file .env.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up")(stack.up)

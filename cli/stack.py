@@ -13,17 +13,20 @@ import typer
 from cli import screen
 from cli.options import ActorOption, JsonOption, PurposeOption
 
-ServiceArgument = Annotated[str, typer.Argument(help="intake, clinical, scheduling, billing, …")]
-RoleOption = Annotated[str, typer.Option(help="all, api, relay, consumers or timers.")]
+ServiceArgument = Annotated[
+    str, typer.Argument(metavar="SERVICE", help="intake, clinical, scheduling, billing, …")
+]
+RoleOption = Annotated[str, typer.Option(metavar="ROLE", help="all, api, relay, consumers or timers.")]
 
 
 def run(service: ServiceArgument, role: RoleOption = "all") -> None:
     """Run one service's process, with all roles or one of them."""
     from importlib import import_module
 
+    from chassis.application import TokenMissing
     from chassis.config import Settings
     from chassis.runtime import Role
-    from cli.problem import told
+    from cli.problem import Problem, told
     from deploy.local.programs import SERVICES
     from deploy.serving import serve
 
@@ -34,7 +37,10 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
     settings = Settings()
     with told(False):
         _check_surroundings(settings, service)
-    serve(import_module(f"services.{service}.app").service, settings, Role(role))
+        try:
+            serve(import_module(f"services.{service}.app").service, settings, Role(role))
+        except TokenMissing as error:
+            raise Problem(str(error)) from None
 
 
 def _check_surroundings(settings: Any, service: str) -> None:
@@ -58,12 +64,13 @@ def migrate(as_json: JsonOption = False) -> None:
     """
     from chassis.config import NotMigrated, Settings
     from cli.problem import Problem, told
+    from cli.reaching import reached
     from deploy.local.programs import SERVICES, migrations
     from deploy.migration import migrate as make
     from deploy.topics import make_topics
 
     settings = Settings()
-    with told(as_json):
+    with told(as_json), reached():
         try:
             made = sorted(make(settings, migrations()))
         except NotMigrated as error:
@@ -81,8 +88,9 @@ def up() -> None:
     """Start the local stack, print its addresses, and stop it on Ctrl-C."""
     from chassis.config import Settings
     from cli.problem import told
+    from cli.reaching import reached
 
-    with told(False):
+    with told(False), reached():
         asyncio.run(_up(Settings()))
 
 
@@ -117,18 +125,24 @@ def _show(found: Any) -> None:
     typer.echo("Ready. Ctrl-C stops everything.")
 
 
-def url(name: Annotated[str, typer.Argument(help="A service, or kafka.")]) -> None:
+def url(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A service, or kafka.")],
+    as_json: JsonOption = False,
+) -> None:
     """Print where a service, or kafka, listens: for use with curl and with Kafka clients."""
     from chassis.config import Settings
     from cli import stack_file
     from cli.problem import told
 
-    with told():
+    with told(as_json):
         stack = stack_file.read(Settings().home)
     found = {**stack.services, "kafka": stack.kafka_bootstrap}
     if name not in found:
         raise typer.BadParameter(f"expected one of {', '.join(found)}", param_hint="NAME")
-    typer.echo(found[name])
+    if as_json:
+        screen.print_json({"name": name, "address": found[name]})
+    else:
+        typer.echo(found[name])
 
 
 def down(as_json: JsonOption = False) -> None:
@@ -148,20 +162,42 @@ def down(as_json: JsonOption = False) -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Each process's state, and position and lag of each consumer."""
+    """Each process's state, and position and lag of each consumer; exit 1 where no stack is running."""
     from chassis.config import Settings
-    from cli import stack_file
-    from cli.problem import told
+    from cli.problem import Problem, told
+    from deploy.local.stack import is_held
 
     home = Settings().home
     with told(as_json):
-        stack_file.read(home)
-        found = {"processes": _processes(home), "consumers": _consumers(home)}
-    if as_json:
-        screen.print_json(found)
-        return
-    _table("process", ("name", "pid", "state", "port", "restarts"), found["processes"])
-    _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
+        _see_started(home)
+        state = "running" if is_held(home) else "killed"
+        found: dict[str, Any] = {"state": state, "processes": _processes(home), "consumers": _consumers(home)}
+        if as_json:
+            screen.print_json(found)
+        else:
+            _table("process", ("name", "pid", "state", "port", "restarts"), found["processes"])
+            _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
+        if state == "killed":
+            raise Problem("the stack was killed", advice=CLEAR)
+
+
+CLEAR = "`caretrail down` clears what it left; `caretrail up` starts it again."
+
+
+def _see_started(home: Path) -> None:
+    """See that the stack of a home was started. Raises Problem."""
+    from cli import stack_file
+    from cli.problem import Problem
+    from deploy.local.stack import is_held, was_left
+
+    if not stack_file.path_under(home).exists():
+        if is_held(home):
+            raise Problem(
+                f"a stack of {home} is starting or stopping", advice="It is there once it says Ready."
+            )
+        if was_left(home):
+            raise Problem(f"a stack of {home} was killed while it started", advice=CLEAR)
+    stack_file.read(home)
 
 
 def _processes(home: Path) -> list[dict[str, Any]]:
@@ -222,7 +258,10 @@ def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> 
 
 
 def check(actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOption = False) -> None:
-    """Check that every store and the ledger hold the same events; exit 1 names those that differ."""
+    """Check that every store and the ledger hold the same events; exit 1 names those that differ.
+
+    Who checks is on record: operator;compliance and HCOMPL, where nobody is named.
+    """
     from uuid import uuid4
 
     from cli import service, stack_file

@@ -26,7 +26,9 @@ BATCH = 500
 
 
 def tail(
-    topic: Annotated[str, typer.Argument(help="Such as caretrail.intake.events, or just intake.")],
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="Such as caretrail.intake.events, or just intake.")
+    ],
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="From the first event on.")
     ] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -21,9 +21,15 @@ AT_ONCE = "at once"
 
 
 def timeline(
-    patient: Annotated[UUID, typer.Argument(help="The patient's pseudonym.")],
+    patient: Annotated[str, typer.Argument(metavar="PATIENT", help="The patient's pseudonym, a UUID.")],
     as_of: Annotated[
-        str, typer.Option("--as-of", metavar="TIME", help="Only what was recorded by then (ISO 8601).")
+        str,
+        typer.Option(
+            "--as-of",
+            metavar="TIME",
+            help="Only what was recorded by then (ISO 8601): a date is taken to its end, "
+            "a time without an offset is this machine's.",
+        ),
     ] = "",
     actor: ActorOption = "",
     purpose: PurposeOption = "",
@@ -36,15 +42,16 @@ def timeline(
 
     settings = CliSettings()
     headers = asking_as(settings, actor, purpose)
-    until = _time(as_of)
+    id, until = _patient(patient), _time(as_of)
     with told(as_json):
-        items = list(pages(stack_file.read(settings.home), patient, until, headers))
+        items = list(pages(stack_file.read(settings.home), id, until, headers))
     if as_json:
         screen.print_json(items)
     elif not items:
-        screen.out().print(f"Nothing is known of {patient}{f' by {as_of}' if as_of else ''}.", soft_wrap=True)
+        known = f"was known of {id} by {_shown(until)}" if until else f"is known of {id}"
+        screen.out().print(f"Nothing {known}.", soft_wrap=True)
     else:
-        show(items)
+        show(items, until)
 
 
 def pages(
@@ -65,13 +72,15 @@ def pages(
             after = page["next"]
 
 
-def show(items: list[dict[str, Any]]) -> None:
+def show(items: list[dict[str, Any]], until: datetime | None) -> None:
     """Print the events: one row each on a wide screen, two lines each on a narrow one."""
     causes = {item["id"]: str(number) for number, item in enumerate(items, start=1)}
     wide = screen.out().width >= screen.WIDE
     screen.out().print(_wide(items, causes) if wide else _narrow(items, causes))
     patients = items[0].get("patient")
-    screen.out().print(f"[{screen.QUIET}]{len(items)} events of {patients}[/]", soft_wrap=True)
+    count = "1 event" if len(items) == 1 else f"{len(items)} events"
+    by = f", recorded by {_shown(until)}" if until else ""
+    screen.out().print(f"[{screen.QUIET}]{count} of {patients}{by}[/]", soft_wrap=True)
 
 
 def _wide(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
@@ -162,13 +171,43 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def _shown(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _patient(text: str) -> UUID:
+    """The id asked for. Raises typer.BadParameter, which does not repeat what may be a name."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "expected a patient's id such as 5f0c2d3e-1b7a-5a4e-9f0e-7b1f6a3c2d11; "
+            "`caretrail ingest referral` prints it, and lists of the services hold it",
+            param_hint="PATIENT",
+        ) from None
+
+
 def _time(text: str) -> datetime | None:
-    """The time asked for; without an offset it is this machine's. Raises typer.BadParameter."""
+    """The time asked for; a date means until its end, as in books that close. Raises typer.BadParameter.
+
+    Without an offset it is this machine's time.
+    """
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text).astimezone()
+        at = _end_of(text) or datetime.fromisoformat(text)
+        return at if at.tzinfo else at.astimezone()
     except (ValueError, OverflowError):
         raise typer.BadParameter(
-            "expected a time such as 2026-03-12T10:00 or 2026-03-12T10:00:00Z", param_hint="--as-of"
+            "expected a date or a time, such as 2026-03-12, 2026-03-12T10:00 or 2026-03-12T10:00:00Z",
+            param_hint="--as-of",
         ) from None
+
+
+def _end_of(text: str) -> datetime | None:
+    """The last instant of a date; None where the text is no date."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return datetime.combine(day, time.max).astimezone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -20,8 +21,26 @@ Icd10 = Annotated[str, StringConstraints(pattern=r"^[A-Z][0-9][0-9A-Z](\.[0-9A-Z
 Hcpcs = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{5}$")]
 """A HCPCS or CPT procedure code."""
 
-Npi = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{9}$")]
-"""A National Provider Identifier (45 CFR 162.406)."""
+_NPI = r"^[12][0-9]{9}$"
+
+
+def is_npi(text: str) -> bool:
+    """Ten digits, the first 1 or 2, Luhn over 80840 + NPI (45 CFR 162.406; ISO/IEC 7812)."""
+    if not re.fullmatch(_NPI, text, re.ASCII):
+        return False
+    digits = [int(digit) for digit in reversed(text)]
+    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
+    return (24 + sum(digits[0::2]) + sum(doubled)) % 10 == 0  # 24 is the Luhn sum of the prefix 80840
+
+
+def _checked(text: str) -> str:
+    if not is_npi(text):
+        raise ValueError("expected an NPI with its check digit")
+    return text
+
+
+Npi = Annotated[str, StringConstraints(pattern=_NPI), AfterValidator(_checked)]
+"""A National Provider Identifier (45 CFR 162.406) with its check digit."""
 
 TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$", max_length=64)]
 """An IANA time zone."""

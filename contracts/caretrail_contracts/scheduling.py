@@ -147,6 +147,7 @@ class SessionScheduled(Event, service="scheduling"):
 
     session: UUID
     group: UUID
+    site: Code
     starts_at: Instant
     ends_at: Instant
 
@@ -207,7 +208,11 @@ class SessionMissed(Event, service="scheduling"):
 
 
 class AttendanceCorrected(Event, service="scheduling"):
-    """An attendance was recorded wrongly; these are the facts. Zero minutes means a miss."""
+    """An attendance was recorded wrongly; these are the facts. Zero minutes means a miss.
+
+    ``excused`` tells of a miss, and is null where somebody was there; ``cause`` says why somebody missed it
+    or was there in part, where that was said; ``reason`` is why the record was wrong.
+    """
 
     patient: UUID
     episode: UUID
@@ -216,6 +221,8 @@ class AttendanceCorrected(Event, service="scheduling"):
     minutes: Minutes
     started_at: Instant | None
     ended_at: Instant | None
+    excused: bool | None = None
+    cause: Code | None = None
     reason: Code
     approver: Code
 

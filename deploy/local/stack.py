@@ -207,11 +207,15 @@ def stop(home: Path) -> bool:
     if is_held(home):
         os.kill(int((home / "run" / "lock").read_text()), signal.SIGTERM)
         return True
-    path = home / "run" / "stack.json"
-    left = path.exists() or bool(_postmaster(home))
+    left = was_left(home)
     postgres.stop(home)
-    path.unlink(missing_ok=True)
+    (home / "run" / "stack.json").unlink(missing_ok=True)
     return left
+
+
+def was_left(home: Path) -> bool:
+    """Whether a stack of this home was killed and left something, where none is held."""
+    return (home / "run" / "stack.json").exists() or bool(_postmaster(home))
 
 
 def _postmaster(home: Path) -> list[int]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -36,6 +40,16 @@ ITEMS = [
         causationid=OTHER,
     ),
 ]
+
+
+@contextmanager
+def eastern(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine in New York."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def audit(asked: Asked) -> tuple[int, Any]:
@@ -97,7 +111,7 @@ def test_a_service_that_does_not_answer_is_named(run: Run, stack: Any) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["Ana"], "UUID"),
+        (["Ana"], "5f0c2d3e-1b7a-5a4e-9f0e-7b1f6a3c2d11"),
         ([PATIENT, "--as-of", "noon"], "2026-03-12T10:00"),
         ([PATIENT, "--purpose", "curiosity"], "TREAT"),
         ([PATIENT, "--actor", "Ana Alvarez"], "ID;ROLE"),
@@ -107,6 +121,26 @@ def test_wrong_usage_ends_with_2_and_says_what_is_expected(run: Run, argv: list[
     answer = run("timeline", *argv)
     assert answer.exit_code == 2
     assert said in answer.stderr
+    assert "should be" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "last"),
+    [
+        ("2026-03-07", "2026-03-07T23:59:59.999999-05:00"),
+        ("2026-03-08", "2026-03-08T23:59:59.999999-04:00"),
+        ("2026-03-12T10:00", "2026-03-12T10:00:00-04:00"),
+        ("2026-03-12T10:00Z", "2026-03-12T10:00:00+00:00"),
+    ],
+)
+def test_a_date_means_until_its_end_and_the_answer_says_which_time_it_took(
+    run: Run, stack: Any, monkeypatch: pytest.MonkeyPatch, given: str, last: str
+) -> None:
+    with serving(audit) as double, eastern(monkeypatch):
+        stack(audit=double.url)
+        answer = run("timeline", PATIENT, "--as-of", given)
+        assert datetime.fromisoformat(double.asked[0].query["as_of"]) == datetime.fromisoformat(last)
+    assert last.partition(".")[0] in answer.stdout
 
 
 def test_nobody_looks_without_a_name_and_a_reason(run: Run) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from email.message import Message as EmailMessage
 from itertools import count
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
+from aiosmtpd.handlers import Message
+from aiosmtpd.smtp import SMTP
 
 from deploy.local.demo.cohort import cohort
 from tests.journeys.killing import Killing, final_events, kill_midway
@@ -45,7 +48,8 @@ class Tampered:
 @dataclass(frozen=True)
 class Plays:
     """A play with what its topics hold, what was found of persons and after tampering; another with a kill;
-    one of another seed, and that one again with the roles of some services apart.
+    one of another seed, that one again with the roles of some services apart, and again with a mail server
+    of somebody else's, which took ``delivered``.
     """
 
     first: Outcome
@@ -58,6 +62,8 @@ class Plays:
     other: Outcome
     apart: Outcome
     processes: set[str]
+    elsewhere: Outcome
+    delivered: list[str]
 
 
 def eventful(first: int) -> int:
@@ -104,6 +110,7 @@ async def _plays(servers: dict[str, str]) -> Plays:
         processes = {path.stem for path in (stage.home / "run").glob("*.json")}
         await stage.play(1, WEEKS)
         apart = outcome(stage, 1)
+    elsewhere, delivered = await _mailed_elsewhere(servers, eventful(seed + 1))
     return Plays(
         first=first,
         on_topics=on_topics,
@@ -115,7 +122,33 @@ async def _plays(servers: dict[str, str]) -> Plays:
         other=other,
         apart=apart,
         processes=processes,
+        elsewhere=elsewhere,
+        delivered=delivered,
     )
+
+
+class Taken(Message):
+    """A mail server of somebody else's: the Message-ID of each mail that it took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+
+    def handle_message(self, message: EmailMessage) -> None:
+        """Take one."""
+        self.ids.append(str(message["message-id"]))
+
+
+async def _mailed_elsewhere(servers: dict[str, str], seed: int) -> tuple[Outcome, list[str]]:
+    """A play whose mails go to a server that the environment names."""
+    taken = Taken()
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(taken), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CARETRAIL_SMTP_URL", f"smtp://127.0.0.1:{port}")
+        async with server, staged(servers, seed) as stage:
+            await stage.play(1, WEEKS)
+            return outcome(stage, 1), taken.ids
 
 
 async def _tamper(stage: Stage, played: Outcome) -> Tampered:

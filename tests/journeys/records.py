@@ -29,7 +29,10 @@ KINDS = tuple(
 
 @dataclass(frozen=True, order=True)
 class Fact:
-    """An event as two homes must agree on it; ``payload`` is its body with every sealed value opened."""
+    """An event as two homes must agree on it; ``payload`` is its body with every sealed value opened.
+
+    ``actor`` is their id and role.
+    """
 
     service: str
     stream: str
@@ -38,11 +41,15 @@ class Fact:
     id: str
     occurred_at: datetime
     recorded_at: datetime
+    site: str
+    actor: str
+    causation_id: str
     payload: str
 
     def __str__(self) -> str:
         what = f"{self.service} {self.stream}@{self.stream_version} {self.type}"
-        return f"{what} {self.id} {self.occurred_at:%m-%d %H:%M:%S} {self.payload[:300]}"
+        where = f"{self.site or 'no site'} {self.actor} because of {self.causation_id or 'a person'}"
+        return f"{what} {self.id} {self.occurred_at:%m-%d %H:%M:%S} {where} {self.payload[:300]}"
 
 
 class Unsealing:
@@ -98,6 +105,9 @@ def facts(stage: Stage) -> list[Fact]:
             str(row["id"]),
             row["occurred_at"],
             row["recorded_at"],
+            row["site"] or "",
+            f"{row['actor_id']};{row['actor_role']}",
+            str(row["causation_id"] or ""),
             json.dumps(unsealing.opened(json.loads(bytes(row["body"]))), sort_keys=True),
         )
         for service in SERVICES

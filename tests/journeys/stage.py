@@ -64,13 +64,13 @@ async def staged(servers: dict[str, str], seed: int, apart: Collection[str] = ()
     )
     async with AsyncExitStack() as ending:
         ending.callback(shutil.rmtree, settings.home, ignore_errors=True)
-        ending.callback(_drop, servers["postgres"], name)
+        ending.callback(drop, servers["postgres"], name)
         clock = SharedClock(settings.home / "clock", create=play.BEGINS)
         up = await ending.enter_async_context(stack.up(settings, clock=clock, seed=seed, apart=apart))
         yield Stage(settings, up, clock, seed)
 
 
-def _drop(postgres: str, prefix: str) -> None:
+def drop(postgres: str, prefix: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as admin:
         found = admin.execute("select datname from pg_database where datname like %s", (f"{prefix}%",))
         for (name,) in found.fetchall():

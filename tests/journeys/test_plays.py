@@ -69,6 +69,13 @@ def test_a_process_for_each_role_gives_what_one_process_gives(plays: Plays) -> N
     assert theirs == ours
 
 
+def test_mails_arrive_at_the_server_that_is_named(plays: Plays) -> None:
+    assert plays.other.mails
+    assert set(plays.delivered) == {mail.message_id for mail in plays.other.mails}
+    assert plays.elsewhere.mails == []
+    assert plays.elsewhere.facts == plays.other.facts, apart(plays.other.facts, plays.elsewhere.facts)
+
+
 def test_a_kill_meets_a_service_with_work_in_hand_and_the_others_live_on(plays: Plays) -> None:
     killing = plays.killing
     final = final_events(killing.service, plays.first.facts)

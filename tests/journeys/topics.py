@@ -67,5 +67,8 @@ def _fact(record: Message, unsealing: Unsealing) -> Fact:
         headers["id"],
         datetime.fromisoformat(headers["time"]),
         datetime.fromisoformat(headers["recordedat"]),
+        headers.get("site", ""),
+        f"{headers['actorid']};{headers['actorrole']}",
+        headers.get("causationid", ""),
         json.dumps(unsealing.opened(json.loads(record.value)), sort_keys=True),
     )

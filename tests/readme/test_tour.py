@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.readme.kcat import as_kcat
 from tests.readme.tour import ROOT, blocks, tour
 
 # In the group of the journeys: two whole stacks at once are too much for two cores.
@@ -67,7 +69,7 @@ PROMISED = (
     "segment 22 SVC",
     '"rule":"ClaimUnknown"',
     "PatientEnrolledInGroup",
-    "Nothing is known of",
+    "Nothing was known of",
     '"kind":"risk"',
     "A task waits for you",
     "topic   caretrail.intake.events",
@@ -82,6 +84,21 @@ def test_the_tour_shows_what_the_readme_promises_and_its_subscribers_read(toured
     assert missing == [], toured.printed
     for program, said in READ.items():
         assert said in _read(toured.env, program, said)
+    _, line = blocks("Subscribing")
+    bootstrap = _shell(toured.env, "caretrail url kafka").strip()
+    printed = as_kcat(line.replace("$(caretrail url kafka)", bootstrap))
+    assert "ce_type=caretrail.intake.PatientAdmitted," in printed
+    if shutil.which("kcat"):
+        assert sorted(_shell(toured.env, line).splitlines()) == sorted(printed.splitlines())
+
+
+def _shell(env: dict[str, str], line: str) -> str:
+    """What a line of the README prints."""
+    script = f"source .venv/bin/activate\n{line}"
+    return subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=env, timeout=READ_MAX_S, text=True,
+        stdout=subprocess.PIPE, check=True,
+    ).stdout  # fmt: skip
 
 
 def _read(env: dict[str, str], program: str, until: str) -> str:

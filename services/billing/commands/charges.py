@@ -166,10 +166,21 @@ async def _terms(day: ChargeDay, work: Work) -> ContractAgreed | None:
 async def _decide(day: ChargeDay, terms: ContractAgreed, work: Work) -> ChargeDecision:
     members: dict[UUID, int] = {}
     for session in day.sessions:
-        row = await work.row("sessions", session=session)
-        if row and row["participants"]:
-            members[session] = row["participants"]
+        size = await _size(session, work)
+        if size:
+            members[session] = size
     return decide_day(charging_rules(terms), day.intervals(terms.code, members))
+
+
+async def _size(session: UUID, work: Work) -> int | None:
+    """How many were there: as counted when the session closed, and as corrected since."""
+    row = await work.row("sessions", session=session)
+    if row is None or row["participants"] is None:
+        return None
+    corrections = await work.rows("presence_corrections", session=session)
+    closed = row["closed_at_position"]
+    changes: list[int] = [one["change"] for one in corrections if one["position"] > closed]
+    return int(row["participants"]) + sum(changes)
 
 
 async def _authorization(day: ChargeDay, units: int, work: Work) -> Authorization | HoldRule:

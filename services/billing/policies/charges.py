@@ -21,6 +21,7 @@ from caretrail_contracts.scheduling import (
     Attended,
     GroupSeriesScheduled,
     SessionAttended,
+    SessionClosed,
     SessionPartiallyAttended,
     SessionScheduled,
 )
@@ -68,9 +69,11 @@ def when_attended(event: Attended, about: Envelope) -> Iterator[Reaction]:
 
 @policies.on(AttendanceCorrected)
 def when_attendance_corrected(event: AttendanceCorrected, about: Envelope) -> Iterator[Reaction]:
-    """Count it as it was; a miss that was none needs its day closed too."""
+    """Count it as it was; a miss that was none needs its day closed too, and is one member more."""
     count = CountSession(session=event.session, patient=event.patient)
     yield count
+    if (event.minutes > 0) != (event.previous_minutes > 0):
+        yield CountWaiting(session=event.session)
     if event.ended_at:
         yield Timer(_closing(event.session, event.patient), day_close(event.ended_at), count)
 
@@ -82,6 +85,12 @@ def _closing(session: UUID, patient: UUID) -> str:
 @policies.on(SessionScheduled)
 def when_session_scheduled(event: SessionScheduled, about: Envelope) -> Iterator[Reaction]:
     """Attendance may have come first."""
+    yield CountWaiting(session=event.session)
+
+
+@policies.on(SessionClosed)
+def when_session_closed(event: SessionClosed, about: Envelope) -> Iterator[Reaction]:
+    """The size of the group is known: days that were decided without it are decided again."""
     yield CountWaiting(session=event.session)
 
 

@@ -24,8 +24,16 @@ GROUPS = Table("groups", key={"group_id": "uuid"}, values={"time_zone": "text", 
 SESSIONS = Table(
     "sessions",
     key={"session": "uuid"},
-    values={"group_id": "uuid", "starts_at": "timestamptz", "participants": "integer"},
+    values={
+        "group_id": "uuid",
+        "starts_at": "timestamptz",
+        "participants": "integer",
+        "closed_at_position": "bigint",
+    },
     indexes=("group_id",),
+)
+CORRECTIONS = Table(
+    "presence_corrections", key={"session": "uuid", "position": "bigint"}, values={"change": "integer"}
 )
 ATTENDANCES = Table(
     "attendances",
@@ -55,8 +63,8 @@ SEATS = Table(
 class Evidence(Projection):
     """Sessions and groups, who attended, and which notes and diagnoses there are."""
 
-    version = 1
-    tables = (GROUPS, SESSIONS, ATTENDANCES, NOTES, DIAGNOSES, SEATS)
+    version = 2
+    tables = (GROUPS, SESSIONS, CORRECTIONS, ATTENDANCES, NOTES, DIAGNOSES, SEATS)
 
     @on(GroupSeriesScheduled)
     def group_scheduled(self, event: GroupSeriesScheduled, about: Envelope) -> Iterator[Change]:
@@ -71,8 +79,9 @@ class Evidence(Projection):
 
     @on(SessionClosed)
     def session_closed(self, event: SessionClosed, about: Envelope) -> Iterator[Change]:
-        """How many were there."""
-        yield SESSIONS.put(session=event.session, participants=event.participant_count)
+        """How many were there, as known at a position of scheduling's events."""
+        known = {"participants": event.participant_count, "closed_at_position": about.position}
+        yield SESSIONS.put(session=event.session, **known)
 
     @on(SessionAttended, SessionPartiallyAttended)
     def attended(self, event: Attended, about: Envelope) -> Iterator[Change]:
@@ -81,8 +90,11 @@ class Evidence(Projection):
 
     @on(AttendanceCorrected)
     def attendance_corrected(self, event: AttendanceCorrected, about: Envelope) -> Iterator[Change]:
-        """As it really was."""
+        """As it really was; one more or one less may have been there."""
         yield _attendance(event, about)
+        change = (event.minutes > 0) - (event.previous_minutes > 0)
+        if change:
+            yield CORRECTIONS.put(session=event.session, position=about.position, change=change)
 
     @on(NoteSigned)
     def note_signed(self, event: NoteSigned, about: Envelope) -> Iterator[Change]:

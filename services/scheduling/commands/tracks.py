@@ -56,16 +56,17 @@ async def schedule_group(command: ScheduleGroup, work: Work) -> None:
     SeriesEmpty, SeriesTooLong.
     """
     track = await work.load(Track, track_id(command.track))
-    site = track.particulars.site
     id = group_id(command.track, command.name, command.first_on)
-    series = GroupSeriesScheduled.model_validate({**dict(command), "group": id, "site": site})
+    series = GroupSeriesScheduled.model_validate(
+        {**dict(command), "group": id, "site": track.particulars.site}
+    )
     check_length(series)
     if await work.find(Group, series.group):
         raise AlreadyExists(kind=Group.category, id=series.group)
     track.add(series.group, work.now)
     work.add(Group.schedule(series, work.now))
     for starts_at, ends_at in meetings(series):
-        work.add(Session.schedule(series.group, starts_at, ends_at, work.now)).site = site
+        work.add(Session.schedule(series, starts_at, ends_at, work.now))
 
 
 def check_length(series: GroupSeriesScheduled) -> None:

@@ -28,7 +28,7 @@ def attendance_id(session: UUID, patient: UUID) -> UUID:
 
 
 class Attendance(Aggregate):
-    """What stands about a member at a session; ``span`` is None where it was missed."""
+    """What stands about a member at a session; ``span`` is None where it was missed, ``excused`` else."""
 
     category: ClassVar[str] = "attendance"
     patient: UUID | None = None
@@ -36,6 +36,7 @@ class Attendance(Aggregate):
     session: UUID | None = None
     span: tuple[datetime, datetime] | None = None
     minutes: int = 0
+    excused: bool | None = None
     first: Event | None = None
     corrected: bool = False
 
@@ -48,11 +49,12 @@ class Attendance(Aggregate):
                 self.first = fact
             case SessionMissed():
                 self.patient, self.episode, self.session = fact.patient, fact.episode, fact.session
-                self.first = fact
+                self.first, self.excused = fact, fact.excused
             case AttendanceCorrected():
                 told = fact.started_at and fact.ended_at
                 self.span = (fact.started_at, fact.ended_at) if told else None  # type: ignore[assignment]
                 self.minutes, self.corrected = fact.minutes, True
+                self.excused = None if told else bool(fact.excused)
 
     @classmethod
     def note(cls, patient: UUID, episode: UUID, session: Session, said: Presence, now: datetime) -> Self:
@@ -75,7 +77,8 @@ class Attendance(Aggregate):
         assert self.episode is not None
         check(said, session, now)
         span = (said.started_at, said.ended_at) if isinstance(said, There) else None
-        if span == self.span:
+        excused = said.excused if isinstance(said, Missed) else None
+        if (span, excused) == (self.span, self.excused):
             raise NothingToCorrect(attendance=self.id)
         fact = AttendanceCorrected(
             patient=self.patient,
@@ -85,6 +88,8 @@ class Attendance(Aggregate):
             minutes=said.minutes if isinstance(said, There) else 0,
             started_at=span[0] if span else None,
             ended_at=span[1] if span else None,
+            excused=excused,
+            cause=said.reason if isinstance(said, Missed) else said.cause,
             reason=reason,
             approver=approver,
         )

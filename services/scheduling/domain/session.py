@@ -7,7 +7,12 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 from caretrail_contracts.event import Event
-from caretrail_contracts.scheduling import SessionCancelled, SessionClosed, SessionScheduled
+from caretrail_contracts.scheduling import (
+    GroupSeriesScheduled,
+    SessionCancelled,
+    SessionClosed,
+    SessionScheduled,
+)
 
 from chassis.aggregate import Aggregate
 from chassis.ids import derive
@@ -31,17 +36,21 @@ class Session(Aggregate):
         """Fold one event."""
         match fact:
             case SessionScheduled():
-                self.scheduled = fact
+                self.scheduled, self.site = fact, fact.site
             case SessionCancelled():
                 self.cancelled = True
             case SessionClosed():
                 self.closed = True
 
     @classmethod
-    def schedule(cls, group: UUID, starts_at: datetime, ends_at: datetime, at: datetime) -> Self:
-        """A new session, in UTC."""
-        id = session_id(group, starts_at)
-        fact = SessionScheduled(session=id, group=group, starts_at=starts_at, ends_at=ends_at)
+    def schedule(
+        cls, series: GroupSeriesScheduled, starts_at: datetime, ends_at: datetime, at: datetime
+    ) -> Self:
+        """A new session of a group's series, in UTC."""
+        id = session_id(series.group, starts_at)
+        fact = SessionScheduled(
+            session=id, group=series.group, site=series.site, starts_at=starts_at, ends_at=ends_at
+        )
         return cls.start(id, fact, at)
 
     @property

@@ -44,7 +44,7 @@ ATTENDED, PARTIAL, MISSED = "attended", "partial", "missed"
 class TodayAttendance(Projection):
     """What stands about each member at each session; ``status`` is attended, partial or missed."""
 
-    version = 1
+    version = 2
     tables = (ATTENDANCE,)
 
     @on(SessionAttended, SessionPartiallyAttended)
@@ -91,8 +91,8 @@ class TodayAttendance(Projection):
             minutes=event.minutes,
             started_at=event.started_at,
             ended_at=event.ended_at,
-            cause=None,
-            excused=None,
+            cause=event.cause,
+            excused=event.excused,
             reason=event.reason,
             corrected=True,
         )

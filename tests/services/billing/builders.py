@@ -112,7 +112,11 @@ def signed(day: date) -> NoteSigned:
 def scheduled(day: date) -> SessionScheduled:
     """A session of the evening group."""
     return SessionScheduled(
-        session=session_of(day), group=GROUP, starts_at=starts(day), ends_at=starts(day) + timedelta(hours=3)
+        session=session_of(day),
+        group=GROUP,
+        site="main-street",
+        starts_at=starts(day),
+        ends_at=starts(day) + timedelta(hours=3),
     )
 
 

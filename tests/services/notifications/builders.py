@@ -210,6 +210,7 @@ def session_at(starts_at: datetime, group: UUID = GROUP) -> SessionScheduled:
     return SessionScheduled(
         session=derive("session", group, starts_at),
         group=group,
+        site="main-street",
         starts_at=starts_at,
         ends_at=starts_at + timedelta(hours=3),
     )

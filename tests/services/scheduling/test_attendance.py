@@ -168,3 +168,34 @@ async def test_a_correction_to_a_miss_has_no_minutes_and_obeys_the_same_rules() 
     (event,) = (await play.asks(correct(Missed()))).events
     assert isinstance(event, AttendanceCorrected)
     assert (event.minutes, event.started_at, event.previous_minutes) == (0, None, 180)
+
+
+async def test_a_miss_that_was_excused_after_all_is_corrected_once() -> None:
+    play = await seated()
+    await play.asks(record(Missed(excused=True, reason="illness")))
+    (await play.asks(correct(Missed(excused=True)))).then_refused(NothingToCorrect)
+    corrected = AttendanceCorrected(
+        **WHO,
+        previous_minutes=0,
+        minutes=0,
+        started_at=None,
+        ended_at=None,
+        excused=False,
+        cause="no-call",
+        reason="sign-in-sheet",
+        approver="supervisor-1",
+    )
+    (await play.asks(correct(Missed(reason="no-call")))).then(corrected)
+    (await play.asks(correct(Missed(reason="no-call")))).then_refused(NothingToCorrect)
+    (await play.asks(correct(Missed(excused=True)))).then_types(AttendanceCorrected)
+    (row,) = await play.scenario.store.rows("attendance", {"session": SESSION, "patient": ANA})
+    assert (row["status"], row["excused"], row["minutes"]) == ("missed", True, 0)
+
+
+async def test_a_correction_keeps_why_somebody_was_there_in_part_only() -> None:
+    play = await seated()
+    await play.asks(record(there()))
+    said = there(early=30).model_copy(update={"cause": "felt-unwell"})
+    (event,) = (await play.asks(correct(said))).events
+    assert isinstance(event, AttendanceCorrected)
+    assert (event.cause, event.excused) == ("felt-unwell", None)

@@ -137,6 +137,8 @@ async def test_refusals_say_what_was_expected(run: Running, clock: Any) -> None:
     assert (await run.post("scheduling", path, both)).status_code == 422
     zone = await run.post("scheduling", "/groups", {**GROUP_BODY, "time_zone": "America/Nowhere"})
     assert (zone.status_code, zone.json()["places"][0]["at"]) == (422, "/time_zone")
+    mistyped = await run.post("scheduling", "/groups", {**GROUP_BODY, "facilitator": "1234567839"})
+    assert (mistyped.status_code, mistyped.json()["places"][0]["at"]) == (422, "/facilitator")
     unknown = f"/sessions/{episode_of(ANA)}/cancel"
     assert (await run.post("scheduling", unknown, {"reason": "storm"})).status_code == 404
     once = await run.post("scheduling", path, member(ANA, missed={}), key="k")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from services.billing.adapters.x12.elements import is_npi
+from caretrail_contracts.codes import is_npi
+
 from services.billing.adapters.x12.money import CENT, ZERO
 from services.billing.adapters.x12.writer import is_writable
 

@@ -1,4 +1,4 @@
-"""Elements of a segment as values: amounts, dates and NPIs, each refused or warned about by its place."""
+"""Elements of a segment as values: amounts and dates, each refused or warned about by its place."""
 
 import re
 from datetime import date
@@ -9,7 +9,6 @@ from services.billing.adapters.x12.money import NotAnAmount, parse_amount
 from services.billing.adapters.x12.reader import Segment
 
 _DATE = re.compile(r"[0-9]{8}")
-_NPI = re.compile(r"[12][0-9]{9}")
 
 
 def amount_at(segment: Segment, position: int) -> Decimal:
@@ -40,12 +39,3 @@ def date_at(segment: Segment, position: int, warnings: list[Warning]) -> date | 
     except ValueError:
         warnings.append(segment.warn("not a date (CCYYMMDD); left out", position))
         return None
-
-
-def is_npi(text: str) -> bool:
-    """Ten digits, the first 1 or 2, Luhn over 80840 + NPI (45 CFR 162.406; ISO/IEC 7812)."""
-    if not _NPI.fullmatch(text):
-        return False
-    digits = [int(digit) for digit in reversed(text)]
-    doubled = (sum(divmod(2 * digit, 10)) for digit in digits[1::2])
-    return (24 + sum(digits[0::2]) + sum(doubled)) % 10 == 0  # 24 is the Luhn sum of the prefix 80840

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from caretrail_contracts.codes import is_npi
+
 from services.billing.adapters.x12.adjustments import adjustments_of, provider_adjustments_of
 from services.billing.adapters.x12.balance import balanced_advice, balanced_claim, balanced_line
-from services.billing.adapters.x12.elements import amount_at, date_at, is_npi, optional_amount_at
+from services.billing.adapters.x12.elements import amount_at, date_at, optional_amount_at
 from services.billing.adapters.x12.envelope import TransactionSet, open_interchanges
 from services.billing.adapters.x12.errors import Warning, X12Error
 from services.billing.adapters.x12.money import ZERO

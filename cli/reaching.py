@@ -1,0 +1,30 @@
+"""Servers that somebody else runs: where one cannot be reached or used, a word on which and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cli.problem import Problem
+
+
+@contextmanager
+def reached() -> Iterator[None]:
+    """Turn what PostgreSQL's and Kafka's clients raise into a problem. Raises Problem."""
+    import psycopg
+    from confluent_kafka import KafkaException
+
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+        raise Problem(
+            "PostgreSQL cannot be used",
+            str(error).strip().partition("\n")[0],
+            advice="See that CARETRAIL_POSTGRES_URL is an administrator's address of a server that runs.",
+        ) from None
+    except KafkaException as error:
+        raise Problem(
+            "Kafka cannot be used",
+            error.args[0].str(),
+            advice="See that CARETRAIL_KAFKA_BOOTSTRAP is the address of a broker that runs.",
+        ) from None

@@ -1,0 +1,36 @@
+"""The surroundings of every command: a setting in the environment that cannot be is named, not traced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperGroup
+
+
+class Commands(TyperGroup):
+    """All commands: settings are read in many places, and what is wrong with them is told in this one."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. Raises typer.Exit."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            _tell_setting(error)
+            raise
+
+
+def _tell_setting(error: ValueError) -> None:
+    """Name the settings that do not fit, never their values. Raises typer.Exit; other errors are let be."""
+    import typer
+    from pydantic import ValidationError
+
+    from cli.problem import Place, Problem
+
+    if not isinstance(error, ValidationError) or not error.title.endswith(("Settings", "Options")):
+        return
+    places = [
+        Place(f"CARETRAIL_{'_'.join(map(str, each['loc']))}".upper(), str(each["msg"]).partition(",")[0])
+        for each in error.errors(include_input=False)
+    ]
+    Problem("a setting cannot be used", places=places, advice="See the environment and .env.").tell(False)
+    raise typer.Exit(1) from None
