@@ -79,7 +79,8 @@ class Reason:
 class ReferralForm:
     """One referral. `urgency` is R4's request-priority; `authored_on` is a FHIR dateTime as it stands.
 
-    `referral` is the ServiceRequest's id, else its first identifier; `identifiers` are the sender's numbers.
+    `referral` is the ServiceRequest's id, else its first identifier; `identifiers` are the sender's numbers;
+    `requester_reference` is there where it leads to nothing that was given.
     """
 
     file: str
@@ -92,6 +93,7 @@ class ReferralForm:
     patient: PatientForm
     reasons: tuple[Reason, ...]
     requester: str | None
+    requester_reference: str | None
     urgency: str | None
     payer: str | None
     member_id: str | None
@@ -111,7 +113,7 @@ def as_answer(form: ReferralForm) -> dict[str, Any]:
         "referral": form.referral,
         "patient": {"family": patient.family, "given": patient.given, "birth_date": patient.birth_date},
         "reason": list(form.reason) or None,
-        "requester": form.requester,
+        "requester": form.requester_reference or form.requester,
         "urgency": form.urgency,
         "payer": form.payer,
     }

@@ -16,7 +16,7 @@ from .patients import business_identifiers, patient_form, subject
 from .payers import payer
 from .reading import Reading, speakers
 from .reasons import reasons
-from .requesters import requester
+from .requesters import requester, requester_reference
 from .resources import Resource, resources
 
 STATUSES = frozenset({"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"})
@@ -110,6 +110,7 @@ def _form(reading: Reading) -> ReferralForm:
         patient=patient_form(reading, patient),
         reasons=reasons(reading),
         requester=requester(reading),
+        requester_reference=requester_reference(reading),
         urgency=_urgency(reading),
         payer=payer_name,
         member_id=member_id,

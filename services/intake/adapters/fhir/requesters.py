@@ -28,6 +28,14 @@ def requester(reading: Reading) -> str | None:
     return None
 
 
+def requester_reference(reading: Reading) -> str | None:
+    """The reference to who asks, as it stands, where nothing that was given is what it leads to."""
+    for speaker, reference in reading.references(REQUESTER_OF):
+        found = reading.library.find(speaker, reference, NAMED_TYPES)
+        return reference.text("reference") if found is None else None
+    return None
+
+
 def named(reading: Reading, origin: Resource, reference: Node) -> str | None:
     """The name of whom a reference leads to, else the reference's own words."""
     found = reading.library.find(origin, reference, NAMED_TYPES)

@@ -80,7 +80,8 @@ def test_a_physiotherapy_request_with_its_contained_condition() -> None:
     (form,) = read("official/servicerequest-example2.json", "official/patient-example.json")
     answer = as_answer(form)
     assert answer["patient"] == {"family": "Chalmers", "given": "Peter James", "birth_date": "1974-12-25"}
-    assert (answer["reason"], answer["requester"]) == (["E84.0"], "Dr Adam Careful")
+    assert (answer["reason"], answer["requester"]) == (["E84.0"], "Practitioner/example")
+    assert form.requester == "Dr Adam Careful"
 
 
 def test_a_preauthorization_bundle_speaks_for_the_request_in_it() -> None:
