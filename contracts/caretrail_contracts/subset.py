@@ -14,7 +14,7 @@ from .schema_node import KNOWN, Key, Node, fits, same, shown
 from .subset_parts import compare_arrays, compare_objects, compare_sealed
 from .subset_values import Mismatch, compare_values, fail
 
-STEPS_MAX = 50_000
+STEPS_MAX = 10_000
 """Comparisons of two places at most: schemas whose alternatives multiply end undecided, not never."""
 
 
