@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from random import Random
 from typing import Any
 
+from caretrail_contracts.catalogue import all_events
 from caretrail_contracts.compatibility import Mode, first_break
-from hypothesis import given, settings
+from caretrail_contracts.event import Event
+from caretrail_contracts.schemas import schema_of
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -88,3 +92,16 @@ def test_what_is_called_compatible_has_no_counter_example(random: Random) -> Non
         assert counter_example(random, old, new, VALUES_PER_PAIR) is None
     if first_break(old, new, Mode.FORWARD) is None:
         assert counter_example(random, new, old, VALUES_PER_PAIR) is None
+
+
+@given(st.sampled_from(all_events()), RANDOM)
+def test_what_is_refused_of_an_event_s_schema_is_what_was_changed(event: type[Event], random: Random) -> None:
+    old = schema_of(event)
+    assert first_break(old, old, Mode.TRANSITIVE) is None
+    new = copy.deepcopy(old)
+    assume(new["properties"])
+    name = random.choice(list(new["properties"]))
+    new["properties"][name] = {"type": "array", "items": False, "minItems": 1}
+    found = first_break(old, new, Mode.BACKWARD)
+    assert found
+    assert found.at.startswith(f"/properties/{name}") or found.at.endswith("/x-sealed")
