@@ -84,6 +84,8 @@ def _referred(document: Any, reference: str) -> Iterator[tuple[str, Any]]:
     part = document
     for step in reference.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(part, list):
+            part = {str(index): inner for index, inner in enumerate(part)}
         part = part.get(name) if isinstance(part, dict) else None
     if part is not None:
         yield reference.removeprefix("#"), part
