@@ -44,7 +44,7 @@ def objects(part: Any, at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def formats(part: Any, at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema with a format, with its pointer; not those of what is sealed, which travels as ciphertext."""
+    """Every schema with a format, with its pointer; not of what is sealed: it travels as ciphertext."""
     if isinstance(part, list):
         part = {str(index): inner for index, inner in enumerate(part)}
     if isinstance(part, dict):
