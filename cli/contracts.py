@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,8 @@ from cli.options import JsonOption
 if TYPE_CHECKING:
     from caretrail_contracts.event import Event
     from rich.table import Table
+
+ModeName = Literal["backward", "forward", "full", "transitive"]
 
 app = typer.Typer(
     help="The event catalogue: what is published, and whether it still is.", no_args_is_help=True
@@ -79,29 +81,47 @@ def check(
         Path | None,
         typer.Option(help="Folder of schemas/ and golden/.", show_default="those of the contracts project"),
     ] = None,
+    old: Annotated[Path | None, typer.Option(help="A JSON Schema, to compare with --new.")] = None,
+    new: Annotated[Path | None, typer.Option(help="The JSON Schema that would replace it.")] = None,
+    mode: Annotated[
+        ModeName | None,
+        typer.Option(help="For two files: whose reading is asked for [default: full].", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that today's models still equal the frozen schemas and golden bytes; else end with 1."""
-    from caretrail_contracts.catalogue import all_events
-    from caretrail_contracts.frozen import differences, home
+    """Check today's models against all that was published, or one JSON Schema against another.
 
-    from cli.problem import Problem, told
+    Ends with 1 where a published file differs or readers and writers of two versions part; with 2 where
+    a file is no JSON Schema.
+    """
+    if old and new and not frozen:
+        _check_files(old, new, mode or "full", as_json)
+    elif old or new or mode:
+        raise typer.BadParameter("--old, --new and --mode go together, and not with --frozen")
+    else:
+        _check_frozen(frozen, as_json)
+
+
+def _check_files(old: Path, new: Path, mode: ModeName, as_json: bool) -> None:
+    from cli.compatibility import compare_files
+    from cli.problem import Problem
+
+    try:
+        compatible = compare_files(old, new, mode, as_json)
+    except Problem as problem:
+        problem.tell(as_json)
+        raise typer.Exit(2) from None
+    raise typer.Exit(0 if compatible else 1)
+
+
+def _check_frozen(frozen: Path | None, as_json: bool) -> None:
+    from cli.frozen_check import report, verdict_on
+    from cli.problem import told
 
     with told(as_json):
-        try:
-            folder = frozen or home()
-        except FileNotFoundError as error:
-            raise Problem(str(error), advice="Name the folder with --frozen.") from None
-        found = differences(folder)
-    events = len(all_events())
-    if as_json:
-        parts = [{"file": d.file, "at": d.at, "frozen": d.frozen, "now": d.now} for d in found]
-        screen.print_json({"events": events, "differences": parts})
-    elif not found:
-        screen.out().print(f"[{screen.GOOD}]{events} events equal what was published.[/]")
-    else:
-        _show_differences(found)
-    raise typer.Exit(1 if found else 0)
+        verdict = verdict_on(frozen)
+    report(verdict, as_json)
+    raise typer.Exit(0 if verdict.stands else 1)
 
 
 def _summary(event: type[Event]) -> dict[str, Any]:
@@ -222,19 +242,3 @@ def _named(name: str) -> type[Event]:
     ]
     hint = f"did you mean {' or '.join(near)}?" if near else "`caretrail contracts list` shows all"
     raise typer.BadParameter(f"no event {name}; {hint}", param_hint="NAME")
-
-
-def _show_differences(found: list[Any]) -> None:
-    from rich.text import Text
-
-    out = screen.out()
-    for difference in found:
-        out.print(Text(difference.file, style=screen.NAME), soft_wrap=True)
-        out.print(Text.assemble(("  at     ", screen.QUIET), difference.at or "(root)"), soft_wrap=True)
-        out.print(Text.assemble(("  frozen ", screen.QUIET), difference.frozen), soft_wrap=True)
-        out.print(Text.assemble(("  now    ", screen.QUIET), difference.now), soft_wrap=True)
-    advice = "A published version never changes: give the event a new version with an upcast."
-    out.print(
-        Text(f"{len(found)} {'file differs' if len(found) == 1 else 'files differ'}.", style=screen.BAD)
-    )
-    out.print(Text(advice, style=screen.QUIET))

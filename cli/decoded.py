@@ -96,8 +96,8 @@ def _read_event(found: Decoded, record: Record) -> str:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         at = "".join(f"/{part}" for part in first["loc"]) or "(whole body)"
         return f"body at {at}: {first['msg']}"
-    except (KeyError, TypeError, ValueError):
-        return f"body cannot be brought from version {record.envelope.version} to today's"
+    except LookupError:
+        return f"the contracts cannot bring version {record.envelope.version} to today's"
     found.fields = found.event.model_dump(mode="json")
     for pointer in found.sealed():
         found.replace(pointer, screen.SEALED_TEXT)

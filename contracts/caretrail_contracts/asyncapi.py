@@ -122,7 +122,7 @@ def _operation(service: str) -> dict[str, Any]:
 
 def _message(event: type[Event], refer: bool) -> dict[str, Any]:
     name = name_of(event)
-    schema = {"$ref": f"./schemas/v{event.version}/{name}.json"} if refer else schema_of(event)
+    schema = {"$ref": f"./schemas/v{event.version}/{name}.json"} if refer else _in_place(schema_of(event))
     return {
         "name": event.type(),
         "title": event.__name__,
@@ -133,3 +133,23 @@ def _message(event: type[Event], refer: bool) -> dict[str, Any]:
         "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
         "examples": [{"headers": headers_of(event), "payload": json.loads(example(event).to_bytes())}],
     }
+
+
+def _in_place(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with its definitions where they are used: tools look ``#/…`` up in the whole document.
+
+    No event holds a value of its own kind, so that this ends.
+    """
+    definitions = schema.get("$defs", {})
+
+    def put(part: Any) -> Any:
+        if isinstance(part, list):
+            return [put(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        found = {name: put(each) for name, each in part.items() if name not in ("$ref", "$defs")}
+        if "$ref" in part:
+            found = put(definitions[part["$ref"].removeprefix("#/$defs/")]) | found
+        return found
+
+    return dict(put(schema))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns the fields of one version into those of the next."""
@@ -26,8 +27,19 @@ Instant = Annotated[datetime, AfterValidator(_in_utc)]
 """A point in time; given with any offset, kept in UTC, so that one instant has one form on the wire."""
 
 
+UNFIT = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What an upcast raises on fields that are not those of its version."""
+
+
 class UnknownEvent(LookupError):
     """No contract is known for this event type."""
+
+
+def _no_such_version(kind: type[BaseModel], version: int) -> ValidationError:
+    """The error of bytes that an upcast cannot take; what it raised may hold values and is left out."""
+    problem = PydanticCustomError("upcast", "expected the fields of version {version}", {"version": version})
+    line = InitErrorDetails(type=problem, input=None)
+    return ValidationError.from_exception_data(kind.__name__, [line], hide_input=True)
 
 
 def schema_uri(type_name: str, version: int) -> str:
@@ -80,16 +92,21 @@ class Event(Value):
     def from_bytes(cls, body: bytes, version: int) -> Self:
         """Read JSON of this or an older version (upcast), or of a newer one that only added fields.
 
-        Raises pydantic's ValidationError when the bytes do not fit, naming places.
+        Raises pydantic's ValidationError when the bytes do not fit, naming places; LookupError when the
+        model lacks an upcast, which is a mistake of the contract.
         """
         if version == cls.version:
             event: Self = cls.__pydantic_validator__.validate_json(body)
             return event
         if version > cls.version:
             return cls.model_validate_json(body, extra="ignore")
-        fields = json.loads(body)
-        for step in range(version, cls.version):
-            fields = cls.upcasts[step](fields)
+        upcasts = [cls.upcasts[step] for step in range(version, cls.version)]
+        try:
+            fields = json.loads(body)
+            for upcast in upcasts:
+                fields = upcast(fields)
+        except UNFIT:
+            raise _no_such_version(cls, version) from None
         return cls.model_validate(fields)
 
 

@@ -35,6 +35,13 @@ class Renamed(Event, service="test", version=3):
     reason: str | None
 
 
+class Skipping(Event, service="test", version=3):
+    """An event that somebody forgot an upcast of."""
+
+    upcasts: ClassVar[dict[int, Upcast]] = {1: lambda old: old}
+    minutes: int
+
+
 def test_every_event_class_of_the_contracts_is_the_one_that_its_type_names() -> None:
     classes = {
         kind for module in MODULES for kind in vars(module).values()
@@ -69,6 +76,18 @@ def test_the_contracts_import_pydantic_and_the_standard_library_alone() -> None:
 def test_an_older_version_is_read_by_its_upcasts() -> None:
     assert Renamed.from_bytes(b'{"mins": 180}', 1) == Renamed(minutes=180, reason=None)
     assert Renamed.from_bytes(b'{"minutes": 180}', 2) == Renamed(minutes=180, reason=None)
+
+
+@pytest.mark.parametrize("body", [b'{"minutes": 1}', b"[]", b"7", b"{", b"\xff", b'{"mins": "Ana Alvarez"}'])
+def test_bytes_that_do_not_fit_an_older_version_are_a_validation_error_without_values(body: bytes) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Renamed.from_bytes(body, 1)
+    assert "Ana" not in str(refused.value)
+
+
+def test_a_missing_upcast_is_a_mistake_of_the_contract_and_no_fault_of_the_bytes() -> None:
+    with pytest.raises(LookupError, match="2"):
+        Skipping.from_bytes(b'{"minutes": 1}', 1)
 
 
 def test_a_newer_version_is_read_when_it_only_added_fields_at_any_depth() -> None:

@@ -1,0 +1,105 @@
+"""What a schema says of the parts of a value: fields, items, and what is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .schema_node import Node
+from .subset_values import compare_size, fail
+
+Below = Callable[[Node, Node], None]
+"""Compares two places that hold a part of the value."""
+
+
+def compare_sealed(w: Node, r: Node, below: Below) -> None:
+    """Compare what is sealed: both sides seal, the same kind, and its schema fits. Raises Mismatch.
+
+    The kind is part of what a sealed value is bound to, so that it opens under no other name.
+    """
+    if "x-sealed" not in w and "x-sealed" not in r:
+        return
+    if "x-sealed" not in w:
+        fail(w, r, "x-sealed", "the writer sends it in plain, the reader expects it sealed")
+    if "x-sealed" not in r:
+        fail(w, r, "x-sealed", "the writer sends it sealed, the reader does not open it")
+    sealed, opened = w.sealed(), r.sealed()
+    if sealed.get("title") != opened.get("title"):
+        says = f"sealed as {sealed.get('title')}, it does not open as {opened.get('title')}"
+        fail(sealed, opened, "title", says)
+    below(sealed, opened)
+
+
+def compare_objects(w: Node, r: Node, below: Below) -> None:
+    """Compare the fields of two objects; those that only the writer knows are ignored. Raises Mismatch."""
+    known = w.get("properties", {})
+    for name in r.get("required", ()):
+        if name in w.get("required", ()):
+            continue
+        sent = "may leave it out" if name in known or not w.is_closed() else "does not send it"
+        fail(w, r, "required", f"the reader requires {name}, the writer {sent}")
+    for name in r.get("properties", {}):
+        found = _sent_as(w, name)
+        if found is not None:
+            below(found, r.child("properties", name))
+    _others(w, r, below)
+    closed = w.is_closed() and not w.get("patternProperties")
+    most = len(known) if closed else None
+    compare_size(w, r, ("minProperties", "maxProperties"), (len(set(w.get("required", ()))), most), "fields")
+
+
+def _sent_as(w: Node, name: str) -> Node | None:
+    """How the writer sends a field that the reader knows; None when it does not send it."""
+    if name in w.get("properties", {}):
+        return w.child("properties", name)
+    if w.get("patternProperties"):
+        return _anything(w)
+    if isinstance(w.get("additionalProperties"), dict):
+        return w.child("additionalProperties")
+    return None if w.is_closed() else _anything(w)
+
+
+def _others(w: Node, r: Node, below: Below) -> None:
+    """Fields without a name in the reader's schema, where it says what they hold."""
+    if not isinstance(r.get("additionalProperties"), dict):
+        return
+    taken = r.child("additionalProperties")
+    for name in w.get("properties", {}):
+        if name not in r.get("properties", {}):
+            below(w.child("properties", name), taken)
+    for pattern in w.get("patternProperties", {}):
+        below(w.child("patternProperties", pattern), taken)
+    if isinstance(w.get("additionalProperties"), dict):
+        below(w.child("additionalProperties"), taken)
+    elif not w.is_closed():
+        below(_anything(w), taken)
+
+
+def compare_arrays(w: Node, r: Node, below: Below) -> None:
+    """Compare the items of two arrays, place by place, then the rest. Raises Mismatch."""
+    ours, theirs = w.get("prefixItems", []), r.get("prefixItems", [])
+    most = w.get("maxItems")
+    if w.get("items") is False:
+        most = len(ours) if most is None else min(most, len(ours))
+    for index in range(max(len(ours), len(theirs))):
+        if most is not None and index >= most:
+            break
+        below(_item(w, index), _item(r, index))
+    if most is None or most > max(len(ours), len(theirs)):
+        rest = max(len(ours), len(theirs))
+        below(_item(w, rest), _item(r, rest))
+    compare_size(w, r, ("minItems", "maxItems"), (0, most), "items")
+    if r.get("uniqueItems", False) and not w.get("uniqueItems", False) and (most is None or most > 1):
+        fail(w, r, "uniqueItems", "the reader takes each item once, the writer may repeat one")
+
+
+def _item(node: Node, index: int) -> Node:
+    if index < len(node.get("prefixItems", [])):
+        return node.child("prefixItems", index)
+    return node.child("items") if "items" in node else _anything(node)
+
+
+def _anything(node: Node) -> Node:
+    """A schema that allows everything, at a place that names none."""
+    empty: dict[str, Any] = {}
+    return Node(node.root, node.at, empty, node.base)
