@@ -9,6 +9,11 @@ CONSUMED_POSITION = Gauge(
     "caretrail_consumed_position", "Position up to which a source was applied", ["topic", "partition"]
 )
 EVENTS_APPLIED = Counter("caretrail_events_applied", "Events that went through the handlers", ["topic"])
+PARTITION_STOPPED = Gauge(
+    "caretrail_partition_stopped",
+    "1 where a record before the next one never arrived",
+    ["topic", "partition"],
+)
 RECORDS_PARKED = Counter("caretrail_records_parked", "Records that a handler could not apply", ["handler"])
 TIMERS_FIRED = Counter("caretrail_timers_fired", "Timers that came due and were carried out")
 COMMANDS = Counter("caretrail_commands", "Commands carried out over HTTP", ["outcome"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -149,7 +150,9 @@ def test_a_wrong_value_is_refused_at_its_header_and_not_shown(name: str, value: 
 
 @given(st.text(max_size=20).filter(lambda site: site != ""))
 def test_text_that_postgresql_cannot_keep_is_refused_in_structured_mode_too(site: str) -> None:
-    event = {name.removeprefix("ce_"): value.decode() for name, value in to_headers(ENVELOPE, 7)}
+    event: dict[str, Any] = {
+        name.removeprefix("ce_"): value.decode() for name, value in to_headers(ENVELOPE, 7)
+    }
     event |= {"datacontenttype": event.pop("content-type"), "data": {}, "site": site + "\ud800"}
     with pytest.raises(BrokenHeader, match="ce_site"):
         from_headers([("content-type", b"application/cloudevents+json")], json.dumps(event).encode())
