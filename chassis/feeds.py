@@ -8,7 +8,7 @@ from time import monotonic
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from caretrail_contracts.cloudevents import BrokenHeader, Record
 from caretrail_contracts.envelope import PARTITIONS
 from caretrail_contracts.system import Place
 
@@ -16,7 +16,7 @@ from chassis.applying import Applier
 from chassis.command import Cause
 from chassis.following import POLL_S, Follower
 from chassis.ids import derive
-from chassis.kafka import consumer, stopped
+from chassis.kafka import consumer, record_of, stopped
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.part import Part
@@ -137,7 +137,7 @@ class TopicFeed(Part):
         read = []
         for message in messages:
             try:
-                read.append((from_headers(message.headers, message.value or b""), message.offset))
+                read.append((record_of(message), message.offset))
             except BrokenHeader as error:
                 await self._keep_broken(message, error)
         return read

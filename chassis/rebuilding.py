@@ -6,12 +6,12 @@ from functools import partial
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from caretrail_contracts.cloudevents import BrokenHeader, Record
 from caretrail_contracts.envelope import PARTITIONS, topic_of
 from psycopg.sql import SQL, Identifier
 
 from chassis.database import Connection, fetch, query
-from chassis.kafka import consumer, stopped
+from chassis.kafka import consumer, record_of, stopped
 from chassis.office import Ground
 from chassis.ownership import lock_number
 from chassis.positions import Positions, Steps
@@ -105,7 +105,7 @@ class Rebuilder:
 def _readable(message: ConsumerRecord) -> Record | None:
     """A message's record; None where its headers are broken, as the feed has recorded."""
     try:
-        return from_headers(message.headers, message.value or b"")
+        return record_of(message)
     except BrokenHeader:
         return None
 

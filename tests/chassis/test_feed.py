@@ -58,6 +58,22 @@ async def test_a_record_that_no_table_could_keep_is_put_on_record_and_passed_ove
         assert await refused(run) == [f"ce_{name}"]
 
 
+@pytest.mark.parametrize("name", ["partition", "partitionkey", "source"])
+async def test_a_record_that_claims_another_place_than_it_came_from_is_refused(
+    running: Run, name: str
+) -> None:
+    """A claimed partition would move the positions of one that this process may not even read."""
+    async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
+        forged, good = patient_of(3), patient_of(3)
+        claims: dict[str, bytes | None] = {"partition": b"4", "source": b"urn:caretrail:billing:main"}
+        key = "somebody-else" if name == "partitionkey" else str(forged)
+        changes = {name: claims[name]} if name in claims else {}
+        await send(3, key, headers(forged, 1, **changes), body(forged))
+        await refer(run, good)
+        await applied(run, good)
+        assert await refused(run) == [f"ce_{name}"]
+
+
 async def test_a_gap_stops_its_partition_alone_and_is_told_until_it_is_mended(running: Run) -> None:
     async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
         forged, behind = patient_of(3), patient_of(3)
