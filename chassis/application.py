@@ -10,17 +10,23 @@ from caretrail_contracts.system import Place
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import internal, problems
 from chassis.config import Settings
 from chassis.http import Caller, has_token, is_loopback
-from chassis.problems import Problem, document, places_of
+from chassis.office import KEPT_BYTES_MAX
+from chassis.problems import Problem, Unreadable, document, problem_of
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
 
 OPEN_PATHS = ("/health/live", "/health/ready")
 """What answers without a credential."""
+
+
+READ_ON = 4
+"""Of a body over the limit this many times the limit is read at most."""
 
 
 class TokenMissing(Exception):
@@ -42,7 +48,9 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
 
     app = FastAPI(title=f"Caretrail {service.name}", version="1", lifespan=life)
     problems.install(app)
-    app.add_exception_handler(RequestValidationError, _malformed)
+    for kind in (RequestValidationError, Unreadable):
+        app.add_exception_handler(kind, _refused)
+    app.add_exception_handler(HTTPException, _not_served)
     app.add_middleware(Limits, settings=settings)
     app.include_router(internal.router)
     if service.router and role.includes(Role.API):
@@ -50,16 +58,9 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
     return app
 
 
-async def _malformed(request: Request, error: Exception) -> JSONResponse:
-    """A request that does not fit its schema."""
-    assert isinstance(error, RequestValidationError)
-    detail = "The request does not fit its schema; see places."
-    return await _refused(request, await request.body(), Problem(422, "Malformed", detail, places_of(error)))
-
-
-async def _refused(request: Request, body: bytes, problem: Problem) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     """Record a request that nobody could take, whoever sent it, and say why; its key stays reusable."""
-    ground = request.app.state.ground
+    ground, problem, body = request.app.state.ground, problem_of(error), await request.body()
     id, _, role = request.headers.get("caretrail-actor", "").partition(";")
     actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
     purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
@@ -68,8 +69,13 @@ async def _refused(request: Request, body: bytes, problem: Problem) -> JSONRespo
     return document(request, problem)
 
 
+async def _not_served(request: Request, error: Exception) -> JSONResponse:
+    """What the framework says no to; where it could not read a body, that is on record."""
+    return await _refused(request, error) if error.__cause__ else document(request, problem_of(error))
+
+
 class Limits:
-    """Refuses bodies over the limit and, where a token is in force, requests without it."""
+    """Refuses bodies over the limit, NUL in addresses and, where a token is in force, requests without it."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._max = app, settings.body_bytes_max
@@ -80,35 +86,34 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
+        request, problem = Request(scope), None
         if self._token and scope["path"] not in OPEN_PATHS and not has_token(request, self._token):
             problem = Problem(401, "Unauthorized", "Send the credential in force as a Bearer token.")
-            await document(request, problem)(scope, receive, send)
-            return
-        await self._within(request, scope, receive, send)
+        elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            problem = Problem(400, "Malformed", "The address holds a NUL, which stands in no name.")
+        app = document(request, problem) if problem else self._app
+        await app(scope, self._limited(receive), send)
 
-    async def _within(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body up to the limit, then let the application have it."""
-        body = bytearray()
-        while True:
+    def _limited(self, receive: Receive) -> Receive:
+        """Gives a body up to the limit. Of a larger one the rest is read, since its sender listens only
+        then, and Unreadable raised; who asks again gets the beginning, for the record."""
+        begin, size = bytearray(), 0
+
+        async def limited() -> Message:
+            nonlocal size
+            if size > self._max:
+                return {"type": "http.request", "body": bytes(begin)}
             message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if len(body) > self._max:
-                answer = await _refused(request, bytes(body), _too_large(self._max))
-                await answer(scope, receive, send)
-                return
-            if not message.get("more_body"):
-                break
-        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+            body = message.get("body", b"")
+            begin.extend(body[: KEPT_BYTES_MAX - len(begin)])
+            size += len(body)
+            if size > self._max:
+                while message.get("more_body") and size < READ_ON * self._max:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                place = Place(at=f"byte {self._max + 1}", expected=f"at most {self._max} bytes")
+                detail = f"The body is larger than {self._max} bytes."
+                raise Unreadable(413, "BodyTooLarge", detail, (place,))
+            return message
 
-        async def replay() -> Message:
-            return whole.pop() if whole else await receive()
-
-        await self._app(scope, replay, send)
-
-
-def _too_large(limit: int) -> Problem:
-    place = Place(at=f"byte {limit + 1}", expected=f"at most {limit} bytes")
-    return Problem(413, "BodyTooLarge", f"The body is larger than {limit} bytes.", (place,))
+        return limited

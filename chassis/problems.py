@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from json import JSONDecodeError
 from typing import Any
 
 from caretrail_contracts.system import Place
@@ -19,12 +20,16 @@ from chassis.store import EventTooLarge
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """An error of the HTTP edge. ``places`` name what is wrong and what was expected, never values."""
 
     def __init__(self, status: int, rule: str, detail: str, places: tuple[Place, ...] = ()) -> None:
-        super().__init__(detail)
-        self.status, self.rule, self.detail, self.places = status, rule, detail, places
+        super().__init__(status, detail)
+        self.status, self.rule, self.places = status, rule, places
+
+
+class Unreadable(Problem):
+    """A request that nobody could take: it is recorded before it is answered."""
 
 
 def document(request: Request, problem: Problem) -> JSONResponse:
@@ -38,13 +43,15 @@ def document(request: Request, problem: Problem) -> JSONResponse:
     }
     if problem.places:
         body["places"] = [place.model_dump() for place in problem.places]
-    headers = {"Retry-After": "1"} if problem.status == 503 else None
-    return JSONResponse(body, problem.status, media_type=MEDIA_TYPE, headers=headers)
+    return JSONResponse(body, problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
 
 
 def _spaced(rule: str) -> str:
     return re.sub("([A-Z])", r" \1", rule).strip().capitalize()
 
+
+HEADERS = {413: {"Connection": "close"}, 503: {"Retry-After": "1"}}
+"""What the answers of a status say besides."""
 
 AGAIN = "The service cannot take this now: send it again."
 
@@ -69,12 +76,27 @@ def problem_of(error: Exception) -> Problem:
         return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
     if isinstance(error, EventTooLarge):
         return Problem(413, name, str(error), (Place(at="/", expected=str(error)),))
+    if isinstance(error, RequestValidationError) or (error.__cause__ and isinstance(error, HTTPException)):
+        return _unfit(error)
     if isinstance(error, HTTPException):
         return Problem(error.status_code, "NotServed", str(error.detail))
     if isinstance(error, LOST):
         return Problem(503, "Unavailable", "The database is away: send it again.")
     status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))
     return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
+
+
+def _unfit(error: Exception) -> Problem:
+    """A body that is no JSON, by what FastAPI met when it read it, or one that does not fit its schema."""
+    cause = error.__cause__
+    if isinstance(error, RequestValidationError) and not isinstance(cause, JSONDecodeError):
+        return Problem(422, "Malformed", "The request does not fit its schema; see places.", places_of(error))
+    place = Place(at="body", expected="JSON that nests less deeply, with shorter numbers")
+    if isinstance(cause, JSONDecodeError):
+        place = Place(at=f"line {cause.lineno} column {cause.colno}", expected="valid JSON")
+    elif isinstance(cause, UnicodeDecodeError):
+        place = Place(at=f"byte {cause.start + 1}", expected="UTF-8")
+    return Problem(400, "NotJson", "The body is no JSON that can be read; see places.", (place,))
 
 
 def places_of(error: RequestValidationError) -> tuple[Place, ...]:
@@ -97,8 +119,8 @@ def _pointer(loc: tuple[Any, ...]) -> str:
 
 def _expected(item: dict[str, Any]) -> str:
     """pydantic's message, which says what was expected; what it quotes of the input is left out."""
-    if item["type"] == "json_invalid":
-        return "valid JSON"
+    if item["type"] in ("enum", "literal_error"):
+        return "one of {}".format(", ".join(re.findall("'([^']*)'", item["ctx"]["expected"])))[:400]
     message = str(item["msg"])
     return (message.partition(",")[0] if item["type"].endswith("_parsing") else message)[:400]
 
