@@ -8,37 +8,26 @@ from contextlib import asynccontextmanager
 from caretrail_contracts.envelope import Actor
 from caretrail_contracts.system import Place
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import internal, problems
+from chassis import internal
 from chassis.config import Settings
-from chassis.http import Caller, has_token, is_loopback
+from chassis.http import Caller, has_token
 from chassis.office import KEPT_BYTES_MAX
-from chassis.problems import Problem, Unreadable, document, problem_of
+from chassis.problems import ANSWERED, Problem, Unreadable, document, problem_of
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
 
 OPEN_PATHS = ("/health/live", "/health/ready")
 """What answers without a credential."""
 
-
 READ_ON = 4
 """Of a body over the limit this many times the limit is read at most."""
 
 
-class TokenMissing(Exception):
-    """A service refuses any address but a loopback one without CARETRAIL_API_TOKEN."""
-
-
 def application(service: Service, settings: Settings, role: Role = Role.ALL) -> FastAPI:
-    """The application of a service in a role. Raises TokenMissing."""
-    if not is_loopback(settings.host) and settings.api_token is None:
-        raise TokenMissing(
-            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
-        )
+    """The application of a service in a role."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -47,10 +36,8 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
             yield
 
     app = FastAPI(title=f"Caretrail {service.name}", version="1", lifespan=life)
-    problems.install(app)
-    for kind in (RequestValidationError, Unreadable):
-        app.add_exception_handler(kind, _refused)
-    app.add_exception_handler(HTTPException, _not_served)
+    for kind in ANSWERED:
+        app.add_exception_handler(kind, _answered)
     app.add_middleware(Limits, settings=settings)
     app.include_router(internal.router)
     if service.router and role.includes(Role.API):
@@ -58,20 +45,17 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
     return app
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    """Record a request that nobody could take, whoever sent it, and say why; its key stays reusable."""
-    ground, problem, body = request.app.state.ground, problem_of(error), await request.body()
-    id, _, role = request.headers.get("caretrail-actor", "").partition(";")
-    actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
-    purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
-    digest = bytes.fromhex(await ground.doors.digest("body", body.hex()))
-    await Caller(request, ground, actor, purpose, digest).note_refused(problem, body)
+async def _answered(request: Request, error: Exception) -> JSONResponse:
+    """The problem that an error is; a request that nobody could take is on record first, whoever sent it."""
+    problem = problem_of(error)
+    if isinstance(problem, Unreadable):
+        ground, body = request.app.state.ground, await request.body()
+        id, _, role = request.headers.get("caretrail-actor", "").partition(";")
+        actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
+        purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
+        digest = bytes.fromhex(await ground.doors.digest("body", body.hex()))
+        await Caller(request, ground, actor, purpose, digest).note_refused(problem, body)
     return document(request, problem)
-
-
-async def _not_served(request: Request, error: Exception) -> JSONResponse:
-    """What the framework says no to; where it could not read a body, that is on record."""
-    return await _refused(request, error) if error.__cause__ else document(request, problem_of(error))
 
 
 class Limits:
@@ -112,8 +96,7 @@ class Limits:
                     message = await receive()
                     size += len(message.get("body", b""))
                 place = Place(at=f"byte {self._max + 1}", expected=f"at most {self._max} bytes")
-                detail = f"The body is larger than {self._max} bytes."
-                raise Unreadable(413, "BodyTooLarge", detail, (place,))
+                raise Unreadable(413, "BodyTooLarge", "The body is too large; see places.", (place,))
             return message
 
         return limited

@@ -39,6 +39,8 @@ log = structlog.get_logger(__name__)
 class Effects:
     """Carries out a service's effects; in a process that does not, only tells how many wait."""
 
+    name = "effects"
+
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._by_type: dict[str, list[Effect]] = {}
@@ -80,7 +82,7 @@ class Effects:
             await message.ack()
 
     def _wanted(self, raw: Any) -> Record | None:
-        if dict(raw.headers).get("ce_type", b"").decode(errors="replace") not in self._by_type:
+        if (dict(raw.headers).get("ce_type") or b"").decode(errors="replace") not in self._by_type:
             return None
         try:
             return record_of(raw)

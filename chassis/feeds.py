@@ -68,8 +68,7 @@ class TopicFeed(Part):
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
-        self._stopped: dict[TopicPartition, str] = {}
-        self._again = 0.0
+        self._stopped, self._again = dict[TopicPartition, str](), 0.0
 
     async def turn(self) -> None:
         """Read and apply once."""
@@ -92,15 +91,12 @@ class TopicFeed(Part):
         await self._applier.load()
         partitions = [self._partitions[name] for name in sorted(held)]
         reader.assign(partitions)
-        self._unproven = set()
-        for partition in partitions:
-            last = self._positions.last(partition.topic, partition.partition)
-            if last:
-                reader.seek(partition, last[1].offset or 0)
-                self._unproven.add(partition)
+        known = {each: last[1].offset or 0 for each in partitions if (last := self._positions.last(*each))}
+        for partition, offset in known.items():
+            reader.seek(partition, offset)
+        self._unproven = set(known)
         # All at once: each call waits for an answer of the broker.
-        fresh = [partition for partition in partitions if partition not in self._unproven]
-        if fresh:
+        if fresh := [partition for partition in partitions if partition not in known]:
             await reader.seek_to_beginning(*fresh)
         for lost in self._stopped.keys() - set(partitions):
             self._tell(lost, None)
@@ -147,10 +143,8 @@ class TopicFeed(Part):
         name, where = self._ground.service.name, (message.topic, message.partition, message.offset)
         cause = Cause.own(derive(name, "broken", *where), name, "consumer")
         at = "{}[{}]@{} {}".format(*where, error.header)[:120]
-        places, body = (Place(at=at, expected=error.expected),), message.value or b""
-        await self._ground.refuse_input(
-            cause, message.topic, "BrokenHeader", places, "application/octet-stream", body
-        )
+        about = (message.topic, "BrokenHeader", (Place(at=at, expected=error.expected),))
+        await self._ground.refuse_input(cause, *about, "application/octet-stream", message.value or b"")
 
     async def _proven(self, partition: TopicPartition, read: list[tuple[Record, int]]) -> bool:
         """Whether the topic still holds at the stored offset what was applied; if not, begin anew."""

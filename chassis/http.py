@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -19,8 +18,7 @@ from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from chassis.positions import OWN
-from chassis.problems import Problem, Unreadable, problem_of
-from chassis.store import EventTooLarge
+from chassis.problems import Problem, Unreadable
 from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 
@@ -49,8 +47,7 @@ class Caller(Office):
     @property
     def command_id(self) -> UUID:
         """The command's id, from service, actor, method, path and key. Raises Problem without a key."""
-        key = self._request.headers.get("idempotency-key")
-        if not key:
+        if not (key := self._request.headers.get("idempotency-key")):
             raise _unfit(self._request, "Idempotency-Key", "a new key for each command, kept for its repeats")
         return derive(self._ground.service.name, self.actor.id, *_route(self._request), key)
 
@@ -65,8 +62,6 @@ class Caller(Office):
             answer = await self._ground.executor.execute(command, self.cause(step))
         except Exception as error:
             COMMANDS.labels(type(error).__name__).inc()
-            if isinstance(error, EventTooLarge):
-                await self.note_refused(problem_of(error), await self._request.body())
             raise
         COMMANDS.labels("repeated" if answer.repeated else "accepted").inc()
         return Accepted.model_validate(answer, from_attributes=True)
@@ -82,21 +77,12 @@ class Caller(Office):
         access = AccessRecorded(resource=resource, action="read", kinds=())
         await self._ground.note(self._look(patient, resource), "access", access, patient)
 
-    async def refuse(
-        self, rule: str, detail: str, places: tuple[Place, ...], *, status: int = 422
-    ) -> Problem:
-        """Record that the body could not be read, keep it sealed, and give the problem to raise.
-
-        The idempotency key stays reusable.
-        """
-        problem = Problem(status, rule, detail, places)
-        await self.note_refused(problem, await self._request.body())
-        return problem
-
     async def note_refused(self, problem: Problem, body: bytes) -> None:
         """Record a refused body where an auditor looks for it."""
         media_type = self._request.headers.get("content-type", "application/octet-stream")
-        door = f"{self._request.method} {_template(self._request)}"
+        # The path of the route: what stands in the request's own could name a patient.
+        route = getattr(self._request.scope.get("route"), "path", "unknown route")
+        door = f"{self._request.method} {route}"
         await self._ground.refuse_input(self._look(), door, problem.rule, problem.places, media_type, body)
 
     def _look(self, *about: object) -> Cause:
@@ -114,17 +100,11 @@ def _route(request: Request) -> tuple[str, str]:
     return request.method, request.url.path
 
 
-def _template(request: Request) -> str:
-    """The path of a request's route: what stands in its own path could name a patient."""
-    return str(getattr(request.scope.get("route"), "path", "unknown route"))
-
-
 def _unfit(request: Request, header: str, expected: str) -> Unreadable:
     """The problem of a header that is missing, or does not fit."""
-    found = bool(request.headers.get(header))
-    rule, fault = ("HeaderUnfit", "does not fit") if found else ("HeaderMissing", "is missing")
-    place = Place(at=header, expected=expected)
-    return Unreadable(400, rule, f"The header {header} {fault}: expected {expected}.", (place,))
+    rule, fault = ("Unfit", "does not fit") if request.headers.get(header) else ("Missing", "is missing")
+    detail, place = f"The header {header} {fault}: expected {expected}.", Place(at=header, expected=expected)
+    return Unreadable(400, f"Header{rule}", detail, (place,))
 
 
 async def calling(request: Request) -> Caller:
@@ -165,14 +145,6 @@ async def _wait_for(ground: Ground, request: Request) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is one of this machine's own."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def has_token(request: Request, token: str) -> bool:

@@ -74,14 +74,8 @@ async def digests(request: Request, until: int | None = None) -> dict[str, Any]:
         for record in records:
             events.setdefault(record.envelope.stream, []).append(digest_of(record))
         after = records[-1].envelope.position if records else until
-    return {
-        "source": runtime.origin.source,
-        "until": until,
-        "streams": {
-            stream: {"events": len(found), "digest": stream_digest(found)}
-            for stream, found in sorted(events.items())
-        },
-    }
+    found = {key: {"events": len(own), "digest": stream_digest(own)} for key, own in sorted(events.items())}
+    return {"source": runtime.origin.source, "until": until, "streams": found}
 
 
 @router.get("/internal/digests/{stream}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from traceback import extract_tb
 from typing import ClassVar, Self
 
 import structlog
@@ -49,11 +50,10 @@ class Part:
                 try:
                     await self.turn()
                 except self.survives as error:
+                    # Where, but not the message: that of a bug could hold anything.
+                    at = "{0.name}:{0.lineno}".format(extract_tb(error.__traceback__)[-1])
                     self.fault = type(error).__name__
-                    bug = not isinstance(error, PASSING)
-                    log.warning(
-                        "interrupted", part=self.name or type(self).__name__, error=self.fault, exc_info=bug
-                    )
+                    log.warning("interrupted", part=self.name, error=self.fault, at=at)
                     await self.close()
                     await asyncio.sleep(PAUSE_S)
         finally:

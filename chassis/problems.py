@@ -7,7 +7,7 @@ from json import JSONDecodeError
 from typing import Any
 
 from caretrail_contracts.system import Place
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -29,14 +29,14 @@ class Problem(HTTPException):
 
 
 class Unreadable(Problem):
-    """A request that nobody could take: it is recorded before it is answered."""
+    """A request that nobody could take: it is put on record; its idempotency key stays reusable."""
 
 
 def document(request: Request, problem: Problem) -> JSONResponse:
     """The answer that carries a problem."""
     body: dict[str, Any] = {
         "type": f"urn:caretrail:problem:{problem.rule}",
-        "title": _spaced(problem.rule),
+        "title": re.sub("([A-Z])", r" \1", problem.rule).strip().capitalize(),
         "status": problem.status,
         "detail": problem.detail,
         "instance": request.url.path,
@@ -44,10 +44,6 @@ def document(request: Request, problem: Problem) -> JSONResponse:
     if problem.places:
         body["places"] = [place.model_dump() for place in problem.places]
     return JSONResponse(body, problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
-
-
-def _spaced(rule: str) -> str:
-    return re.sub("([A-Z])", r" \1", rule).strip().capitalize()
 
 
 HEADERS = {413: {"Connection": "close"}, 503: {"Retry-After": "1"}}
@@ -75,9 +71,12 @@ def problem_of(error: Exception) -> Problem:
         places = (Place(at=at, expected=error.message[:400]),) if at else ()
         return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
     if isinstance(error, EventTooLarge):
-        return Problem(413, name, str(error), (Place(at="/", expected=str(error)),))
-    if isinstance(error, RequestValidationError) or (error.__cause__ and isinstance(error, HTTPException)):
-        return _unfit(error)
+        return Unreadable(413, name, str(error), (Place(at="/", expected=str(error)),))
+    if isinstance(error, RequestValidationError) and not isinstance(error.__cause__, JSONDecodeError):
+        detail = "The request does not fit its schema; see places."
+        return Unreadable(422, "Malformed", detail, places_of(error))
+    if isinstance(error, HTTPException | RequestValidationError) and error.__cause__:
+        return Unreadable(400, "NotJson", "The body is no JSON; see places.", (_place(error.__cause__),))
     if isinstance(error, HTTPException):
         return Problem(error.status_code, "NotServed", str(error.detail))
     if isinstance(error, LOST):
@@ -86,17 +85,13 @@ def problem_of(error: Exception) -> Problem:
     return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
 
 
-def _unfit(error: Exception) -> Problem:
-    """A body that is no JSON, by what FastAPI met when it read it, or one that does not fit its schema."""
-    cause = error.__cause__
-    if isinstance(error, RequestValidationError) and not isinstance(cause, JSONDecodeError):
-        return Problem(422, "Malformed", "The request does not fit its schema; see places.", places_of(error))
-    place = Place(at="body", expected="JSON that nests less deeply, with shorter numbers")
-    if isinstance(cause, JSONDecodeError):
-        place = Place(at=f"line {cause.lineno} column {cause.colno}", expected="valid JSON")
-    elif isinstance(cause, UnicodeDecodeError):
-        place = Place(at=f"byte {cause.start + 1}", expected="UTF-8")
-    return Problem(400, "NotJson", "The body is no JSON that can be read; see places.", (place,))
+def _place(error: BaseException) -> Place:
+    """Where a body cannot be read as JSON."""
+    if isinstance(error, JSONDecodeError):
+        return Place(at=f"line {error.lineno} column {error.colno}", expected="valid JSON")
+    if isinstance(error, UnicodeDecodeError):
+        return Place(at=f"byte {error.start + 1}", expected="UTF-8")
+    return Place(at="body", expected="JSON that nests less deeply, with shorter numbers")
 
 
 def places_of(error: RequestValidationError) -> tuple[Place, ...]:
@@ -125,11 +120,5 @@ def _expected(item: dict[str, Any]) -> str:
     return (message.partition(",")[0] if item["type"].endswith("_parsing") else message)[:400]
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the application with a problem document."""
-
-    async def handle(request: Request, error: Exception) -> JSONResponse:
-        return document(request, problem_of(error))
-
-    for kind in (Problem, Refusal, EventTooLarge, HTTPException, *LOST, *MEANINGS, Exception):
-        app.add_exception_handler(kind, handle)
+ANSWERED = (HTTPException, RequestValidationError, Refusal, EventTooLarge, *LOST, *MEANINGS, Exception)
+"""What an application answers with a problem document: everything."""

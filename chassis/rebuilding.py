@@ -72,12 +72,9 @@ class Rebuilder:
     async def _fold_topics(self, connection: Connection, projection: Projection, positions: Positions) -> int:
         """Fold others' topics up to the offsets that the service's reader has applied."""
         wanted = {event.service for event in projection.folds} - {self._service.name, "system"}
-        ends: dict[TopicPartition, int] = {}
-        for topic in (topic_of(name, self._ground.settings.topic_prefix) for name in wanted):
-            for partition in range(PARTITIONS):
-                last = positions.last(topic, partition)
-                if last and last[1].offset is not None:
-                    ends[TopicPartition(topic, partition)] = last[1].offset
+        topics = [topic_of(name, self._ground.settings.topic_prefix) for name in wanted]
+        every = (TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS))
+        ends = {each: last[1].offset or 0 for each in every if (last := positions.last(*each))}
         return await self._read_to(connection, projection, ends) if ends else 0
 
     async def _read_to(

@@ -95,7 +95,9 @@ async def test_one_of_a_few_values_is_asked_for_in_plain_words(running: Run) -> 
     async with running(toy.INTAKE) as run:
         body = {"patient": STAFF_ID, "urgency": "at-once"}
         answer = await run.post("intake", "/referrals", body)
-        assert answer.json()["places"] == [{"at": "/urgency", "expected": "one of routine, urgent, asap, stat"}]
+        assert answer.json()["places"] == [
+            {"at": "/urgency", "expected": "one of routine, urgent, asap, stat"}
+        ]
 
 
 async def test_a_body_far_over_the_limit_is_read_on_so_that_its_sender_hears_the_answer(
