@@ -94,11 +94,11 @@ class Applier:
         await self._parking.load(self._ground.database)
 
     async def apply(self, records: Sequence[Record], steps: Steps) -> None:
-        """Apply records in order. Raises Fenced, Conflict; lost connections come through as they are."""
+        """Apply records in order. Raises Fenced; lost connections come through as they are."""
         try:
             await self._transaction(records, steps, careful=False)
         except Exception as error:
-            if isinstance(error, (Fenced, Conflict)) or is_lost(error):
+            if isinstance(error, Fenced) or is_lost(error):
                 raise
             log.warning("batch_failed", records=len(records), error=type(error).__name__)
             for record in records:
@@ -111,7 +111,7 @@ class Applier:
         try:
             await self._transaction([record], steps, careful=True)
         except Exception as error:
-            if isinstance(error, (Fenced, Conflict)) or is_lost(error):
+            if isinstance(error, Fenced) or is_lost(error):
                 raise
             await self._transaction([record], steps, careful=True, unfit=error)
 

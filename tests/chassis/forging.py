@@ -28,12 +28,12 @@ def patient_of(partition: int, *, but: bool = False) -> UUID:
             return found
 
 
-def headers(patient: UUID, position: int, **changes: bytes | None) -> Headers:
+def headers(patient: UUID, number: int, /, **changes: bytes | None) -> Headers:
     """The headers of a patient's referral, with attributes changed, or left out where None."""
     key = str(patient)
     good: dict[str, bytes | None] = dict(to_headers(envelope_of(ReferralReceived), None))
     good |= {"ce_" + name: value.encode() for name, value in {"patient": key, "partitionkey": key}.items()}
-    good |= {"ce_source": SOURCE, "ce_position": b"%d" % position, "ce_id": str(uuid4()).encode()}
+    good |= {"ce_source": SOURCE, "ce_position": b"%d" % number, "ce_id": str(uuid4()).encode()}
     good |= {"ce_partition": b"%d" % partition_of(key)}
     good |= {name if name == "content-type" else "ce_" + name: value for name, value in changes.items()}
     return [(name, value) for name, value in good.items() if value is not None]

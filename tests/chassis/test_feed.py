@@ -17,11 +17,16 @@ from tests.running import Running
 pytestmark = pytest.mark.servers
 
 
-async def applied(run: Running, patient: UUID) -> None:
-    """Wait until scheduling has counted a referral of a patient."""
+async def has(run: Running, patient: UUID) -> bool:
+    """Whether scheduling has counted a referral of a patient."""
     database = run.runtime("scheduling").ground.database
+    return bool(await database.rows("select * from counts where patient = %s", patient))
+
+
+async def applied(run: Running, patient: UUID) -> None:
+    """Wait until scheduling has."""
     async with asyncio.timeout(15):
-        while not await database.rows("select * from counts where patient = %s", patient):
+        while not await has(run, patient):
             await asyncio.sleep(0.02)
 
 
