@@ -8,31 +8,26 @@ from contextlib import asynccontextmanager
 from caretrail_contracts.envelope import Actor
 from caretrail_contracts.system import Place
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import internal, problems
+from chassis import internal
 from chassis.config import Settings
-from chassis.http import Caller, has_token, is_loopback
-from chassis.problems import Problem, document, places_of
+from chassis.http import Caller, has_token
+from chassis.office import KEPT_BYTES_MAX
+from chassis.problems import ANSWERED, Problem, Unreadable, document, problem_of
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
 
 OPEN_PATHS = ("/health/live", "/health/ready")
 """What answers without a credential."""
 
-
-class TokenMissing(Exception):
-    """A service refuses any address but a loopback one without CARETRAIL_API_TOKEN."""
+READ_ON = 4
+"""Of a body over the limit this many times the limit is read at most."""
 
 
 def application(service: Service, settings: Settings, role: Role = Role.ALL) -> FastAPI:
-    """The application of a service in a role. Raises TokenMissing."""
-    if not is_loopback(settings.host) and settings.api_token is None:
-        raise TokenMissing(
-            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
-        )
+    """The application of a service in a role."""
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -41,8 +36,8 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
             yield
 
     app = FastAPI(title=f"Caretrail {service.name}", version="1", lifespan=life)
-    problems.install(app)
-    app.add_exception_handler(RequestValidationError, _malformed)
+    for kind in ANSWERED:
+        app.add_exception_handler(kind, _answered)
     app.add_middleware(Limits, settings=settings)
     app.include_router(internal.router)
     if service.router and role.includes(Role.API):
@@ -50,26 +45,21 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
     return app
 
 
-async def _malformed(request: Request, error: Exception) -> JSONResponse:
-    """A request that does not fit its schema."""
-    assert isinstance(error, RequestValidationError)
-    detail = "The request does not fit its schema; see places."
-    return await _refused(request, await request.body(), Problem(422, "Malformed", detail, places_of(error)))
-
-
-async def _refused(request: Request, body: bytes, problem: Problem) -> JSONResponse:
-    """Record a request that nobody could take, whoever sent it, and say why; its key stays reusable."""
-    ground = request.app.state.ground
-    id, _, role = request.headers.get("caretrail-actor", "").partition(";")
-    actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
-    purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
-    digest = bytes.fromhex(await ground.doors.digest("body", body.hex()))
-    await Caller(request, ground, actor, purpose, digest).note_refused(problem, body)
+async def _answered(request: Request, error: Exception) -> JSONResponse:
+    """The problem that an error is; a request that nobody could take is on record first, whoever sent it."""
+    problem = problem_of(error)
+    if isinstance(problem, Unreadable):
+        ground, body = request.app.state.ground, await request.body()
+        id, _, role = request.headers.get("caretrail-actor", "").partition(";")
+        actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
+        purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
+        digest = bytes.fromhex(await ground.doors.digest("body", body.hex()))
+        await Caller(request, ground, actor, purpose, digest).note_refused(problem, body)
     return document(request, problem)
 
 
 class Limits:
-    """Refuses bodies over the limit and, where a token is in force, requests without it."""
+    """Refuses bodies over the limit, NUL in addresses and, where a token is in force, requests without it."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app, self._max = app, settings.body_bytes_max
@@ -80,35 +70,33 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
+        request, problem = Request(scope), None
         if self._token and scope["path"] not in OPEN_PATHS and not has_token(request, self._token):
             problem = Problem(401, "Unauthorized", "Send the credential in force as a Bearer token.")
-            await document(request, problem)(scope, receive, send)
-            return
-        await self._within(request, scope, receive, send)
+        elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            problem = Problem(400, "Malformed", "The address holds a NUL, which stands in no name.")
+        app = document(request, problem) if problem else self._app
+        await app(scope, self._limited(receive), send)
 
-    async def _within(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body up to the limit, then let the application have it."""
-        body = bytearray()
-        while True:
+    def _limited(self, receive: Receive) -> Receive:
+        """Gives a body up to the limit. Of a larger one the rest is read, since its sender listens only
+        then, and Unreadable raised; who asks again gets the beginning, for the record."""
+        begin, size = bytearray(), 0
+
+        async def limited() -> Message:
+            nonlocal size
+            if size > self._max:
+                return {"type": "http.request", "body": bytes(begin)}
             message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if len(body) > self._max:
-                answer = await _refused(request, bytes(body), _too_large(self._max))
-                await answer(scope, receive, send)
-                return
-            if not message.get("more_body"):
-                break
-        whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+            body = message.get("body", b"")
+            begin.extend(body[: KEPT_BYTES_MAX - len(begin)])
+            size += len(body)
+            if size > self._max:
+                while message.get("more_body") and size < READ_ON * self._max:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                place = Place(at=f"byte {self._max + 1}", expected=f"at most {self._max} bytes")
+                raise Unreadable(413, "BodyTooLarge", "The body is too large; see places.", (place,))
+            return message
 
-        async def replay() -> Message:
-            return whole.pop() if whole else await receive()
-
-        await self._app(scope, replay, send)
-
-
-def _too_large(limit: int) -> Problem:
-    place = Place(at=f"byte {limit + 1}", expected=f"at most {limit} bytes")
-    return Problem(413, "BodyTooLarge", f"The body is larger than {limit} bytes.", (place,))
+        return limited

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from chassis.batch import Batch, Handler
 from chassis.command import Cause, Commit
-from chassis.database import LOST, Connection, Database, query
+from chassis.database import Connection, Database, is_lost, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.positions import Fenced, Steps
@@ -94,22 +94,33 @@ class Applier:
         await self._parking.load(self._ground.database)
 
     async def apply(self, records: Sequence[Record], steps: Steps) -> None:
-        """Apply records in order. Raises Fenced, Conflict; lost connections come through as they are."""
+        """Apply records in order. Raises Fenced; lost connections come through as they are."""
         try:
             await self._transaction(records, steps, careful=False)
-        except (Fenced, Conflict, *LOST):
-            raise
         except Exception as error:
+            if isinstance(error, Fenced) or is_lost(error):
+                raise
             log.warning("batch_failed", records=len(records), error=type(error).__name__)
             for record in records:
-                await self._transaction([record], steps, careful=True)
+                await self._apart(record, steps)
         EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
         self._ground.moved.give()
 
-    async def _transaction(self, records: Sequence[Record], steps: Steps, *, careful: bool) -> None:
+    async def _apart(self, record: Record, steps: Steps) -> None:
+        """Apply one record; where something beside its handlers fails, it is parked for all of them."""
+        try:
+            await self._transaction([record], steps, careful=True)
+        except Exception as error:
+            if isinstance(error, Fenced) or is_lost(error):
+                raise
+            await self._transaction([record], steps, careful=True, unfit=error)
+
+    async def _transaction(
+        self, records: Sequence[Record], steps: Steps, *, careful: bool, unfit: Exception | None = None
+    ) -> None:
         """Positions, rows, follow-up events: all or nothing, and again where a stream moved on.
 
-        ``careful``: each handler under a savepoint; what fails is parked.
+        ``careful``: each handler under a savepoint; what fails is parked, and all where ``unfit`` is known.
         """
         ground = self._ground
         for _ in range(CONFLICTS_MAX):
@@ -122,7 +133,7 @@ class Applier:
                         parked = [
                             key
                             for record in records
-                            for key in await self._handle(connection, batch, record, careful)
+                            for key in await self._handle(connection, batch, record, careful, unfit)
                         ]
                         await batch.finish()
                     steps.check()
@@ -136,7 +147,7 @@ class Applier:
         raise Conflict(f"a batch of {len(records)} records was overtaken {CONFLICTS_MAX} times")
 
     async def _handle(
-        self, connection: Connection, batch: Batch, record: Record, careful: bool
+        self, connection: Connection, batch: Batch, record: Record, careful: bool, unfit: Exception | None
     ) -> list[tuple[str, str]]:
         """Let every handler have a record; gives the handlers and keys for which it was parked."""
         parked, key, now = [], record.envelope.key, self._ground.clock.now()
@@ -145,7 +156,7 @@ class Applier:
                 await self._parking.queue(connection, name, record, "waits", now)
             elif not careful:
                 await batch.take(handler, record)
-            elif error := await batch.attempt(handler, record):
+            elif error := unfit or await batch.attempt(handler, record):
                 await self._parking.queue(connection, name, record, describe(error), now)
                 batch.stage(self._parking.event(name, record, describe(error), now))
                 parked.append((name, key))

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
 from chassis.command import Cause, Command, Commit, Work
-from chassis.database import LOST, Connection, Row, fetch, query
+from chassis.database import Connection, Row, fetch, is_lost, query
 from chassis.ids import derive
 from chassis.policy import Cancel, Policy, Reaction, Timer
 from chassis.postgres import Appender, PostgresReader
@@ -63,9 +63,9 @@ class Batch:
             async with self._connection.transaction():
                 await self.take(handler, record)
                 await self.flush()
-        except (Conflict, *LOST):
-            raise
         except Exception as error:
+            if isinstance(error, Conflict) or is_lost(error):
+                raise
             del self._staged[before:]
             self._aggregates.clear()
             self._buffer = Buffer()

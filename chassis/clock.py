@@ -29,21 +29,6 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class FixedClock:
-    """A clock for tests: stands until it is moved."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        """The time, in UTC."""
-        return self._now
-
-    def move(self, to: datetime) -> None:
-        """Set the time."""
-        self._now = to
-
-
 class SharedClock:
     """A clock in a file of eight bytes (microseconds since 1970, little-endian) mapped by all processes.
 

@@ -21,6 +21,15 @@ LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What a lost connection or a database that restarts raises: decide again, never poison."""
 
 
+def is_lost(error: Exception) -> bool:
+    """Whether the same would go well another time: not where a value is too large, which fails for ever."""
+    return isinstance(error, LOST) and not isinstance(error, NEVER)
+
+
+NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
+"""What psycopg counts among the operational errors though a statement, or one before it, is the cause."""
+
+
 async def connect(url: str, **parameters: Any) -> Connection:
     """A connection in autocommit mode whose rows are dictionaries."""
     return await psycopg.AsyncConnection.connect(

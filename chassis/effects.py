@@ -11,11 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from caretrail_contracts.cloudevents import BrokenHeader, Record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis.database import query
+from chassis.kafka import record_of
 from chassis.office import AdapterOffice, Ground
 from chassis.refusal import Refused
 from chassis.service import Effect
@@ -37,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 class Effects:
     """Carries out a service's effects; in a process that does not, only tells how many wait."""
+
+    name = "effects"
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -79,10 +82,10 @@ class Effects:
             await message.ack()
 
     def _wanted(self, raw: Any) -> Record | None:
-        if dict(raw.headers).get("ce_type", b"").decode(errors="replace") not in self._by_type:
+        if (dict(raw.headers).get("ce_type") or b"").decode(errors="replace") not in self._by_type:
             return None
         try:
-            return from_headers(raw.headers, raw.value or b"")
+            return record_of(raw)
         except BrokenHeader as error:
             log.warning("effect_skipped", header=error.header, offset=raw.offset)
             return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from caretrail_contracts.cloudevents import BrokenHeader, Record
 from caretrail_contracts.envelope import PARTITIONS
 from caretrail_contracts.system import Place
 
@@ -15,11 +16,12 @@ from chassis.applying import Applier
 from chassis.command import Cause
 from chassis.following import POLL_S, Follower
 from chassis.ids import derive
-from chassis.kafka import consumer, stopped
+from chassis.kafka import consumer, record_of, stopped
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.part import Part
-from chassis.positions import OWN, Positions, Steps
+from chassis.positions import OWN, Gap, Positions, Steps
+from chassis.telemetry import PARTITION_STOPPED
 
 BATCH_MAX = 1_000
 """Records of one transaction at most."""
@@ -27,13 +29,16 @@ BATCH_MAX = 1_000
 READER = "reader"
 """The group of locks for the partitions of others' topics."""
 
+AGAIN_S = 5.0
+"""How often a partition that is stopped by a gap is looked at anew, from the positions as stored then."""
+
 log = structlog.get_logger(__name__)
 
 
 class StoreFeed(Follower):
     """Brings a service's own events, in the order of its store."""
 
-    name, batch_max = "store-feed", BATCH_MAX
+    name, batch_max, survives = "store-feed", BATCH_MAX, (Exception,)
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         super().__init__(ground, ownership.claim("store", [OWN]), OWN)
@@ -53,7 +58,7 @@ class StoreFeed(Follower):
 class TopicFeed(Part):
     """Brings other services' events from their topics, from the partitions that this process holds."""
 
-    name = "topic-feed"
+    name, survives = "topic-feed", (Exception,)
 
     def __init__(self, ground: Ground, ownership: Ownership, topics: Sequence[str]) -> None:
         every = (TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS))
@@ -63,10 +68,12 @@ class TopicFeed(Part):
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
+        self._stopped, self._again = dict[TopicPartition, str](), 0.0
 
     async def turn(self) -> None:
         """Read and apply once."""
-        if self._consumer is None or self._ownership.held(READER) != self._held:
+        again = bool(self._stopped) and monotonic() > self._again
+        if self._consumer is None or again or self._ownership.held(READER) != self._held:
             self._consumer = await self._assigned()
         if self._held:
             found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
@@ -74,7 +81,7 @@ class TopicFeed(Part):
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
         else:
             await asyncio.sleep(POLL_S)
-        self.fault = None
+        self.fault = "; ".join(self._stopped.values()) or None
 
     async def _assigned(self) -> AIOKafkaConsumer:
         """Take over the partitions held: from the stored offset, whose record must be the stored one."""
@@ -84,17 +91,16 @@ class TopicFeed(Part):
         await self._applier.load()
         partitions = [self._partitions[name] for name in sorted(held)]
         reader.assign(partitions)
-        self._unproven = set()
-        for partition in partitions:
-            last = self._positions.last(partition.topic, partition.partition)
-            if last:
-                reader.seek(partition, last[1].offset or 0)
-                self._unproven.add(partition)
+        known = {each: last[1].offset or 0 for each in partitions if (last := self._positions.last(*each))}
+        for partition, offset in known.items():
+            reader.seek(partition, offset)
+        self._unproven = set(known)
         # All at once: each call waits for an answer of the broker.
-        fresh = [partition for partition in partitions if partition not in self._unproven]
-        if fresh:
+        if fresh := [partition for partition in partitions if partition not in known]:
             await reader.seek_to_beginning(*fresh)
-        self._held = held
+        for lost in self._stopped.keys() - set(partitions):
+            self._tell(lost, None)
+        self._held, self._again = held, monotonic() + AGAIN_S
         return reader
 
     async def _take(self, topic: str, found: dict[TopicPartition, list[ConsumerRecord]]) -> None:
@@ -103,16 +109,31 @@ class TopicFeed(Part):
         for partition, messages in found.items():
             read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
-                return
-            new += [record for record, offset in read if steps.take(record, offset)]
+                continue
+            try:
+                for record, offset in read:
+                    if steps.take(record, offset):
+                        new.append(record)
+                        self._tell(partition, None)
+            except Gap as gap:
+                self._tell(partition, str(gap))
         if new:
             await self._applier.apply(new, steps)
+
+    def _tell(self, partition: TopicPartition, gap: str | None) -> None:
+        """Say of a partition that it is stopped, and by what, or that it goes on."""
+        if gap != self._stopped.pop(partition, None):
+            log.warning("partition_stopped" if gap else "partition_goes_on", gap=gap, **partition._asdict())
+            PARTITION_STOPPED.labels(*partition).set(1 if gap else 0)
+        if gap and self._consumer:
+            self._consumer.pause(partition)
+            self._stopped[partition] = gap
 
     async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, int]]:
         read = []
         for message in messages:
             try:
-                read.append((from_headers(message.headers, message.value or b""), message.offset))
+                read.append((record_of(message), message.offset))
             except BrokenHeader as error:
                 await self._keep_broken(message, error)
         return read
@@ -122,10 +143,8 @@ class TopicFeed(Part):
         name, where = self._ground.service.name, (message.topic, message.partition, message.offset)
         cause = Cause.own(derive(name, "broken", *where), name, "consumer")
         at = "{}[{}]@{} {}".format(*where, error.header)[:120]
-        places, body = (Place(at=at, expected=error.expected),), message.value or b""
-        await self._ground.refuse_input(
-            cause, message.topic, "BrokenHeader", places, "application/octet-stream", body
-        )
+        about = (message.topic, "BrokenHeader", (Place(at=at, expected=error.expected),))
+        await self._ground.refuse_input(cause, *about, "application/octet-stream", message.value or b"")
 
     async def _proven(self, partition: TopicPartition, read: list[tuple[Record, int]]) -> bool:
         """Whether the topic still holds at the stored offset what was applied; if not, begin anew."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 from dataclasses import replace
-from ipaddress import ip_address
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -19,8 +18,7 @@ from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from chassis.positions import OWN
-from chassis.problems import Problem, problem_of
-from chassis.store import EventTooLarge
+from chassis.problems import Problem, Unreadable
 from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 
@@ -49,11 +47,8 @@ class Caller(Office):
     @property
     def command_id(self) -> UUID:
         """The command's id, from service, actor, method, path and key. Raises Problem without a key."""
-        key = self._request.headers.get("idempotency-key")
-        if not key:
-            raise _missing(
-                "Idempotency-Key", "a key that is new for each command and the same for its repeats"
-            )
+        if not (key := self._request.headers.get("idempotency-key")):
+            raise _unfit(self._request, "Idempotency-Key", "a new key for each command, kept for its repeats")
         return derive(self._ground.service.name, self.actor.id, *_route(self._request), key)
 
     def cause(self, step: str = "") -> Cause:
@@ -67,8 +62,6 @@ class Caller(Office):
             answer = await self._ground.executor.execute(command, self.cause(step))
         except Exception as error:
             COMMANDS.labels(type(error).__name__).inc()
-            if isinstance(error, EventTooLarge):
-                await self.note_refused(problem_of(error), await self._request.body())
             raise
         COMMANDS.labels("repeated" if answer.repeated else "accepted").inc()
         return Accepted.model_validate(answer, from_attributes=True)
@@ -84,22 +77,13 @@ class Caller(Office):
         access = AccessRecorded(resource=resource, action="read", kinds=())
         await self._ground.note(self._look(patient, resource), "access", access, patient)
 
-    async def refuse(
-        self, rule: str, detail: str, places: tuple[Place, ...], *, status: int = 422
-    ) -> Problem:
-        """Record that the body could not be read, keep it sealed, and give the problem to raise.
-
-        The idempotency key stays reusable.
-        """
-        problem = Problem(status, rule, detail, places)
-        await self.note_refused(problem, await self._request.body())
-        return problem
-
     async def note_refused(self, problem: Problem, body: bytes) -> None:
         """Record a refused body where an auditor looks for it."""
         media_type = self._request.headers.get("content-type", "application/octet-stream")
-        door, rule, places = " ".join(_route(self._request)), problem.rule, problem.places
-        await self._ground.refuse_input(self._look(), door, rule, places, media_type, body)
+        # The path of the route: what stands in the request's own could name a patient.
+        route = getattr(self._request.scope.get("route"), "path", "unknown route")
+        door = f"{self._request.method} {route}"
+        await self._ground.refuse_input(self._look(), door, problem.rule, problem.places, media_type, body)
 
     def _look(self, *about: object) -> Cause:
         """The cause of a look or a refusal: one for repeats with a key, else a new one each time."""
@@ -116,40 +100,43 @@ def _route(request: Request) -> tuple[str, str]:
     return request.method, request.url.path
 
 
-def _missing(header: str, expected: str) -> Problem:
-    return Problem(
-        400, "HeaderMissing", f"The header {header} is missing.", (Place(at=header, expected=expected),)
-    )
+def _unfit(request: Request, header: str, expected: str) -> Unreadable:
+    """The problem of a header that is missing, or does not fit."""
+    rule, fault = ("Unfit", "does not fit") if request.headers.get(header) else ("Missing", "is missing")
+    detail, place = f"The header {header} {fault}: expected {expected}.", Place(at=header, expected=expected)
+    return Unreadable(400, f"Header{rule}", detail, (place,))
 
 
 async def calling(request: Request) -> Caller:
-    """The caller of a request. Raises Problem where actor or purpose is missing."""
+    """The caller of a request. Raises Unreadable where a header is missing or does not fit."""
     ground: Ground = request.app.state.ground
-    actor = _actor(request.headers.get("caretrail-actor", ""))
+    actor = _actor(request)
     purpose = request.headers.get("caretrail-purpose", "")
     if purpose not in set(Purpose):
-        raise _missing("Caretrail-Purpose", f"one of {', '.join(Purpose)}")
+        raise _unfit(request, "Caretrail-Purpose", f"one of {', '.join(Purpose)}")
     digest = bytes.fromhex(await ground.doors.digest("body", (await request.body()).hex()))
-    await _wait_for(ground, request.headers.get("caretrail-after"))
+    await _wait_for(ground, request)
     return Caller(request, ground, actor, purpose, digest)
 
 
 Calling = Annotated[Caller, Depends(calling)]
 
 
-def _actor(text: str) -> Actor:
+def _actor(request: Request) -> Actor:
+    text = request.headers.get("caretrail-actor", "")
     id, _, role = text.partition(";")
     if not (id.strip() and role.strip()) or len(text) > 120:
-        raise _missing("Caretrail-Actor", "an id and a role, such as staff-7;coordinator")
+        raise _unfit(request, "Caretrail-Actor", "an id and a role, such as staff-7;coordinator")
     return Actor(id.strip(), role.strip())
 
 
-async def _wait_for(ground: Ground, after: str | None) -> None:
+async def _wait_for(ground: Ground, request: Request) -> None:
     """Wait until the service's own projections have applied a position."""
+    after = request.headers.get("caretrail-after")
     if after is None:
         return
-    if not (after.isascii() and after.isdigit()):
-        raise _missing("Caretrail-After", "a position, as a command's answer gives it")
+    if not (after.isascii() and after.isdigit() and len(after) < 20):
+        raise _unfit(request, "Caretrail-After", "a position, as a command's answer gives it")
     deadline = asyncio.get_running_loop().time() + WAIT_MAX_S
     while True:
         row = await ground.database.row("select max(position) as p from positions where topic = %s", OWN)
@@ -158,14 +145,6 @@ async def _wait_for(ground: Ground, after: str | None) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is one of this machine's own."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def has_token(request: Request, token: str) -> bool:

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
+from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from caretrail_contracts.envelope import topic_of
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +24,19 @@ def assert_fast() -> None:
 
     if "_crecords" not in default_records.DefaultRecordBatchBuilder.__module__:
         raise RuntimeError("aiokafka runs without its C extensions: install its wheel")
+
+
+def record_of(message: ConsumerRecord) -> Record:
+    """A message's record. Raises BrokenHeader, also where it claims another place than it came from."""
+    record = from_headers(message.headers, message.value or b"")
+    about = record.envelope
+    if not message.topic.endswith(topic_of(about.service, "")):
+        raise BrokenHeader("ce_source", "the service whose topic this is")
+    if about.partition != message.partition:
+        raise BrokenHeader("ce_partition", "the partition that this came from")
+    if about.key.encode() != message.key:
+        raise BrokenHeader("ce_partitionkey", "the key of the message")
+    return record
 
 
 async def producer(bootstrap: str) -> AIOKafkaProducer:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Self
+from traceback import extract_tb
+from typing import ClassVar, Self
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from chassis.database import LOST
-from chassis.positions import Fenced, Gap
+from chassis.positions import Fenced
 from chassis.refusal import Conflict
 
 PAUSE_S = 0.5
 """Rest after a failure before positions are read anew."""
 
-PASSING = (Fenced, Gap, Conflict, KafkaError, OSError, *LOST)
+PASSING = (Fenced, Conflict, KafkaError, OSError, *LOST)
 """What the surroundings do to a part; anything else is a bug of ours."""
 
 log = structlog.get_logger(__name__)
@@ -24,11 +25,13 @@ log = structlog.get_logger(__name__)
 class Part:
     """Work without end, from turn to turn: with ``run``, or by a task of its own with ``async with``.
 
-    ``fault`` is what interrupted it, until it goes well again; ``name`` is for the log.
+    ``fault`` is what interrupted it, until it goes well again; ``name`` is for the log. It ``survives``
+    what the surroundings do to it, or, where one bad record must not stop it for good, bugs too.
     """
 
     name: str = ""
     fault: str | None = None
+    survives: ClassVar[tuple[type[Exception], ...]] = PASSING
     _task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -46,9 +49,11 @@ class Part:
             while True:
                 try:
                     await self.turn()
-                except PASSING as error:
-                    self.fault = type(error).__name__ + (f": {error}" if isinstance(error, Gap) else "")
-                    log.warning("interrupted", part=self.name or type(self).__name__, error=self.fault)
+                except self.survives as error:
+                    # Where, but not the message: that of a bug could hold anything.
+                    at = "{0.name}:{0.lineno}".format(extract_tb(error.__traceback__)[-1])
+                    self.fault = type(error).__name__
+                    log.warning("interrupted", part=self.name, error=self.fault, at=at)
                     await self.close()
                     await asyncio.sleep(PAUSE_S)
         finally:

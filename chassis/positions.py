@@ -82,7 +82,7 @@ class Steps:
     def __init__(self, positions: Positions, topic: str) -> None:
         self._positions, self._topic = positions, topic
         self._taken: dict[Spot, Place] = {}
-        self._offsets: dict[tuple[Spot, int], int] = {}
+        self._places: dict[tuple[Spot, int], Place] = {}
         self._to: dict[Spot, Place] = {}
         self._moves: list[tuple[AsyncCursor[Row], int]] = []
 
@@ -100,8 +100,7 @@ class Steps:
                 f"{self._topic}[{about.partition}]: position {about.position} follows {record.prev}, "
                 f"but only {place.position} was applied"
             )
-        self._taken[spot] = Place(about.epoch, about.position, offset)
-        self._offsets[spot, about.position] = offset
+        self._taken[spot] = self._places[spot, about.position] = Place(about.epoch, about.position, offset)
         return True
 
     async def move(self, connection: Connection, records: Sequence[Record]) -> None:
@@ -112,8 +111,8 @@ class Steps:
         self._to, self._moves = {}, []
         for record in records:
             spot, about = self._spot(record), record.envelope
-            offset = self._offsets.get((spot, about.position))
-            self._to[spot] = Place(about.epoch, about.position, offset)
+            place = self._places.get((spot, about.position))
+            self._to[spot] = place or Place(about.epoch, about.position, None)
         moved, begun = [], []
         for spot, place in sorted(self._to.items()):
             row, known = (*spot, place.epoch, place.position, place.offset), self._positions.at(spot)

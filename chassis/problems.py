@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from json import JSONDecodeError
 from typing import Any
 
 from caretrail_contracts.system import Place
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -19,32 +20,34 @@ from chassis.store import EventTooLarge
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):
+class Problem(HTTPException):
     """An error of the HTTP edge. ``places`` name what is wrong and what was expected, never values."""
 
     def __init__(self, status: int, rule: str, detail: str, places: tuple[Place, ...] = ()) -> None:
-        super().__init__(detail)
-        self.status, self.rule, self.detail, self.places = status, rule, detail, places
+        super().__init__(status, detail)
+        self.status, self.rule, self.places = status, rule, places
+
+
+class Unreadable(Problem):
+    """A request that nobody could take: it is put on record; its idempotency key stays reusable."""
 
 
 def document(request: Request, problem: Problem) -> JSONResponse:
     """The answer that carries a problem."""
     body: dict[str, Any] = {
         "type": f"urn:caretrail:problem:{problem.rule}",
-        "title": _spaced(problem.rule),
+        "title": re.sub("([A-Z])", r" \1", problem.rule).strip().capitalize(),
         "status": problem.status,
         "detail": problem.detail,
         "instance": request.url.path,
     }
     if problem.places:
         body["places"] = [place.model_dump() for place in problem.places]
-    headers = {"Retry-After": "1"} if problem.status == 503 else None
-    return JSONResponse(body, problem.status, media_type=MEDIA_TYPE, headers=headers)
+    return JSONResponse(body, problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
 
 
-def _spaced(rule: str) -> str:
-    return re.sub("([A-Z])", r" \1", rule).strip().capitalize()
-
+HEADERS = {413: {"Connection": "close"}, 503: {"Retry-After": "1"}}
+"""What the answers of a status say besides."""
 
 AGAIN = "The service cannot take this now: send it again."
 
@@ -68,13 +71,27 @@ def problem_of(error: Exception) -> Problem:
         places = (Place(at=at, expected=error.message[:400]),) if at else ()
         return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
     if isinstance(error, EventTooLarge):
-        return Problem(413, name, str(error), (Place(at="/", expected=str(error)),))
+        return Unreadable(413, name, str(error), (Place(at="/", expected=str(error)),))
+    if isinstance(error, RequestValidationError) and not isinstance(error.__cause__, JSONDecodeError):
+        detail = "The request does not fit its schema; see places."
+        return Unreadable(422, "Malformed", detail, places_of(error))
+    if isinstance(error, HTTPException | RequestValidationError) and error.__cause__:
+        return Unreadable(400, "NotJson", "The body is no JSON; see places.", (_place(error.__cause__),))
     if isinstance(error, HTTPException):
         return Problem(error.status_code, "NotServed", str(error.detail))
     if isinstance(error, LOST):
         return Problem(503, "Unavailable", "The database is away: send it again.")
     status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))
     return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
+
+
+def _place(error: BaseException) -> Place:
+    """Where a body cannot be read as JSON."""
+    if isinstance(error, JSONDecodeError):
+        return Place(at=f"line {error.lineno} column {error.colno}", expected="valid JSON")
+    if isinstance(error, UnicodeDecodeError):
+        return Place(at=f"byte {error.start + 1}", expected="UTF-8")
+    return Place(at="body", expected="JSON that nests less deeply, with shorter numbers")
 
 
 def places_of(error: RequestValidationError) -> tuple[Place, ...]:
@@ -97,17 +114,11 @@ def _pointer(loc: tuple[Any, ...]) -> str:
 
 def _expected(item: dict[str, Any]) -> str:
     """pydantic's message, which says what was expected; what it quotes of the input is left out."""
-    if item["type"] == "json_invalid":
-        return "valid JSON"
+    if item["type"] in ("enum", "literal_error"):
+        return "one of {}".format(", ".join(re.findall("'([^']*)'", item["ctx"]["expected"])))[:400]
     message = str(item["msg"])
     return (message.partition(",")[0] if item["type"].endswith("_parsing") else message)[:400]
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the application with a problem document."""
-
-    async def handle(request: Request, error: Exception) -> JSONResponse:
-        return document(request, problem_of(error))
-
-    for kind in (Problem, Refusal, EventTooLarge, HTTPException, *LOST, *MEANINGS, Exception):
-        app.add_exception_handler(kind, handle)
+ANSWERED = (HTTPException, RequestValidationError, Refusal, EventTooLarge, *LOST, *MEANINGS, Exception)
+"""What an application answers with a problem document: everything."""

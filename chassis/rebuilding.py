@@ -6,12 +6,12 @@ from functools import partial
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
+from caretrail_contracts.cloudevents import BrokenHeader, Record
 from caretrail_contracts.envelope import PARTITIONS, topic_of
 from psycopg.sql import SQL, Identifier
 
 from chassis.database import Connection, fetch, query
-from chassis.kafka import consumer, stopped
+from chassis.kafka import consumer, record_of, stopped
 from chassis.office import Ground
 from chassis.ownership import lock_number
 from chassis.positions import Positions, Steps
@@ -72,12 +72,9 @@ class Rebuilder:
     async def _fold_topics(self, connection: Connection, projection: Projection, positions: Positions) -> int:
         """Fold others' topics up to the offsets that the service's reader has applied."""
         wanted = {event.service for event in projection.folds} - {self._service.name, "system"}
-        ends: dict[TopicPartition, int] = {}
-        for topic in (topic_of(name, self._ground.settings.topic_prefix) for name in wanted):
-            for partition in range(PARTITIONS):
-                last = positions.last(topic, partition)
-                if last and last[1].offset is not None:
-                    ends[TopicPartition(topic, partition)] = last[1].offset
+        topics = [topic_of(name, self._ground.settings.topic_prefix) for name in wanted]
+        every = (TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS))
+        ends = {each: last[1].offset or 0 for each in every if (last := positions.last(*each))}
         return await self._read_to(connection, projection, ends) if ends else 0
 
     async def _read_to(
@@ -105,7 +102,7 @@ class Rebuilder:
 def _readable(message: ConsumerRecord) -> Record | None:
     """A message's record; None where its headers are broken, as the feed has recorded."""
     try:
-        return from_headers(message.headers, message.value or b"")
+        return record_of(message)
     except BrokenHeader:
         return None
 

@@ -19,7 +19,7 @@ from chassis.telemetry import RELAY_POSITION
 class Relay(Follower):
     """Reads the log from its mark, sends, awaits every acknowledgement, then moves the mark."""
 
-    batch_max = 2_000
+    name, batch_max = "relay", 2_000
     """Events sent before the mark moves."""
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:

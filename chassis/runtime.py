@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -49,8 +49,6 @@ have processes of their own, only looking shows what they did."""
 PULSE_S = 0.01
 """What moves within this time is told together."""
 
-Work = Callable[[], Coroutine[Any, Any, None]]
-
 
 class Role(StrEnum):
     """What a process does; ``all`` by default."""
@@ -77,7 +75,7 @@ class Runtime:
         self.service, self.settings, self.role = service, settings, role
         self.topic = topic_of(service.name, settings.topic_prefix)
         self._stack = AsyncExitStack()
-        self._work: dict[str, Work] = {}
+        self._parts: list[Part | Effects] = []
         self._tasks: list[asyncio.Task[None]] = []
         self.feeds: list[Part] = []
         self.effects: Effects | None = None
@@ -92,8 +90,7 @@ class Runtime:
         except BaseException:
             await self._stack.aclose()
             raise
-        for name, work in self._work.items():
-            self._tasks.append(asyncio.create_task(self._guard(name, work), name=name))
+        self._tasks = [asyncio.create_task(self._guard(part), name=part.name) for part in self._parts]
         log.info("started", role=self.role.value, topic=self.topic)
         return self
 
@@ -107,12 +104,12 @@ class Runtime:
         await self._stack.aclose()
         log.info("stopped", role=self.role.value)
 
-    async def _guard(self, name: str, work: Work) -> None:
+    async def _guard(self, part: Part | Effects) -> None:
         """A part that dies of a bug says so and takes the process's readiness with it."""
         try:
-            await work()
+            await part.run()
         except Exception as error:
-            log.exception("part_died", part=name, error=type(error).__name__)
+            log.exception("part_died", part=part.name, error=type(error).__name__)
             raise
 
     async def _build(self) -> None:
@@ -137,15 +134,14 @@ class Runtime:
             self.effects = Effects(self.ground)
         self.ownership = Ownership(database.url, name)
         if self.role.includes(Role.RELAY):
-            self._work["relay"] = Relay(self.ground, self.ownership).run
+            self._parts.append(Relay(self.ground, self.ownership))
         if self.role.includes(Role.CONSUMERS):
             self._consumers()
         if self.role.includes(Role.TIMERS):
             self.timers = Timers(self.ground, self.ownership)
             self.watchers = [Watcher(self.ground, watch, self.ownership) for watch in self.service.watches]
-            self._work["timers"] = self.timers.run
-            self._work |= {watcher.name: watcher.run for watcher in self.watchers}
-        if self._work:
+            self._parts += [self.timers, *self.watchers]
+        if self._parts:
             await self._stack.enter_async_context(self.ownership)
 
     def _consumers(self) -> None:
@@ -153,9 +149,7 @@ class Runtime:
         self.feeds.append(StoreFeed(self.ground, self.ownership))
         if topics:
             self.feeds.append(TopicFeed(self.ground, self.ownership, topics))
-        self._work |= {feed.name: feed.run for feed in self.feeds}
-        if self.effects:
-            self._work["effects"] = self.effects.run
+        self._parts += [*self.feeds, *([self.effects] if self.effects else ())]
 
     async def faults(self) -> list[str]:
         """What keeps the process from being ready."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
 from chassis.office import AdapterOffice, Ground
 from chassis.ownership import Ownership
+from chassis.part import Part
 from chassis.service import Watch
 
-PAUSE_S = 1.0
-"""Rest after a look that failed."""
 
-log = structlog.get_logger(__name__)
-
-
-class Watcher:
+class Watcher(Part):
     """Keeps one watch."""
+
+    survives = (Exception,)
 
     def __init__(self, ground: Ground, watch: Watch, ownership: Ownership) -> None:
         self.name = f"watch:{watch.name}"
@@ -26,15 +22,10 @@ class Watcher:
         self._office = AdapterOffice(ground, watch.name)
         self.pending = 0
 
-    async def run(self) -> None:
-        """Look while the lock is held."""
-        while True:
-            await self._ownership.until(self.name)
-            try:
-                before, self.pending = self.pending, await self._watch.look(self._office)
-                if self.pending != before:
-                    self._ground.moved.give()
-                await asyncio.sleep(self._watch.every_s)
-            except Exception as error:
-                log.warning("watch_failed", watch=self._watch.name, error=type(error).__name__)
-                await asyncio.sleep(PAUSE_S)
+    async def turn(self) -> None:
+        """Look once, while the lock is held."""
+        await self._ownership.until(self.name)
+        before, self.pending = self.pending, await self._watch.look(self._office)
+        if self.pending != before:
+            self._ground.moved.give()
+        await asyncio.sleep(self._watch.every_s)

@@ -23,12 +23,11 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
     """Run one service's process, with all roles or one of them."""
     from importlib import import_module
 
-    from chassis.application import TokenMissing
     from chassis.config import Settings
     from chassis.runtime import Role
     from cli.problem import Problem, told
     from deploy.local.programs import SERVICES
-    from deploy.serving import serve
+    from deploy.serving import TokenMissing, serve
 
     if service not in SERVICES:
         raise typer.BadParameter(f"expected one of {', '.join(SERVICES)}", param_hint="SERVICE")
@@ -162,7 +161,7 @@ def down(as_json: JsonOption = False) -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Each process's state, and position and lag of each consumer; exit 1 where no stack is running."""
+    """Each process's state and why it is not ready, each consumer's position and lag; exit 1 without a stack."""
     from chassis.config import Settings
     from cli.problem import Problem, told
     from deploy.local.stack import is_held
@@ -176,6 +175,9 @@ def status(as_json: JsonOption = False) -> None:
             screen.print_json(found)
         else:
             _table("process", ("name", "pid", "state", "port", "restarts"), found["processes"])
+            for process in found["processes"]:
+                for fault in process["faults"]:
+                    screen.out().print(f"{process['name']}: {fault}", style=screen.BAD, markup=False)
             _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
         if state == "killed":
             raise Problem("the stack was killed", advice=CLEAR)
@@ -201,14 +203,32 @@ def _see_started(home: Path) -> None:
 
 
 def _processes(home: Path) -> list[dict[str, Any]]:
+    from cli import stack_file
     from deploy.local.stack import is_alive
 
-    found = []
+    found, services = [], stack_file.read(home).services
     for path in sorted((home / "run").glob("*.json")):
         entry = json.loads(path.read_text())
         if "restarts" in entry:
-            found.append({**entry, "state": "running" if is_alive(entry["pid"]) else "dead"})
+            alive = is_alive(entry["pid"])
+            # A role that runs apart has a port of its own: billing-relay is of billing.
+            ours = entry["name"].partition("-")[0] in services
+            faults = _faults(f"http://127.0.0.1:{entry['port']}") if alive and ours else []
+            state = "dead" if not alive else "not ready" if faults else "running"
+            found.append({**entry, "state": state, "faults": faults})
     return found
+
+
+def _faults(url: str) -> list[str]:
+    """What keeps a service from being ready, as it says itself."""
+    import httpx
+
+    try:
+        return list(httpx.get(f"{url}/health/ready", timeout=5).json()["faults"])
+    except httpx.HTTPError as error:
+        return [f"it does not answer: {type(error).__name__}"]
+    except (ValueError, KeyError, TypeError):
+        return ["its answer about its readiness cannot be read"]
 
 
 def _consumers(home: Path) -> list[dict[str, Any]]:

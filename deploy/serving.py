@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+from ipaddress import ip_address
 
 import structlog
 import uvicorn
@@ -15,8 +16,16 @@ from chassis.runtime import Role
 from chassis.service import Service
 
 
+class TokenMissing(Exception):
+    """A service refuses any address but a loopback one without CARETRAIL_API_TOKEN."""
+
+
 def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
-    """Run a service's process until it is told to stop (SIGTERM, Ctrl-C)."""
+    """Run a service's process until it is told to stop (SIGTERM, Ctrl-C). Raises TokenMissing."""
+    if not is_loopback(settings.host) and settings.api_token is None:
+        raise TokenMissing(
+            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
+        )
     set_up_logs(service.name, settings.log_level)
     # What was imported lives as long as the process: the collector need not walk it again and again.
     gc.collect()
@@ -30,6 +39,14 @@ def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
         timeout_graceful_shutdown=5,
         timeout_keep_alive=60,
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is one of this machine's own."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def set_up_logs(service: str, level: str) -> None:

@@ -11,7 +11,6 @@ from caretrail_contracts.envelope import Actor, Envelope
 from caretrail_contracts.event import Event
 
 from chassis.aggregate import Aggregate
-from chassis.clock import FixedClock
 from chassis.command import Answer, Cause, Command, Commit, Fact, Handlers
 from chassis.executor import Executor
 from chassis.ids import derive
@@ -50,6 +49,21 @@ class Outcome:
         assert self.refused is not None, f"not refused, but {self.events}"
         assert self.refused.rule == by.__name__
         return self
+
+
+class FixedClock:
+    """A clock for tests: stands until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return self._now
+
+    def move(self, to: datetime) -> None:
+        """Set the time."""
+        self._now = to
 
 
 class ReplayedExecutor(Executor):

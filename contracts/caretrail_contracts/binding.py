@@ -32,7 +32,10 @@ def read_message(headers: Iterable[tuple[str, bytes | None]], value: bytes) -> t
         return attributes, value
     if content_type.partition(";")[0].strip() != "application/cloudevents+json":
         raise BrokenHeader("content-type", "application/json, or application/cloudevents+json for one event")
-    return _from_json(value)
+    try:
+        return _from_json(value)
+    except (UnicodeEncodeError, RecursionError):  # half of a surrogate pair; brackets without end
+        raise BrokenHeader("content-type", "JSON of whole characters, not too deep") from None
 
 
 def header_of(attribute: str) -> str:

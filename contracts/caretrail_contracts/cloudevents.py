@@ -16,10 +16,18 @@ from .event import Event, model_of, schema_uri
 Headers = list[tuple[str, bytes]]
 
 BIGINT_MAX = 2**63 - 1
-"""Numbers of the envelope are PostgreSQL bigints."""
+"""Positions are PostgreSQL bigints."""
+
+INTEGER_MAX, SMALLINT_MAX = 2**31 - 1, 2**15 - 1
+"""Epochs and versions of streams are its integers, versions of events its smallints."""
+
+TEXT_MAX, NAME_MAX = 400, 120
+"""Characters of an attribute at most, and of those that keys of tables are made of."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_UNKEPT = re.compile(r"[\0\ud800-\udfff]")
+"""What PostgreSQL keeps in no text."""
 _SOURCE = re.compile(r"urn:caretrail:[a-z][a-z0-9-]*:[A-Za-z0-9._-]+", re.ASCII)
 
 
@@ -95,10 +103,14 @@ class _Reader:
     def __init__(self, found: Attributes) -> None:
         self.found = found
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, most: int = TEXT_MAX) -> str:
         value = self.found.get(name)
         if not value:
             raise BrokenHeader(header_of(name), "a value, found none")
+        if len(value) > most or _UNKEPT.search(value):
+            raise BrokenHeader(
+                header_of(name), f"at most {most} characters, none of them NUL or an unpaired surrogate"
+            )
         return value
 
     def exactly(self, name: str, expected: str) -> None:
@@ -124,7 +136,7 @@ class _Reader:
         return found
 
     def source(self) -> str:
-        value = self.text("source")
+        value = self.text("source", NAME_MAX)
         if not _SOURCE.fullmatch(value):
             raise BrokenHeader("ce_source", "urn:caretrail:SERVICE:CELL")
         return value
@@ -146,18 +158,18 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], body: bytes) -> Re
     envelope = Envelope(
         id=h.uuid("id"),
         type=h.text("type"),
-        version=h.number("eventversion", least=1),
+        version=h.number("eventversion", least=1, most=SMALLINT_MAX),
         source=h.source(),
-        epoch=h.number("epoch", least=0),
+        epoch=h.number("epoch", least=0, most=INTEGER_MAX),
         position=h.number("position", least=1),
         partition=h.number("partition", least=0, most=PARTITIONS - 1),
-        stream=h.text("stream"),
-        stream_version=h.number("streamversion", least=1),
+        stream=h.text("stream", NAME_MAX),
+        stream_version=h.number("streamversion", least=1, most=INTEGER_MAX),
         occurred_at=h.time("time"),
         recorded_at=h.time("recordedat"),
         organisation=h.text("organisation"),
         program=h.text("program"),
-        site=found.get("site"),
+        site=h.text("site") if found.get("site") else None,
         patient=h.uuid("patient") if "patient" in found else None,
         actor=Actor(h.text("actorid"), h.text("actorrole")),
         purpose=h.text("purpose"),

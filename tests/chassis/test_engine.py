@@ -180,6 +180,28 @@ async def test_a_body_over_the_limit_is_refused_and_on_record(running: Run) -> N
         assert record.envelope.actor.id == STAFF["Caretrail-Actor"].partition(";")[0]
 
 
+@pytest.mark.parametrize(
+    ("path", "door"),
+    [
+        ("/referrals/Ana-Smith/accept", "POST /referrals/{referral}/accept"),
+        ("/Ana-Smith", "POST unknown route"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2000])
+async def test_what_a_caller_wrote_in_a_path_is_not_on_record(
+    running: Run, path: str, door: str, size: int
+) -> None:
+    async with running(toy.INTAKE, body_bytes_max=1000) as run:
+        answer = await run.post("intake", path, "x" * size)
+        found = await run.runtime("intake").ground.store.read(0, 10)
+        if answer.status_code == 404:
+            assert found == []
+            return
+        [event] = [record.decode() for record in found]
+        assert isinstance(event, InputRefused)
+        assert event.door == door
+
+
 async def test_a_position_that_is_no_number_is_a_problem_not_a_bug(running: Run) -> None:
     async with running(toy.INTAKE) as run:
         for after in ("x", "-1", "\u00b2"):  # a superscript two is a digit, and no number

@@ -1,19 +1,24 @@
-"""`caretrail status` of a stack that starts, of one that was killed, and of none."""
+"""`caretrail status` of a stack that starts, of one that was killed, of none, and of services not ready."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.double import Asked, serving
 
 PID_MAX = 4_194_304
 """Linux gives no higher one: nobody has it."""
+
+FAULT = "TopicFeed: caretrail.intake.events[3]: position 9 follows 8, but only 0 was applied"
+PROGRESS = {"service": "audit", "source": "a", "sources": [], "consumed": {}, "head": 0, "heads": {}}
 
 
 @pytest.fixture
@@ -71,3 +76,51 @@ def test_no_stack_is_said(run: Run) -> None:
     answer = run("status")
     assert answer.exit_code == 1
     assert "caretrail up" in answer.stderr
+
+
+@pytest.fixture
+def alive(home: Path) -> Callable[..., None]:
+    """Write down a process of the stack that is alive: this one."""
+
+    def write(name: str, url: str = "http://127.0.0.1:1") -> None:
+        port = int(url.rpartition(":")[2])
+        entry = {"name": name, "pid": os.getpid(), "port": port, "started": "", "restarts": 0}
+        (home / "run" / f"{name}.json").write_text(json.dumps(entry))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("faults", "state"), [([], "running"), ([FAULT, "timers died"], "not ready")], ids=["ready", "not ready"]
+)
+def test_a_service_says_whether_it_is_ready_and_why_not(
+    run: Run,
+    stack: Callable[..., None],
+    alive: Callable[..., None],
+    faults: list[str],
+    state: str,
+) -> None:
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.path == "/health/ready":
+            return 503 if faults else 200, {"status": state, "faults": faults}
+        return 200, PROGRESS
+
+    with serving(answer) as audit:
+        stack(audit=audit.url)
+        alive("audit-consumers", audit.url)
+        alive("kafka")
+        [of_audit, of_kafka] = json.loads(run("status", "--json").stdout)["processes"]
+        assert (of_audit["state"], of_audit["faults"]) == (state, faults)
+        assert (of_kafka["state"], of_kafka["faults"]) == ("running", [])
+        shown = run("status", columns=200).stdout
+        assert all(f"audit-consumers: {fault}" in shown for fault in faults)
+        assert ("not ready" in shown) == bool(faults)
+
+
+def test_a_service_that_does_not_answer_is_not_ready(
+    run: Run, stack: Callable[..., None], alive: Callable[..., None]
+) -> None:
+    stack(audit="http://127.0.0.1:1")
+    alive("audit")
+    [found] = json.loads(run("status", "--json").stdout)["processes"]
+    assert (found["state"], found["faults"]) == ("not ready", ["it does not answer: ConnectError"])

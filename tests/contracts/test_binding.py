@@ -88,6 +88,8 @@ def test_data_in_structured_mode_may_be_json_text_or_base64() -> None:
     [
         (b"application/cloudevents+json", b"[]", "content-type"),
         (b"application/cloudevents+json", b"{", "content-type"),
+        (b"application/cloudevents+json", b"[" * 100_000, "content-type"),
+        (b"application/cloudevents+json", b'{"data": "\\ud800"}', "content-type"),
         (b"application/cloudevents+avro", b"{}", "content-type"),
         (b"application/cloudevents+json", b'{"data_base64": "*"}', "data_base64"),
     ],

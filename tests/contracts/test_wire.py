@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -33,6 +35,7 @@ TEXT = st.text(st.characters(exclude_categories=("C", "Z"), include_characters="
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES = st.datetimes(timezones=OFFSETS).filter(lambda time: 2 < time.year < 9998)
 NUMBERS = st.integers(1, 2**63 - 1)
+EPOCHS = st.integers(1, 2**31 - 1)
 
 
 @st.composite
@@ -43,11 +46,11 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         type=f"caretrail.intake.{draw(st.from_regex(r'[A-Z][A-Za-z]{1,20}', fullmatch=True))}",
         version=draw(st.integers(1, 99)),
         source="urn:caretrail:intake:main",
-        epoch=draw(NUMBERS),
+        epoch=draw(EPOCHS),
         position=draw(NUMBERS),
         partition=partition_of(str(patient) if patient else stream),
         stream=stream,
-        stream_version=draw(NUMBERS),
+        stream_version=draw(EPOCHS),
         occurred_at=draw(TIMES),
         recorded_at=draw(TIMES),
         organisation=draw(TEXT),
@@ -118,7 +121,20 @@ def test_a_header_that_is_not_utf8_is_named(name: str) -> None:
         ("ce_position", b"9" * 5000),
         ("ce_position", "١٢".encode()),
         ("ce_prev", b""),
-        ("ce_streamversion", b"9223372036854775808"),
+        ("ce_epoch", b"2147483648"),
+        ("ce_eventversion", b"32768"),
+        ("ce_position", b"9223372036854775808"),
+        ("ce_prev", b"9223372036854775808"),
+        ("ce_streamversion", b"2147483648"),
+        ("ce_type", b"caretrail.intake.\x00"),
+        ("ce_site", b"main\x00street"),
+        ("ce_organisation", b"\x00ed"),
+        ("ce_program", b"i\x00op"),
+        ("ce_actorid", b"\x00" * 4),
+        ("ce_actorrole", b"r" * 401),
+        ("ce_purpose", b"TREAT\x00"),
+        ("ce_stream", b"s" * 121),
+        ("ce_source", b"urn:caretrail:intake:" + b"m" * 100),
         ("ce_partition", b"12"),
         ("ce_partitionkey", b"somebody-else"),
         ("ce_patient", b"Ana"),
@@ -130,6 +146,16 @@ def test_a_header_that_is_not_utf8_is_named(name: str) -> None:
 )
 def test_a_wrong_value_is_refused_at_its_header_and_not_shown(name: str, value: bytes) -> None:
     assert broken(name, value) == name
+
+
+@given(st.text(max_size=20).filter(lambda site: site != ""))
+def test_text_that_postgresql_cannot_keep_is_refused_in_structured_mode_too(site: str) -> None:
+    event: dict[str, Any] = {
+        name.removeprefix("ce_"): value.decode() for name, value in to_headers(ENVELOPE, 7)
+    }
+    event |= {"datacontenttype": event.pop("content-type"), "data": {}, "site": site + "\ud800"}
+    with pytest.raises(BrokenHeader, match="ce_site"):
+        from_headers([("content-type", b"application/cloudevents+json")], json.dumps(event).encode())
 
 
 def test_a_header_given_twice_is_refused() -> None:

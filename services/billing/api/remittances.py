@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from chassis.http import Caller, Calling
 from chassis.paging import After, Limit, Page, page
-from chassis.problems import Problem
+from chassis.problems import Problem, Unreadable
 from chassis.refusal import NotFound
 from keystore.doors import Erased
 from services.billing.adapters.remittances import (
@@ -134,7 +134,7 @@ async def post(request: Request, caller: Calling, dry_run: DryRun = False) -> Po
         places: tuple[Place, ...] = (error.place,)
         if dry_run:
             raise Problem(422, error.rule, error.detail, places) from None
-        raise await caller.refuse(error.rule, error.detail, places) from None
+        raise Unreadable(422, error.rule, error.detail, places) from None
     if dry_run:
         return _answer(read, posted=False, duplicate=False, position=None)
     accepted = await caller.execute(read.command)

@@ -9,6 +9,7 @@ from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import Place
 
 from chassis.http import Caller
+from chassis.problems import Unreadable
 from keystore.doors import ERASED
 from keystore.keys import NoKey
 
@@ -23,7 +24,7 @@ async def seal_words(caller: Caller, patient: UUID, text: str) -> Sealed[FreeTex
     except NoKey:
         place = Place(at="/patient", expected="the id that intake gave the patient")
         detail = f"There is no patient {patient}, or their data was erased."
-        raise await caller.refuse("UnknownPatient", detail, (place,), status=404) from None
+        raise Unreadable(404, "UnknownPatient", detail, (place,)) from None
 
 
 async def require_patient(caller: Caller, patient: UUID) -> None:

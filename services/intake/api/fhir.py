@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.config import JsonDict
 
 from chassis.http import Caller, Calling
+from chassis.problems import Unreadable
 from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import ReferralForm, as_answer
 from services.intake.adapters.fhir.referrals import read_referrals, refuse_impossible_births
@@ -72,9 +73,8 @@ async def take_in(
         refuse_impossible_births(forms, caller.now)
     except FhirError as error:
         place = Place(at=(f"{error.file}{error.pointer}" or "/")[:120], expected=error.expected[:400])
-        raise await caller.refuse(
-            "ReferralUnreadable", f"Nothing was taken in: {error.what}.", (place,)
-        ) from None
+        detail = f"Nothing was taken in: {error.what}."
+        raise Unreadable(422, "ReferralUnreadable", detail, (place,)) from None
     answers = []
     for index, (form, body) in enumerate(zip(forms, bodies, strict=True)):
         received = await receive(caller, body, number_of(form), step=str(index))

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from chassis.http import Accepted, Caller
 from chassis.ids import derive
+from chassis.problems import Unreadable
 from chassis.refusal import Reserved
 from services.intake.api.bodies import PersonBody, ReferralBody
 from services.intake.api.sealing import sealed, sealed_contact
@@ -39,7 +40,7 @@ async def receive(caller: Caller, body: ReferralBody, number: str | None, step: 
     """
     if body.person.birth_date and not born_possibly(body.person.birth_date, caller):
         place = Place(at="/person/birth_date", expected="a day up to today, of a person of at most 130 years")
-        raise await caller.refuse("ImpossibleDate", "Nobody was born on that day.", (place,))
+        raise Unreadable(422, "ImpossibleDate", "Nobody was born on that day.", (place,))
     try:
         return await _receive(caller, body, number, step)
     except Reserved:

@@ -8,8 +8,8 @@ logical identifier) in its own Bundle first, then in the files beside it. Where 
   order `basedOn` another; one revoked, entered in error or marked doNotPerform refuses all;
 - gaps are filled from a Task that focuses on the request, then from a preauthorization Claim that names it;
 - `reason` holds bare codes, every coding of every reason in the file's order; an uncoded reason its words;
-- `requester` and `payer` are names: the resolved resource's, else the reference's display, number or text; what
-  is printed of a requester who was not given is the reference as it stands, for a machine can follow that;
+- `requester` and `payer` are names: the resolved resource's, else the reference's display, number or text;
+  an answer names a requester who was not given by the reference as it stands, for a machine can follow that;
 - a person's name: the one by which the request calls them, if their record holds it (with a finding, where
   the record would put another first); else never maiden or old if there is another, one still in use before
   one whose period has an end, official before usual;

@@ -1,0 +1,135 @@
+"""A topic feed among records that no service sent: it goes on with all others, and says where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prometheus_client import REGISTRY
+
+from tests.chassis import toy
+from tests.chassis.forging import body, forger, headers, patient_of
+from tests.conftest import Run
+from tests.running import Running
+
+pytestmark = pytest.mark.servers
+
+
+async def has(run: Running, patient: UUID) -> bool:
+    """Whether scheduling has counted a referral of a patient."""
+    database = run.runtime("scheduling").ground.database
+    return bool(await database.rows("select * from counts where patient = %s", patient))
+
+
+async def applied(run: Running, patient: UUID) -> None:
+    """Wait until scheduling has."""
+    async with asyncio.timeout(15):
+        while not await has(run, patient):
+            await asyncio.sleep(0.02)
+
+
+async def refer(run: Running, patient: UUID) -> None:
+    answer = await run.post("intake", "/referrals", {"patient": str(patient)})
+    assert answer.status_code == 201
+
+
+async def readiness(run: Running) -> dict[str, Any]:
+    found: dict[str, Any] = (await run.get("scheduling", "/health/ready")).json()
+    return found
+
+
+async def refused(run: Running) -> list[str]:
+    """Where the records that scheduling refused are wrong."""
+    records = await run.runtime("scheduling").ground.store.read(0, 1000)
+    events: list[Any] = [record.decode() for record in records]
+    return [event.places[0].at.split()[-1] for event in events if event.type().endswith("InputRefused")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epoch", b"2147483648"), ("eventversion", b"99999"), ("site", b"a\x00b"), ("stream", b"s" * 5000)],
+)
+async def test_a_record_that_no_table_could_keep_is_put_on_record_and_passed_over(
+    running: Run, name: str, value: bytes
+) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
+        forged, good = patient_of(3), patient_of(3)
+        await send(3, str(forged), headers(forged, 1, **{name: value}), body(forged))
+        await refer(run, good)
+        await applied(run, good)
+        assert await readiness(run) == {"status": "ready", "faults": []}
+        assert await refused(run) == [f"ce_{name}"]
+
+
+@pytest.mark.parametrize("name", ["partition", "partitionkey", "source"])
+async def test_a_record_that_claims_another_place_than_it_came_from_is_refused(
+    running: Run, name: str
+) -> None:
+    """A claimed partition would move the positions of one that this process may not even read."""
+    async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
+        forged, good = patient_of(3), patient_of(3)
+        claims: dict[str, bytes | None] = {"partition": b"4", "source": b"urn:caretrail:billing:main"}
+        key = "somebody-else" if name == "partitionkey" else str(forged)
+        changes = {name: claims[name]} if name in claims else {}
+        await send(3, key, headers(forged, 1, **changes), body(forged))
+        await refer(run, good)
+        await applied(run, good)
+        assert await refused(run) == [f"ce_{name}"]
+
+
+async def test_a_gap_stops_its_partition_alone_and_is_told_until_it_is_mended(running: Run) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
+        forged, behind = patient_of(3), patient_of(3)
+        await send(3, str(forged), headers(forged, 9, prev=b"8"), body(forged))
+        async with asyncio.timeout(15):
+            while (await readiness(run))["status"] == "ready":
+                await asyncio.sleep(0.02)
+        topic = run.runtime("intake").topic
+        [fault] = (await readiness(run))["faults"]
+        assert f"{topic}[3]" in fault
+        labels = {"topic": topic, "partition": "3"}
+        assert REGISTRY.get_sample_value("caretrail_partition_stopped", labels) == 1
+        await refer(run, behind)
+        for partition in set(range(12)) - {3}:
+            other = patient_of(partition)
+            await refer(run, other)
+            await applied(run, other)
+        database = run.runtime("scheduling").ground.database
+        assert not await database.rows("select * from counts where patient = %s", behind)
+        seen = (
+            "insert into positions values (%s, 3, 'urn:caretrail:intake:forged', 1, 8, null) returning topic"
+        )
+        await database.rows(seen, topic)
+        await applied(run, behind)
+        assert await readiness(run) == {"status": "ready", "faults": []}
+        assert REGISTRY.get_sample_value("caretrail_partition_stopped", labels) == 0
+
+
+async def test_what_fails_beside_the_handlers_is_held_to_its_record(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        sick, well = uuid4(), uuid4()
+        store = run.runtime("scheduling").ground.store
+        append = store.appender.append
+
+        async def fails(connection: Any, commits: Any) -> Any:
+            if any(
+                fact.patient == sick and "Rejected" in fact.event.type() for c in commits for fact in c.facts
+            ):
+                raise ValueError("a follow-up that cannot be written")
+            return await append(connection, commits)
+
+        monkeypatch.setattr(store.appender, "append", fails)
+        await refer(run, sick)
+        await refer(run, well)
+        await applied(run, well)
+        await run.settle()
+        rows = await run.runtime("scheduling").ground.database.rows("select * from parked order by id")
+        assert [(row["handler"], row["key"], row["error"]) for row in rows] == [
+            ("Counts", str(sick), "ValueError"),
+            ("when_referral_received", str(sick), "ValueError"),
+        ]
+        assert await readiness(run) == {"status": "ready", "faults": []}
