@@ -161,8 +161,8 @@ def down(as_json: JsonOption = False) -> None:
 
 
 def status(as_json: JsonOption = False) -> None:
-    """Each process's state and why it is not ready, each consumer's position and lag; exit 1 without a stack."""
     """Each process's state, why it is not ready, each consumer's position and lag; exit 1 without a stack."""
+    from chassis.config import Settings
     from cli.problem import Problem, told
     from deploy.local.stack import is_held
 

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import sys
 from ipaddress import ip_address
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.application import application
 from chassis.config import Settings
+from chassis.problems import MEDIA_TYPE
 from chassis.runtime import Role
 from chassis.service import Service
 
 
 class TokenMissing(Exception):
     """A service refuses any address but a loopback one without CARETRAIL_API_TOKEN."""
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP by httptools; what it cannot parse is answered with a problem document, not with bare text."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer and close: nothing of the request is known, so none of it is on record."""
+        expected = "a request of HTTP/1.1, without control bytes"
+        content = json.dumps(
+            {
+                "type": "urn:caretrail:problem:NotHttp",
+                "title": "Not http",
+                "status": 400,
+                "detail": "The request cannot be read as HTTP.",
+                "instance": "/",
+                "places": [{"at": "headers", "expected": expected}],
+            }
+        ).encode()
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\n"
+            f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + content)
+        self.transport.close()
 
 
 def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
@@ -34,6 +61,7 @@ def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
         application(service, settings, role),
         host=settings.host,
         port=settings.port,
+        http=Protocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,

@@ -46,7 +46,7 @@ SCHEMA: dict[str, Any] = {
 
 MEANINGS = MappingProxyType(
     {
-        400: "A header is missing (who asks, why, the key of a command), or the body is no JSON",
+        400: "A header is missing or does not fit (who, why, the key of a command), or the body is no JSON",
         401: "The credential in force is missing",
         404: "There is nothing under this id",
         409: "A rule does not allow it; the problem's type names the rule",
