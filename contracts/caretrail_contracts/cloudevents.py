@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from .binding import Attributes, header_of, read_message
@@ -47,10 +48,11 @@ class Record:
         return model_of(self.envelope.type).from_bytes(self.body, self.envelope.version)
 
 
-def _time(value: datetime) -> str:
+def _time(value: datetime) -> bytes:
     if value.tzinfo is None:
         raise ValueError("a time of the envelope has no offset from UTC")
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return utc.isoformat()[:-6].encode() + b"Z"
 
 
 def _instant(value: str) -> datetime | None:
@@ -65,36 +67,58 @@ def _instant(value: str) -> datetime | None:
 def to_headers(envelope: Envelope, prev: int | None) -> Headers:
     """The headers of an event. Positions are strings: CloudEvents integers have 32 bits."""
     e = envelope
-    attributes: dict[str, object] = {
-        "datacontenttype": "application/json",
-        "specversion": "1.0",
-        "id": e.id,
-        "type": e.type,
-        "source": e.source,
-        "time": _time(e.occurred_at),
-        "dataschema": schema_uri(e.type, e.version),
-        "eventversion": e.version,
-        "epoch": e.epoch,
-        "position": e.position,
-        "prev": prev,
-        "partition": e.partition,
-        "partitionkey": e.key,
-        "stream": e.stream,
-        "streamversion": e.stream_version,
-        "recordedat": _time(e.recorded_at),
-        "organisation": e.organisation,
-        "program": e.program,
-        "site": e.site or None,
-        "patient": e.patient,
-        "actorid": e.actor.id,
-        "actorrole": e.actor.role,
-        "purpose": e.purpose,
-        "correlationid": e.correlation_id,
-        "causationid": e.causation_id,
-        "commandid": e.command_id,
-        "sensitivity": e.sensitivity.value,
-    }
-    return [(header_of(name), str(value).encode()) for name, value in attributes.items() if value is not None]
+    key = e.key.encode()
+    found = [
+        *_what(e.type, e.version, e.source, e.epoch),
+        ("ce_id", str(e.id).encode()),
+        ("ce_time", _time(e.occurred_at)),
+        ("ce_position", b"%d" % e.position),
+        ("ce_partition", b"%d" % e.partition),
+        ("ce_partitionkey", key),
+        ("ce_stream", e.stream.encode()),
+        ("ce_streamversion", b"%d" % e.stream_version),
+        ("ce_recordedat", _time(e.recorded_at)),
+        *_who(e.actor, e.purpose, e.organisation, e.program, e.site, e.sensitivity),
+        ("ce_correlationid", str(e.correlation_id).encode()),
+        ("ce_commandid", str(e.command_id).encode()),
+    ]
+    if prev is not None:
+        found.append(("ce_prev", b"%d" % prev))
+    if e.patient:
+        found.append(("ce_patient", key))
+    if e.causation_id:
+        found.append(("ce_causationid", str(e.causation_id).encode()))
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _what(type: str, version: int, source: str, epoch: int) -> Headers:
+    """Headers that all events of a type share."""
+    return [
+        ("content-type", b"application/json"),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", type.encode()),
+        ("ce_source", source.encode()),
+        ("ce_dataschema", schema_uri(type, version).encode()),
+        ("ce_eventversion", b"%d" % version),
+        ("ce_epoch", b"%d" % epoch),
+    ]
+
+
+@lru_cache(maxsize=4_096)
+def _who(
+    actor: Actor, purpose: str, organisation: str, program: str, site: str | None, sensitivity: Sensitivity
+) -> Headers:
+    """Headers that much of what an actor does has in common."""
+    found = [
+        ("ce_organisation", organisation.encode()),
+        ("ce_program", program.encode()),
+        ("ce_actorid", actor.id.encode()),
+        ("ce_actorrole", actor.role.encode()),
+        ("ce_purpose", purpose.encode()),
+        ("ce_sensitivity", sensitivity.value.encode()),
+    ]
+    return [*found, ("ce_site", site.encode())] if site else found
 
 
 class _Reader:
