@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from .binding import Attributes, header_of, read_message
@@ -15,6 +16,8 @@ from .envelope import PARTITIONS, Actor, Envelope, Sensitivity
 from .event import Event, model_of, schema_uri
 
 Headers = list[tuple[str, bytes]]
+
+JSON = "application/json"
 
 BIGINT_MAX = 2**63 - 1
 """Positions are PostgreSQL bigints."""
@@ -95,7 +98,7 @@ def to_headers(envelope: Envelope, prev: int | None) -> Headers:
 def _what(type: str, version: int, source: str, epoch: int) -> Headers:
     """Headers that all events of a type share."""
     return [
-        ("content-type", b"application/json"),
+        ("content-type", JSON.encode()),
         ("ce_specversion", b"1.0"),
         ("ce_type", type.encode()),
         ("ce_source", source.encode()),
@@ -176,34 +179,57 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], body: bytes) -> Re
     """The record of a Kafka message, in binary or structured mode. Raises BrokenHeader."""
     found, data = read_message(headers, body)
     h = _Reader(found)
-    h.exactly("specversion", "1.0")
-    if found.get("datacontenttype", "application/json").partition(";")[0].strip() != "application/json":
-        raise BrokenHeader("content-type", "application/json")
     envelope = Envelope(
+        **_what_of(*map(found.get, WHAT)),
+        **_who_of(*map(found.get, WHO)),
         id=h.uuid("id"),
-        type=h.text("type"),
-        version=h.number("eventversion", least=1, most=SMALLINT_MAX),
-        source=h.source(),
-        epoch=h.number("epoch", least=0, most=INTEGER_MAX),
         position=h.number("position", least=1),
         partition=h.number("partition", least=0, most=PARTITIONS - 1),
         stream=h.text("stream", NAME_MAX),
         stream_version=h.number("streamversion", least=1, most=INTEGER_MAX),
         occurred_at=h.time("time"),
         recorded_at=h.time("recordedat"),
-        organisation=h.text("organisation"),
-        program=h.text("program"),
-        site=h.text("site") if found.get("site") else None,
         patient=h.uuid("patient") if "patient" in found else None,
-        actor=Actor(h.text("actorid"), h.text("actorrole")),
-        purpose=h.text("purpose"),
         correlation_id=h.uuid("correlationid"),
         causation_id=h.uuid("causationid") if "causationid" in found else None,
         command_id=h.uuid("commandid"),
-        sensitivity=h.sensitivity(),
     )
     if h.text("partitionkey") != envelope.key:
         raise BrokenHeader("ce_partitionkey", "the patient, else the stream")
-    if found.get("dataschema", "") not in ("", schema_uri(envelope.type, envelope.version)):
-        raise BrokenHeader("ce_dataschema", "the schema of ce_type and ce_eventversion")
     return Record(envelope, data, h.number("prev", least=0) if "prev" in found else None)
+
+
+WHAT = ("specversion", "datacontenttype", "type", "eventversion", "source", "epoch", "dataschema")
+WHO = ("actorid", "actorrole", "purpose", "organisation", "program", "site", "sensitivity")
+
+
+@lru_cache(maxsize=4_096)
+def _what_of(*values: str | None) -> dict[str, Any]:
+    """Fields that all events of a type share, from the attributes of WHAT."""
+    h = _Reader({name: value for name, value in zip(WHAT, values, strict=True) if value is not None})
+    h.exactly("specversion", "1.0")
+    if h.found.get("datacontenttype", JSON).partition(";")[0].strip() != JSON:
+        raise BrokenHeader("content-type", JSON)
+    found: dict[str, Any] = {
+        "type": h.text("type"),
+        "version": h.number("eventversion", least=1, most=SMALLINT_MAX),
+        "source": h.source(),
+        "epoch": h.number("epoch", least=0, most=INTEGER_MAX),
+    }
+    if h.found.get("dataschema", "") not in ("", schema_uri(found["type"], found["version"])):
+        raise BrokenHeader("ce_dataschema", "the schema of ce_type and ce_eventversion")
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _who_of(*values: str | None) -> dict[str, Any]:
+    """Fields that much of what an actor does has in common, from the attributes of WHO."""
+    h = _Reader({name: value for name, value in zip(WHO, values, strict=True) if value is not None})
+    return {
+        "actor": Actor(h.text("actorid"), h.text("actorrole")),
+        "purpose": h.text("purpose"),
+        "organisation": h.text("organisation"),
+        "program": h.text("program"),
+        "site": h.text("site") if h.found.get("site") else None,
+        "sensitivity": h.sensitivity(),
+    }
