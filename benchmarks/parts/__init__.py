@@ -1,0 +1,21 @@
+"""One module for each kind of work that is measured, and the keys that each function gives."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from benchmarks.figures import Figure
+from benchmarks.lab import Lab
+from benchmarks.parts import append, http, relay
+
+Part = Callable[[Lab], Awaitable[list[Figure]]]
+
+PARTS: dict[tuple[str, ...], Part] = {
+    ("append_1",): append.single,
+    ("append_16", "append_64"): append.concurrent,
+    ("command_16",): append.commands,
+    ("http_commands",): http.commands,
+    ("batch_commands",): http.batches,
+    ("relay",): relay.relay,
+    ("project_live",): relay.project,
+}
