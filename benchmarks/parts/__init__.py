@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from benchmarks.figures import Figure
 from benchmarks.lab import Lab
-from benchmarks.parts import append, http, relay
+from benchmarks.parts import append, delivery, growth, http, memory, rebuild, relay
 
 Part = Callable[[Lab], Awaitable[list[Figure]]]
 
@@ -16,6 +16,10 @@ PARTS: dict[tuple[str, ...], Part] = {
     ("command_16",): append.commands,
     ("http_commands",): http.commands,
     ("batch_commands",): http.batches,
+    ("end_to_end",): delivery.end_to_end,
     ("relay",): relay.relay,
     ("project_live",): relay.project,
+    ("rebuild", "rebuild_2"): rebuild.rebuild,
+    ("growth_append", "growth_timeline"): growth.growth,
+    ("memory",): memory.memory,
 }
