@@ -42,14 +42,16 @@ def main() -> None:
         runner.run(measure(home, size, only or list(KEYS), Console()))
 
 
-async def measure(home: Path, size: str, wanted: list[str], console: Console) -> None:
+async def measure(
+    home: Path, size: str, wanted: list[str], console: Console, results: Path = RESULTS
+) -> None:
     """Measure keys in a home of servers, then show and write them."""
     async with lab(home, SIZES[size]) as found:
         about = report.surroundings(found)
         figures = await figures_of(found, wanted, console)
     report.show(console, figures, about)
-    report.write(RESULTS, figures, about, size)
-    console.print(f"written to {RESULTS}", highlight=False)
+    report.write(results, figures, about, size)
+    console.print(f"written to {results}", highlight=False)
 
 
 async def figures_of(found: Lab, wanted: list[str], console: Console) -> list[Figure]:

@@ -146,27 +146,23 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def lab(home: Path, sizes: Sizes, given: Settings | None = None) -> AsyncIterator[Lab]:
-    """Start the servers, or take those that settings name; stop what was started at the end of the block."""
+async def lab(home: Path, sizes: Sizes) -> AsyncIterator[Lab]:
+    """Start the servers of a home; stop them at the end of the block."""
     home = home.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    settings, supervisor = given or Settings(home=home), Supervisor(home)
-    if not settings.postgres_url:
-        await asyncio.to_thread(postgres.start, home, postgres.SETTINGS | STAMPED)
-    found = await servers(home, settings)
+    supervisor = Supervisor(home)
     try:
+        await asyncio.to_thread(postgres.start, home, postgres.SETTINGS | STAMPED)
+        found = await servers(home, Settings(home=home, kafka_bootstrap="", postgres_url=None))
         await supervisor.start(*found.embedded)
         made = Lab(home, sizes, found.kafka_bootstrap, found.postgres_url, supervisor)
-        if not settings.postgres_url:
-            made.drop()
+        made.drop()
         yield made
         await made.stop_served()
-        if not settings.postgres_url:
-            made.drop()
+        made.drop()
     finally:
         await supervisor.stop()
-        if not settings.postgres_url:
-            await asyncio.to_thread(postgres.stop, home)
+        await asyncio.to_thread(postgres.stop, home)
 
 
 OURS = """

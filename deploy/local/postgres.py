@@ -25,6 +25,8 @@ SETTINGS = {
 def start(home: Path, settings: Mapping[str, str] = SETTINGS) -> str:
     """Start the home's cluster, made where it is missing; the administrator's address."""
     server = _server(home)
+    if not _is_up(home):  # the wheel hands out again what this process had and stopped
+        server.start()
     url = str(server.get_uri())
     if not _is_tuned(url, settings):
         _tune(url, settings)
@@ -35,8 +37,12 @@ def start(home: Path, settings: Mapping[str, str] = SETTINGS) -> str:
 
 def stop(home: Path) -> None:
     """Stop the home's cluster; whoever is connected is cut off."""
-    if (home / "postgres" / "postmaster.pid").exists():
+    if _is_up(home):
         _server(home).stop()
+
+
+def _is_up(home: Path) -> bool:
+    return (home / "postgres" / "postmaster.pid").exists()
 
 
 def _server(home: Path) -> Any:
