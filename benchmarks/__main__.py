@@ -11,6 +11,7 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from time import perf_counter
 
@@ -46,17 +47,19 @@ async def measure(
     home: Path, size: str, wanted: list[str], console: Console, results: Path = RESULTS
 ) -> None:
     """Measure keys in a home of servers, then show and write them."""
+    figures: list[Figure] = []
     async with lab(home, SIZES[size]) as found:
         about = report.surroundings(found)
-        figures = await figures_of(found, wanted, console)
+        async for measured in each(found, wanted, console):
+            # After each part: a run that is stopped leaves what it measured so far.
+            figures = sorted([*figures, *measured], key=lambda figure: list(KEYS).index(figure.key))
+            report.write(results, figures, about, size)
     report.show(console, figures, about)
-    report.write(results, figures, about, size)
     console.print(f"written to {results}", highlight=False)
 
 
-async def figures_of(found: Lab, wanted: list[str], console: Console) -> list[Figure]:
-    """The figures of keys, in the order of the keys."""
-    figures: dict[str, Figure] = {}
+async def each(found: Lab, wanted: list[str], console: Console) -> AsyncIterator[list[Figure]]:
+    """The wanted figures, part by part."""
     for keys, part in PARTS.items():
         if not any(key in wanted for key in keys):
             continue
@@ -65,10 +68,10 @@ async def figures_of(found: Lab, wanted: list[str], console: Console) -> list[Fi
         gc.collect()
         gc.freeze()
         began = perf_counter()
-        figures |= {figure.key: figure for figure in await part(found)}
+        figures = await part(found)
         await found.stop_served()
         console.print(f"{perf_counter() - began:.0f} s", highlight=False)
-    return [figures[key] for key in KEYS if key in wanted]
+        yield [figure for figure in figures if figure.key in wanted]
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def events(admin: psycopg.Connection, count: int, patients: int, told: Told = la
     """Fill an empty log with events and the memory of their commands; how many there are."""
     with _bare(admin, ("events", "commands"), count):
         count = _stretches(admin, ("events", "commands"), count, patients, told)
-    admin.execute("analyze events, commands")
+    admin.execute(SETTLED.format("events, commands").encode())
     return count
 
 
@@ -43,7 +43,7 @@ def ledger(admin: psycopg.Connection, count: int, patients: int, told: Told = la
     """Fill an empty ledger with the same events; how many there are."""
     with _bare(admin, ("ledger",), count):
         count = _stretches(admin, ("ledger",), count, patients, told)
-    admin.execute("analyze ledger")
+    admin.execute(SETTLED.format("ledger").encode())
     return count
 
 
@@ -86,6 +86,9 @@ def _bare(admin: psycopg.Connection, tables: tuple[str, ...], count: int) -> Ite
         make = "alter table {0} add constraint {1} {2}" if constraint else "{2}"
         admin.execute(SQL(make).format(Identifier(table), Identifier(name), SQL(constraint or definition)))
 
+
+SETTLED = "vacuum (freeze, analyze) {}"
+"""At once: else the server does it later, in the midst of what is measured."""
 
 INDEXES = """
 select i.tablename, i.indexname, i.indexdef, pg_get_constraintdef(c.oid) as constraintdef
