@@ -94,7 +94,7 @@ KEYS = {
             "events/s",
             "the same on a small log",
             Floor(0.9),
-            "random ids in larger indexes: more pages are read and written for each event",
+            "not taken apart yet; we suspect random ids: each event touches pages of larger indexes",
         ),
         Key(
             "growth_timeline",
@@ -102,7 +102,7 @@ KEYS = {
             "pages/s",
             "the same in a small ledger",
             Floor(0.9),
-            "a patient's rows lie apart: a page of memory for each row",
+            "not taken apart yet; we suspect that a patient's rows lie on a page each, out of the cache",
         ),
         Key(
             "memory",

@@ -61,24 +61,20 @@ async def project(lab: Lab) -> list[Figure]:
     async def ours(_: int) -> float:
         return await _projected(lab, shown, count, row["position"])
 
-    async def reference(trial: int) -> float:
-        return await library_rate(lab, trial)
+    async def reference(_: int) -> float:
+        return await library_rate(lab)
 
     projected, ran = await in_turn(lab.sizes.trials, ours, reference)
-    about = {"events": count, "library_events": lab.sizes.library}
+    about = {"events": count, "library_events": lab.sizes.library // 2}
     return [Figure("project_live", projected, ran, about=about)]
 
 
-async def library_rate(lab: Lab, trial: int) -> float:
-    """Events a second of the library's runner; measured once in a run for each trial."""
-    name = f"library-projected-{trial}"
-    if name not in lab.memo:
-        url = lab.database(f"library_projected_{trial}")
-        with library.charts(url) as app:
-            await asyncio.to_thread(library.filled, app, lab.sizes.library // 10)
-        events = lab.sizes.library // 10 * 10
-        lab.memo[name] = await asyncio.to_thread(library.projected, url, events)
-    return float(lab.memo[name])
+async def library_rate(lab: Lab) -> float:
+    """Events a second of the library's runner over a fresh log."""
+    url, charts = lab.database("library_projected"), lab.sizes.library // 20
+    with library.charts(url) as app:
+        await asyncio.to_thread(library.filled, app, charts)
+    return await asyncio.to_thread(library.projected, url, charts * 10)
 
 
 async def _log(lab: Lab) -> tuple[Settings, int]:
