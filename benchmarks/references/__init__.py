@@ -1,0 +1,1 @@
+"""What is measured beside: programs that do the same durable work on the same servers."""

@@ -1,0 +1,1 @@
+"""Statements that make data sets inside the server."""
