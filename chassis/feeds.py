@@ -50,9 +50,10 @@ class StoreFeed(Follower):
         await self._applier.load()
         return self._positions.own()
 
-    async def take(self, records: Sequence[Record]) -> None:
+    async def take(self, found: Sequence[Record]) -> int:
         """Apply records."""
-        await self._applier.apply(records, Steps(self._positions, OWN))
+        await self._applier.apply(found, Steps(self._positions, OWN))
+        return found[-1].envelope.position
 
 
 class TopicFeed(Part):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
-
-from caretrail_contracts.cloudevents import Record
+from typing import Any, ClassVar
 
 from chassis.office import Ground
 from chassis.ownership import Ownership
@@ -29,8 +27,12 @@ class Follower(Part):
         """The stored position to go on from."""
         raise NotImplementedError
 
-    async def take(self, records: Sequence[Record]) -> None:
-        """Do what is to be done with records, and store the position of the last one."""
+    async def read(self, after: int) -> Sequence[Any]:
+        """What comes after a position."""
+        return await self.ground.store.read(after, self.batch_max)
+
+    async def take(self, found: Sequence[Any]) -> int:
+        """Do what is to be done with what was read, and store the position of the last one; gives it."""
         raise NotImplementedError
 
     async def turn(self) -> None:
@@ -39,10 +41,9 @@ class Follower(Part):
         position = await self.begin()
         while self._ownership.holds(self._lock):
             appended = self.ground.store.appended.next()
-            records = await self.ground.store.read(position, self.batch_max)
+            found = await self.read(position)
             self.fault = None
-            if records:
-                await self.take(records)
-                position = records[-1].envelope.position
+            if found:
+                position = await self.take(found)
             else:
                 await waited(appended, POLL_S)

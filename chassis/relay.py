@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from caretrail_contracts.cloudevents import Record, to_headers
 
 from chassis.database import query
 from chassis.following import Follower
@@ -14,6 +14,9 @@ from chassis.kafka import producer, stopped
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.telemetry import RELAY_POSITION
+
+Message = tuple[int, int, dict[str, Any]]
+"""Position, partition, and what a batch of Kafka takes."""
 
 
 class Relay(Follower):
@@ -32,25 +35,37 @@ class Relay(Follower):
         row = await self.ground.database.row(MARK, self.ground.topic)
         return int(row["position"]) if row else 0
 
-    async def take(self, records: Sequence[Record]) -> None:
-        """Send records, then move the mark."""
-        self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
-        sent = [
-            await self._producer.send(
-                self.ground.topic,
-                value=record.body,
-                key=record.envelope.key.encode(),
-                partition=record.envelope.partition,
-                headers=to_headers(record.envelope, record.prev),
-                timestamp_ms=int(record.envelope.recorded_at.timestamp() * 1000),
-            )
-            for record in records
+    async def read(self, after: int) -> Sequence[Message]:
+        """Records as they are sent, in the database's own text: nothing is parsed to be printed again."""
+        async with self.ground.database.connection() as connection:
+            parameters = (self.ground.store.appender.origin.source, after, self.batch_max)
+            rows = (await connection.execute(OUTGOING, parameters)).pgresult
+        assert rows is not None
+        names = [(rows.fname(column) or b"").decode() for column in range(rows.nfields)]
+        columns = range(rows.nfields)
+        return [
+            _message(names, [rows.get_value(row, column) for column in columns])
+            for row in range(rows.ntuples)
         ]
+
+    async def take(self, found: Sequence[Message]) -> int:
+        """Send messages, a batch for each partition, then move the mark."""
+        sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
+        batches, sent = dict[int, Any](), []
+        for _, partition, message in found:
+            batch = batches.get(partition) or batches.setdefault(partition, sender.create_batch())
+            if batch.append(**message) is None:
+                sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
+                batch = batches[partition] = sender.create_batch()
+                batch.append(**message)
+        for partition, batch in batches.items():
+            sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
         await asyncio.gather(*sent)
-        position = records[-1].envelope.position
+        position = found[-1][0]
         await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
         RELAY_POSITION.labels(self.ground.topic).set(position)
         self.ground.moved.give()
+        return position
 
     async def close(self) -> None:
         """Let go of the producer: a new one starts without what this one may still hold."""
@@ -59,5 +74,22 @@ class Relay(Follower):
             await stopped(found)
 
 
+def _message(names: list[str], values: list[Any]) -> Message:
+    position, partition, key, at_ms, body, *headers = values
+    sent = [(name, value) for name, value in zip(names[5:], headers, strict=True) if value is not None]
+    value = bytes.fromhex(body[2:].decode())
+    return (
+        int(position),
+        int(partition),
+        {
+            "timestamp": int(at_ms),
+            "key": key,
+            "value": value,
+            "headers": sent,
+        },
+    )
+
+
+OUTGOING = query("outgoing")
 MARK = b"select position from relay_mark where topic = %s"
 MOVE_MARK = query("move_mark")

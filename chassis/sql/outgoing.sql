@@ -1,0 +1,44 @@
+-- Events after a position, each column but the first five a header of its record, as text: byte for byte
+-- what to_headers makes of the same envelope, without a detour over Python's values.
+select
+    e.position,
+    e.partition,
+    coalesce(e.patient::text, e.stream) as key,
+    floor(extract(epoch from e.recorded_at) * 1000)::bigint as at_ms,
+    e.body,
+    'application/json' as "content-type",
+    '1.0' as ce_specversion,
+    e.type as ce_type,
+    %s::text as ce_source,
+    'urn:caretrail:schema:' || regexp_replace(e.type, '^caretrail[.]', '') || ':v' || e.version as ce_dataschema,
+    e.version as ce_eventversion,
+    e.epoch as ce_epoch,
+    e.id as ce_id,
+    replace(to_char(e.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000', '') as ce_time,
+    e.position as ce_position,
+    e.partition as ce_partition,
+    coalesce(e.patient::text, e.stream) as ce_partitionkey,
+    e.stream as ce_stream,
+    e.stream_version as ce_streamversion,
+    replace(to_char(e.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000', '')
+        as ce_recordedat,
+    e.organisation as ce_organisation,
+    e.program as ce_program,
+    e.actor_id as ce_actorid,
+    e.actor_role as ce_actorrole,
+    e.purpose as ce_purpose,
+    e.sensitivity as ce_sensitivity,
+    nullif(e.site, '') as ce_site,
+    e.correlation_id as ce_correlationid,
+    e.command_id as ce_commandid,
+    coalesce(
+        lag(e.position) over (partition by e.partition, e.epoch order by e.position),
+        (
+            select max(p.position) from events p
+            where p.partition = e.partition and p.position < e.position and p.epoch = e.epoch
+        )
+    ) as ce_prev,
+    e.patient as ce_patient,
+    e.causation_id as ce_causationid
+from (select * from events where position > %s order by position limit %s) e
+order by e.position
