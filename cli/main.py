@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import contracts, demo, ingest, mailbox, stack, tail, timeline
+from cli import contracts, demo, ingest, mailbox, projections, stack, tail, timeline
 
 app = typer.Typer(
     help="Caretrail: event-sourced care coordination, from referral to claim, with a provable audit trail.",
@@ -24,6 +24,7 @@ app.command("timeline")(timeline.timeline)
 app.command("tail")(tail.tail)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(contracts.app, name="contracts")
+app.add_typer(projections.app, name="projections")
 app.command("mailbox")(mailbox.mailbox)
 app.command("check")(stack.check)
 app.command("migrate")(stack.migrate)

@@ -9,10 +9,10 @@ import sys
 import structlog
 import uvicorn
 
-from chassis.application import application
 from chassis.config import Settings
 from chassis.runtime import Role
 from chassis.service import Service
+from operations.composed import composed
 
 
 def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
@@ -22,7 +22,7 @@ def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
     gc.collect()
     gc.freeze()
     uvicorn.run(
-        application(service, settings, role),
+        composed(service, settings, role),
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -58,6 +58,6 @@ def set_up_logs(service: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for name in ("chassis", "services"):
+    for name in ("chassis", "operations", "services"):
         logging.getLogger(name).setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)
