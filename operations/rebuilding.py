@@ -258,18 +258,21 @@ class Rebuild:
         }
 
     async def _fold(self, target: str, vector: Vector) -> None:
-        """Fold up to a vector by worker processes, the partitions dealt out to them."""
-        await self._places(target, vector)
+        """Fold up to a vector by worker processes, the partitions dealt out to them; a small rest here."""
+        behind = self._behind(await self._places(target, vector), vector)
+        if (behind <= NEARLY and self._processes == 1) or not behind:
+            await self._fold_here(vector, target)
+            return
         jobs = [
             self._job(target, vector, partitions, ordered=self._processes > 1)
             for partitions in shares(PARTITIONS, self._processes)
         ]
         await work(jobs)
 
-    async def _fold_here(self, vector: Vector) -> None:
+    async def _fold_here(self, vector: Vector, target: str = SHADOW) -> None:
         """Fold up to a vector in this process: a small rest."""
-        if self._behind(await self._places(SHADOW, vector), vector):
-            job = self._job(SHADOW, vector, tuple(range(PARTITIONS)))
+        if self._behind(await self._places(target, vector), vector):
+            job = self._job(target, vector, tuple(range(PARTITIONS)))
             async with failing():
                 await Folder(job, self._projection).run()
 
