@@ -42,7 +42,8 @@ class Suspect:
     def __post_init__(self) -> None:
         live, shadow = self.live, self.shadow
         both = live is not None and shadow is not None
-        self.columns = [n for n in live if not same(live[n], shadow[n])] if both else []  # type: ignore[union-attr, index]
+        names = self.table.columns if both else ()
+        self.columns = [name for name in names if not same((live or {})[name], (shadow or {})[name])]
         self.agreed = self._agrees()
 
     def take(self, change: Change, record: Record) -> None:
