@@ -80,7 +80,7 @@ def on(*events: type[Event]) -> Callable[[F], F]:
 class Projection:
     """A read model: the tables it fills, its version, and one fold for each event type.
 
-    A higher version is dropped and folded again from the beginning. A fold commutes across keys.
+    A higher version is folded again from the beginning, then swapped in. A fold commutes across keys.
     """
 
     version: ClassVar[int] = 1

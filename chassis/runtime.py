@@ -24,7 +24,7 @@ from chassis.ownership import Ownership
 from chassis.part import Part
 from chassis.positions import OWN
 from chassis.postgres import Appender
-from chassis.rebuilding import Rebuilder
+from chassis.preparing import prepare
 from chassis.relay import Relay
 from chassis.service import Service
 from chassis.store import Origin
@@ -126,7 +126,7 @@ class Runtime:
         executor = Executor(store, self.service.handlers, clock, self.service.options)
         doors = Doors(Keystore(keys.rows, master_key(settings.secrets)), name)
         self.ground = Ground(self.service, settings, database, store, executor, doors, clock)
-        await Rebuilder(self.ground).prepare()
+        await prepare(self.ground)
         if self.service.effects:
             # FastStream is slow to import: services without effects do without it.
             from chassis.effects import Effects

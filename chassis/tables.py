@@ -16,16 +16,20 @@ from chassis.projection import Change, Table
 Key = tuple[Any, ...]
 
 
-def definition(table: Table) -> Composed:
-    """The statements that make a table and its indexes."""
+def columns(table: Table) -> Composed:
+    """The declarations of a table's columns."""
     parts = [(table.key, "not null"), (table.values, ""), (table.counters, "not null default 0")]
-    columns = [
+    return SQL(", ").join(
         SQL("{} {} {}").format(Identifier(name), SQL(kind), SQL(rule))
         for part, rule in parts
         for name, kind in part.items()
-    ]
+    )
+
+
+def definition(table: Table) -> Composed:
+    """The statements that make a table and its indexes."""
     made = SQL("create table {} ({}, primary key ({}));").format(
-        Identifier(table.name), SQL(", ").join(columns), _names(table.key)
+        Identifier(table.name), columns(table), _names(table.key)
     )
     index = SQL("create index on {} ({});")
     return made + Composed([index.format(Identifier(table.name), SQL(names)) for names in table.indexes])

@@ -16,10 +16,12 @@ from yoyo import get_backend, read_migrations
 
 import chassis
 import keystore
+import operations
 from chassis.config import NotMigrated, Settings
 from keystore.keys import master_key
 
 CHASSIS = Path(chassis.__file__).parent / "migrations"
+OPERATIONS = Path(operations.__file__).parent / "migrations"
 KEYSTORE = Path(keystore.__file__).parent / "migrations"
 
 APPEND_ONLY = ("events", "commands", "reservations", "ledger")
@@ -37,7 +39,7 @@ def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, st
     admin = settings.postgres_url.get_secret_value()
     addresses = {}
     for name, folders in {
-        **{name: [CHASSIS, *own] for name, own in services.items()},
+        **{name: [CHASSIS, OPERATIONS, *own] for name, own in services.items()},
         "keystore": [KEYSTORE],
     }.items():
         addresses[name] = _database(admin, settings, name)
@@ -91,6 +93,10 @@ def _grant(admin: str, database: str) -> None:
             sql.SQL("grant select, insert, update, delete on all tables in schema public to {}").format(role)
         )
         connection.execute(sql.SQL("grant usage on all sequences in schema public to {}").format(role))
+        for schema in ("shadow", "proof"):
+            if _exists(connection, "select from pg_namespace where nspname = %s", schema):
+                used = sql.SQL("grant usage, create on schema {} to {}").format(sql.Identifier(schema), role)
+                connection.execute(used)
         for table in APPEND_ONLY:
             if not _exists(connection, "select from pg_tables where tablename = %s", table):
                 continue

@@ -12,11 +12,11 @@ import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chassis.application import application
 from chassis.config import Settings
 from chassis.problems import MEDIA_TYPE
 from chassis.runtime import Role
 from chassis.service import Service
+from operations.composed import composed
 
 
 class TokenMissing(Exception):
@@ -58,7 +58,7 @@ def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
     gc.collect()
     gc.freeze()
     uvicorn.run(
-        application(service, settings, role),
+        composed(service, settings, role),
         host=settings.host,
         port=settings.port,
         http=Protocol,
@@ -103,6 +103,6 @@ def set_up_logs(service: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for name in ("chassis", "services"):
+    for name in ("chassis", "operations", "services"):
         logging.getLogger(name).setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)

@@ -13,13 +13,13 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 
-from chassis.application import application
 from chassis.config import Settings
 from chassis.runtime import Runtime
 from chassis.service import Service
 from deploy.local.demo.rest import heads_for, waiting
 from deploy.migration import migrate
 from deploy.topics import make_topics
+from operations.composed import composed
 
 ROOT = Path(__file__).parent.parent
 SETTLE_MAX_S = 30.0
@@ -81,7 +81,7 @@ async def running_services(services: Sequence[Service], settings: Settings) -> A
     found = Running(settings)
     async with AsyncExitStack() as stack:
         for service in services:
-            app = application(service, settings)
+            app = composed(service, settings)
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx.ASGITransport(app, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://service")

@@ -9,7 +9,18 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FOLDERS = ("chassis", "keystore", "services", "cli", "deploy", "contracts", "tests", "benchmarks", ".ci")
+FOLDERS = (
+    "chassis",
+    "keystore",
+    "operations",
+    "services",
+    "cli",
+    "deploy",
+    "contracts",
+    "tests",
+    "benchmarks",
+    ".ci",
+)
 
 
 @cache

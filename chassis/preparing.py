@@ -1,0 +1,51 @@
+"""Preparing: the tables of a service's projections, made where nothing was applied yet."""
+
+from __future__ import annotations
+
+from psycopg.sql import SQL, Identifier
+
+from chassis.database import Connection, fetch, query
+from chassis.office import Ground
+from chassis.ownership import lock_number
+from chassis.projection import Projection
+from chassis.tables import definition
+
+
+async def prepare(ground: Ground) -> None:
+    """Make what is missing; one process at a time, before any handler runs.
+
+    Raises RuntimeError where a table is missing that a migration makes, or that a fold of the history fills.
+    """
+    async with ground.database.connection() as connection:
+        lock = (lock_number("projections"),)
+        await connection.execute("select pg_advisory_lock(%s)", lock)
+        try:
+            archives = [archive.table.name for archive in ground.service.archives]
+            if missing := await fetch(connection, MISSING, archives):
+                raise RuntimeError(f"table {missing[0]['name']} is missing: its migration was not run")
+            begun = await fetch(connection, "select 1 from positions limit 1")
+            for projection in ground.service.projections:
+                names = [table.name for table in projection.tables]
+                if not begun:
+                    await _make(connection, projection)
+                elif missing := await fetch(connection, MISSING, names):
+                    raise RuntimeError(f"table {missing[0]['name']} is missing: its history was not folded")
+        finally:
+            await connection.execute("select pg_advisory_unlock(%s)", lock)
+
+
+async def _make(connection: Connection, projection: Projection) -> None:
+    """Empty tables: none of their events was applied, so no fold of an older version is in them either."""
+    known = await fetch(connection, KNOWN, projection.name(), projection.version)
+    if known:
+        return
+    async with connection.transaction():
+        for table in projection.tables:
+            await connection.execute(SQL("drop table if exists {}").format(Identifier(table.name)))
+            await connection.execute(definition(table))
+        await connection.execute(VERSION, (projection.name(), projection.version))
+
+
+KNOWN = b"select 1 from projections where name = %s and version = %s"
+MISSING = b"select name from unnest(%s::text[]) as name where to_regclass(name) is null"
+VERSION = query("projection_version")

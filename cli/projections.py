@@ -1,0 +1,219 @@
+"""`caretrail projections`: list read models, rebuild one with proof, verify them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import screen
+from cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from cli.stack_file import Stack
+
+POLL_S = 0.2
+EXPLAINED_MAX = 5
+"""Differences shown to a person; JSON holds all that were looked into."""
+
+app = typer.Typer(help="Read models: list, rebuild with proof, verify.", no_args_is_help=True)
+
+ServiceOption = Annotated[str, typer.Option("--service", metavar="NAME", help="Of this service alone.")]
+ProcessesOption = Annotated[
+    int, typer.Option("--processes", min=1, max=12, help="Processes that share the partitions.")
+]
+
+
+@app.command("list")
+def list_(service: ServiceOption = "", as_json: JsonOption = False) -> None:
+    """List projections with their versions, sizes and last rebuild."""
+    from cli.problem import told
+
+    with told(as_json):
+        found = _all(_stack(), service)
+        if as_json:
+            screen.print_json(found)
+        else:
+            _show(found)
+
+
+@app.command()
+def rebuild(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The projection.")],
+    service: ServiceOption = "",
+    processes: ProcessesOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Fold a projection anew beside the one that serves and swap it in once proved, else exit with 1."""
+    _carry_out("rebuild", name, service, processes, as_json)
+
+
+@app.command()
+def verify(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="The projection, else all.")] = "",
+    service: ServiceOption = "",
+    processes: ProcessesOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Fold projections anew and compare them with those that serve; exit with 1 where one differs."""
+    _carry_out("verify", name, service, processes, as_json)
+
+
+def _carry_out(action: str, name: str, service: str, processes: int, as_json: bool) -> None:
+    from cli.problem import told
+
+    with told(as_json):
+        stack, ended = _stack(), []
+        for each in _named(_all(stack, service), name):
+            ended.append(_ended(stack, each, action, processes, as_json))
+            if not as_json:
+                _tell(ended[-1])
+        if as_json:
+            screen.print_json(ended[0] if name else ended)
+    if any(each["outcome"] not in ("equal", "swapped") for each in ended):
+        raise typer.Exit(1)
+
+
+def _stack() -> Stack:
+    from cli import stack_file
+    from cli.settings import CliSettings
+
+    return stack_file.read(CliSettings().home)
+
+
+def _all(stack: Stack, service: str) -> list[dict[str, Any]]:
+    """The projections of one service, or of all."""
+    from cli.service import answer, client
+
+    found = []
+    for each in [service] if service else sorted(stack.services):
+        with client(stack, each, {}) as asked:
+            found += answer(asked.get("/internal/projections"))
+    return found
+
+
+def _named(found: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Those of a name, else all. Raises Problem."""
+    from cli.problem import Problem
+
+    chosen = [each for each in found if each["name"] == name] if name else found
+    if name and not chosen:
+        known = ", ".join(each["name"] for each in found)
+        raise Problem(f"no service has a projection {name}", f"There are: {known}.")
+    if name and len(chosen) > 1:
+        raise Problem(f"{name} is in {' and '.join(each['service'] for each in chosen)}: name a --service")
+    return chosen
+
+
+def _ended(
+    stack: Stack, projection: Mapping[str, Any], action: str, processes: int, as_json: bool
+) -> dict[str, Any]:
+    """Start it and follow it to its end; its outcome with what it took."""
+    from cli.service import answer, client
+
+    path = f"/internal/projections/{projection['name']}"
+    with client(stack, projection["service"], {}) as asked, _Bar(quiet=as_json) as bar:
+        state = answer(asked.post(path, json={"action": action, "processes": processes}))
+        while not state["ended_at"]:
+            bar.show(state)
+            time.sleep(POLL_S)
+            state = answer(asked.get(path))
+    took = {"seconds": round(state["seconds"], 2), "version": state["version"], "processes": processes}
+    return {
+        "projection": state["name"],
+        "service": state["service"],
+        "action": action,
+        **took,
+        **state["outcome"],
+    }
+
+
+class _Bar:
+    """A progress bar with rate and time left; nothing where the output is for programs."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich import progress
+
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TaskProgressColumn(),
+            progress.TextColumn("{task.fields[rate]:,.0f} events/s"),
+            progress.TimeRemainingColumn(),
+        )
+        self._progress = progress.Progress(*columns, console=screen.err(), disable=quiet, transient=True)
+        self._task = self._progress.add_task("", total=None, rate=0.0)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, state: Mapping[str, Any]) -> None:
+        """Show how far it is; what was passed can outgrow the total while events arrive."""
+        done, seconds = state["done"], state["seconds"] or 0.0
+        self._progress.update(
+            self._task,
+            description=f"{state['name']} {state['phase']}",
+            completed=done,
+            total=max(state["total"], done) or None,
+            rate=done / seconds if seconds else 0.0,
+        )
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    table = screen.new_table("projection", "service", "version", "rows about", "size", "last rebuild")
+    for column in (2, 3, 4):
+        table.columns[column].justify = "right"
+    for each in found:
+        size = sum(table_["bytes"] or 0 for table_ in each["tables"])
+        rows = sum(table_["rows_about"] or 0 for table_ in each["tables"])
+        table.add_row(
+            each["name"], each["service"], _version(each), f"{rows:,}", f"{size / 1e6:,.1f} MB", _last(each)
+        )
+    screen.out().print(table)
+
+
+def _version(each: Mapping[str, Any]) -> str:
+    serves, version = each["serves"], each["version"]
+    return str(version) if serves == version else f"{serves} (code: {version})"
+
+
+def _last(each: Mapping[str, Any]) -> str:
+    if not each["action"]:
+        return ""
+    if not each["ended_at"]:
+        return f"{each['action']}: {each['phase']}"
+    return f"{each['action']}: {each['outcome']['outcome']} {each['ended_at'][:16].replace('T', ' ')}"
+
+
+def _tell(ended: Mapping[str, Any]) -> None:
+    """One line, and what explains it where it is no good news."""
+    from rich.text import Text
+
+    console, good = screen.out(), ended["outcome"] in ("equal", "swapped")
+    rows = sum(table["rows"] for table in ended.get("tables", {}).values())
+    said = (
+        f"{ended['outcome']}, {rows:,} rows of {ended.get('folded', 0):,} events in {ended['seconds']:.1f} s"
+    )
+    if ended["outcome"] == "failed":
+        said = f"failed: {ended['why']}"
+    style = screen.GOOD if good else screen.BAD
+    console.print(Text.assemble((ended["projection"], screen.NAME), "  ", (said, style)))
+    for name, table in ended.get("tables", {}).items():
+        console.print(Text(f"  {name}: {table['rows']:,} rows, checksum {table['checksum']}", screen.QUIET))
+    for difference in ended.get("differences", ())[:EXPLAINED_MAX]:
+        console.print(Text(f"  {_difference(difference)}"))
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    what = f"a row is missing in {found['missing']}" if found["missing"] else ", ".join(found["columns"])
+    event = found["event"]
+    if event is None:
+        return f"{found['table']}: {what}; no event of the history touches this row"
+    stands = f"{event['stream']} version {event['stream_version']}, position {event['position']}"
+    return f"{found['table']}: {what}; since {event['type'].rpartition('.')[2]} {event['id']} ({stands})"

@@ -1,0 +1,1 @@
+"""Operations: rebuilding and verifying read models, composed into a service's process, unknown to it."""

@@ -1,0 +1,68 @@
+"""HTTP for operators: which projections there are, rebuild one, verify one, how far it is."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from chassis.problems import Problem
+from operations.desk import Desk, UnknownProjection
+from operations.rebuilding import Running
+
+router = APIRouter(tags=["internal"])
+
+PROCESSES_MAX = 12
+"""One for each partition at most."""
+
+
+class Asked(BaseModel):
+    """What to do with a projection."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["rebuild", "verify"]
+    processes: int = Field(1, ge=1, le=PROCESSES_MAX)
+
+
+def _desk(request: Request) -> Desk:
+    found: Desk = request.app.state.desk
+    return found
+
+
+@router.get("/internal/projections")
+async def projections(request: Request) -> list[dict[str, Any]]:
+    """Every projection of the service."""
+    return await _desk(request).states()
+
+
+@router.get("/internal/projections/{name}")
+async def projection(request: Request, name: str) -> dict[str, Any]:
+    """One projection, and how far its rebuild is."""
+    try:
+        return await _desk(request).state(name)
+    except UnknownProjection:
+        raise _unknown(name) from None
+
+
+@router.post("/internal/projections/{name}", status_code=202)
+async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
+    """Start a rebuild or a verification, or go on with one that was interrupted."""
+    desk = _desk(request)
+    try:
+        await desk.start(name, asked.action, asked.processes)
+    except UnknownProjection:
+        raise _unknown(name) from None
+    except Running:
+        found = await desk.state(name)
+        raise Problem(
+            409,
+            "RebuildRunning",
+            f"A {found['action'] or 'rebuild'} of {name} is under way: wait for its end.",
+        ) from None
+    return await desk.state(name)
+
+
+def _unknown(name: str) -> Problem:
+    return Problem(404, "NotFound", f"The service has no projection {name[:80]}.")

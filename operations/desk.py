@@ -1,0 +1,143 @@
+"""The desk: the rebuilds that a service's process carries out, one at a time for each projection."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+
+from chassis.config import Settings, database_url
+from chassis.database import LOST, Database
+from chassis.projection import Projection
+from chassis.service import Service
+from operations.rebuilding import Rebuild, Running, Site, exclusive
+
+LOOK_S = 5.0
+"""How often is looked for rebuilds that were interrupted, and for versions that wait for theirs."""
+
+STOP_MAX_S = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class UnknownProjection(LookupError):
+    """The service has no projection of this name."""
+
+
+class Desk:
+    """Starts rebuilds and tells of them; with ``resumes`` goes on with what was interrupted."""
+
+    def __init__(self, service: Service, settings: Settings, database: Database, *, resumes: bool) -> None:
+        self._site = Site(service, settings, database_url(settings, service.name))
+        self._database, self._resumes = database, resumes
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Desk:
+        if self._resumes:
+            self._keep(asyncio.create_task(self._resume()))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_MAX_S)
+
+    def projection(self, name: str) -> Projection:
+        """A projection by its name. Raises UnknownProjection."""
+        for projection in self._site.service.projections:
+            if projection.name() == name:
+                return projection
+        raise UnknownProjection(name)
+
+    async def start(self, name: str, action: str, processes: int) -> None:
+        """Start one. Raises UnknownProjection, Running."""
+        projection = self.projection(name)
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(exclusive(self._site, projection))
+            rebuild = Rebuild(self._site, projection, connection)
+            await rebuild.plan(action, processes)
+            self._keep(asyncio.create_task(_carried_out(name, rebuild, stack.pop_all())))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _resume(self) -> None:
+        while True:
+            try:
+                await self._look()
+            except LOST as error:
+                log.warning("looking_failed", error=type(error).__name__)
+            await asyncio.sleep(LOOK_S)
+
+    async def _look(self) -> None:
+        for row in await self.states():
+            waits = row["serves"] is not None and row["serves"] != row["version"]
+            tried = row["run_version"] == row["version"] and row["ended_at"] is not None
+            interrupted = row["phase"] is not None and row["ended_at"] is None
+            try:
+                if interrupted:
+                    await self.start(row["name"], row["action"], row["processes"])
+                elif waits and not tried:
+                    await self.start(row["name"], "rebuild", 1)
+            except Running:
+                continue
+
+    async def states(self) -> list[dict[str, Any]]:
+        """Each projection: its versions, tables and size, and its last or present rebuild."""
+        projections = self._site.service.projections
+        found = {row["name"]: row for row in await self._database.rows(STATES)}
+        return [
+            {
+                "name": projection.name(),
+                "service": self._site.service.name,
+                "version": projection.version,
+                **found.get(projection.name(), NOTHING),
+                "tables": [await self._size(table.name) for table in projection.tables],
+            }
+            for projection in projections
+        ]
+
+    async def state(self, name: str) -> dict[str, Any]:
+        """One of them. Raises UnknownProjection."""
+        self.projection(name)
+        return next(each for each in await self.states() if each["name"] == name)
+
+    async def _size(self, table: str) -> dict[str, Any]:
+        row = await self._database.row(SIZE, table)
+        assert row is not None
+        return {"name": table, **row}
+
+
+async def _carried_out(name: str, rebuild: Rebuild, held: AsyncExitStack) -> None:
+    """Carry a rebuild out, then let go of its lock; what ends it before its end leaves it interrupted."""
+    async with held:
+        try:
+            await rebuild.carry_out()
+        except (Running, *LOST) as error:
+            log.warning("rebuild_interrupted", projection=name, error=type(error).__name__)
+        except Exception as error:
+            log.exception("rebuild_broke", projection=name, error=type(error).__name__)
+            await rebuild.give_up(type(error).__name__)
+
+
+FIELDS = ("serves", "run", "action", "run_version", "processes", "phase", "total", "done", "started_at",
+          "ended_at", "outcome", "seconds")  # fmt: skip
+NOTHING: dict[str, Any] = dict.fromkeys(FIELDS)
+
+STATES = b"""
+select p.name, p.version as serves, r.run, r.action, r.version as run_version, r.processes, r.phase, r.total,
+    (
+        select coalesce(sum(passed), 0)::bigint from rebuild_places d where d.projection = p.name
+    ) as done,
+    r.started_at, r.ended_at, r.outcome,
+    extract(epoch from coalesce(r.ended_at, clock_timestamp()) - r.started_at)::float as seconds
+from projections p left join rebuilds r on r.projection = p.name
+"""
+SIZE = b"""
+select greatest(c.reltuples, 0)::bigint as rows_about, pg_total_relation_size(c.oid) as bytes
+from pg_class c where c.oid = to_regclass('public.' || quote_ident(%s))
+"""

@@ -1,0 +1,150 @@
+"""Explaining: the first event after which a row and its shadow cannot agree."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from caretrail_contracts.cloudevents import Record
+from psycopg.sql import SQL
+
+from chassis.database import Connection, connect
+from chassis.positions import OWN, Place
+from chassis.projection import Change, Projection, Table
+from chassis.tables import plain
+from operations.folding import READING, ahead, named, parked
+from operations.history import history
+from operations.job import Job, Vector
+from operations.shadows import differences, row_of
+
+Values = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Suspect:
+    """A row that differs: what it holds on either side, and how the history made it, event by event.
+
+    ``columns`` are those that differ in the end; a row that only one side has differs in being there.
+    """
+
+    table: Table
+    live: Values | None
+    shadow: Values | None
+    columns: list[str] = field(init=False)
+    state: Values | None = None
+    agreed: bool = True
+    after_agreement: Record | None = None
+    """The event that followed the last state in which both agreed."""
+    last: Record | None = None
+    """The event that gave the differing columns what they hold in the end."""
+
+    def __post_init__(self) -> None:
+        live, shadow = self.live, self.shadow
+        both = live is not None and shadow is not None
+        names = self.table.columns if both else ()
+        self.columns = [name for name in names if not same((live or {})[name], (shadow or {})[name])]
+        self.agreed = self._agrees()
+
+    def take(self, change: Change, record: Record) -> None:
+        """One more change of the row."""
+        before = self._seen()
+        self.state = applied(self.table, self.state, change)
+        if self._seen() != before:
+            self.last = record
+        if self._agrees():
+            self.agreed, self.after_agreement = True, None
+        elif self.agreed:
+            self.agreed, self.after_agreement = False, record
+
+    def explained(self) -> dict[str, Any]:
+        """What differs, and the event that explains it; None where no event ever touched the row."""
+        ever = self.after_agreement or self.last
+        missing = "live" if self.live is None else "shadow" if self.shadow is None else None
+        return {
+            "table": self.table.name,
+            "columns": self.columns,
+            "missing": missing,
+            "event": named(ever) if ever else None,
+        }
+
+    def _seen(self) -> Any:
+        state = self.state
+        return state if state is None else [plain(state[name]) for name in self.columns]
+
+    def _agrees(self) -> bool:
+        if self.live is None or self.state is None:
+            return self.live is None and self.state is None
+        return all(same(self.state[name], self.live[name]) for name in self.columns)
+
+
+def applied(table: Table, state: Values | None, change: Change) -> Values | None:
+    """A row after a change, as the buffer and the database would have it."""
+    if change.kind == "remove":
+        return None
+    row = dict(state) if state else dict.fromkeys(table.values) | dict.fromkeys(table.counters, 0)
+    row |= dict(zip(table.key, change.key, strict=True))
+    for name, value in change.values.items():
+        row[name] = row[name] + value if change.kind == "add" else value
+    return row
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are stored alike."""
+    return bool(plain(one) == plain(other))
+
+
+async def explain(job: Job, projection: Projection) -> list[dict[str, Any]]:
+    """The rows that differ between the job's two schemas, with the events that explain them, first first."""
+    reader = await connect(job.database, options=READING)
+    snapshot = await connect(job.database, options=READING)
+    try:
+        await snapshot.execute("begin isolation level repeatable read read only")
+        await snapshot.execute(SQL("set transaction snapshot {}").format(job.snapshot))
+        suspects = await _suspects(snapshot, job, projection)
+        await _replay(reader, job, projection, suspects)
+    finally:
+        await reader.close()
+        await snapshot.close()
+    found = [suspect.explained() for each in suspects.values() for suspect in each.values()]
+    return sorted(found, key=_order)
+
+
+def _order(found: dict[str, Any]) -> tuple[bool, str, int]:
+    event = found["event"]
+    return (True, "", 0) if event is None else (False, event["recorded_at"], event["position"])
+
+
+Suspects = dict[str, dict[tuple[Any, ...], Suspect]]
+
+
+async def _suspects(snapshot: Connection, job: Job, projection: Projection) -> Suspects:
+    found: Suspects = {}
+    for table in projection.tables:
+        found[table.name] = rows = {}
+        for row in await differences(snapshot, table, job.against, job.target):
+            key = tuple(row[name] for name in table.key)
+            live = await row_of(snapshot, table, job.against, key)
+            rows[key] = Suspect(table, live, await row_of(snapshot, table, job.target, key))
+    return found
+
+
+async def _replay(reader: Connection, job: Job, projection: Projection, suspects: Suspects) -> None:
+    """Fold everything again, in memory and for these rows alone."""
+    kinds = {event.type(): event for event in projection.folds}
+    waiting = await parked(reader, projection.name())
+    places: Vector = {}
+    for spot in job.vector:
+        numbers = job.partitions if spot[0] == OWN else (spot[1],)
+        places |= {(spot[0], number, spot[2]): Place(0, 0, None) for number in numbers}
+    async with aclosing(ahead(history(reader, job, list(kinds), places))) as chunks:
+        async for chunk in chunks:
+            for record in chunk.records:
+                about = record.envelope
+                kind = kinds.get(about.type)
+                if kind is None or (about.source, about.position) in waiting:
+                    continue
+                for change in projection.fold(kind.from_bytes(record.body, about.version), about):
+                    suspect = suspects[change.table.name].get(change.key)
+                    if suspect:
+                        suspect.take(change, record)
