@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from chassis.database import query
+from chassis.database import Connection, query
 from chassis.following import Follower
 from chassis.kafka import producer, stopped
 from chassis.office import Ground
@@ -36,17 +36,9 @@ class Relay(Follower):
         return int(row["position"]) if row else 0
 
     async def read(self, after: int) -> Sequence[Message]:
-        """Records as they are sent, in the database's own text: nothing is parsed to be printed again."""
+        """What was committed after a position."""
         async with self.ground.database.connection() as connection:
-            parameters = (self.ground.store.appender.origin.source, after, self.batch_max)
-            rows = (await connection.execute(OUTGOING, parameters)).pgresult
-        assert rows is not None
-        names = [(rows.fname(column) or b"").decode() for column in range(rows.nfields)]
-        columns = range(rows.nfields)
-        return [
-            _message(names, [rows.get_value(row, column) for column in columns])
-            for row in range(rows.ntuples)
-        ]
+            return await outgoing(connection, self.ground.store.appender.origin.source, after, self.batch_max)
 
     async def take(self, found: Sequence[Message]) -> int:
         """Send messages, a batch for each partition, then move the mark."""
@@ -74,19 +66,25 @@ class Relay(Follower):
             await stopped(found)
 
 
+async def outgoing(connection: Connection, source: str, after: int, limit: int) -> list[Message]:
+    """Records as they are sent, in the database's own text: nothing is parsed to be printed again."""
+    rows = (await connection.execute(OUTGOING, (source, after, limit))).pgresult
+    assert rows is not None
+    columns = range(rows.nfields)
+    names = [(rows.fname(column) or b"").decode() for column in columns][5:]
+    return [
+        _message(names, [rows.get_value(row, column) for column in columns]) for row in range(rows.ntuples)
+    ]
+
+
 def _message(names: list[str], values: list[Any]) -> Message:
     position, partition, key, at_ms, body, *headers = values
-    sent = [(name, value) for name, value in zip(names[5:], headers, strict=True) if value is not None]
+    sent = [(name, value) for name, value in zip(names, headers, strict=True) if value is not None]
     value = bytes.fromhex(body[2:].decode())
     return (
         int(position),
         int(partition),
-        {
-            "timestamp": int(at_ms),
-            "key": key,
-            "value": value,
-            "headers": sent,
-        },
+        {"timestamp": int(at_ms), "key": key, "value": value, "headers": sent},
     )
 
 

@@ -1,0 +1,79 @@
+"""The relay's statement prints what `to_headers` makes of the same rows, byte for byte."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from caretrail_contracts.cloudevents import to_headers
+from caretrail_contracts.envelope import Actor
+from caretrail_contracts.intake import DeclineReason, ReferralDeclined
+
+import chassis
+from chassis.command import Cause, Commit, Fact
+from chassis.database import Database
+from chassis.group import PostgresStore
+from chassis.postgres import Appender
+from chassis.relay import outgoing
+from chassis.store import Origin
+
+pytestmark = pytest.mark.servers
+
+TABLES = Path(chassis.__file__).parent / "migrations" / "0001_store.sql"
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TIMES = (
+    NOON,
+    NOON + timedelta(microseconds=1),
+    NOON + timedelta(milliseconds=120),
+    datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=-5))),
+    datetime(1931, 1, 1, tzinfo=UTC),
+)
+SITES = (None, "north", "Zürich \\x27 \"'%s")
+
+
+def commit(at: datetime, site: str | None, patient: UUID | None, causation: UUID | None) -> Commit:
+    id, stream = uuid4(), f"referral-{uuid4()}"
+    cause = Cause(
+        command_id=id,
+        actor=Actor("ümit", "koordinator"),
+        purpose="TREAT",
+        correlation_id=uuid4(),
+        causation_id=causation,
+    )
+    event = ReferralDeclined(reason=DeclineReason.OUT_OF_AREA)
+    facts = tuple(Fact(stream, step, event, at, patient, site) for step in (1, 2))
+    return Commit(cause, at, facts, {stream: 0}, ())
+
+
+async def test_what_is_sent_is_what_headers_are_made_of_everywhere_else(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(TABLES.read_bytes())
+    origin = Origin("intake")
+    commits = [
+        commit(at, site, patient, causation)
+        for at in TIMES
+        for site in SITES
+        for patient in (None, uuid4())
+        for causation in (None, uuid4())
+    ]
+    async with Database(database) as pool, PostgresStore(pool, Appender(origin, 1)) as store:
+        for each in commits:
+            await store.append(each)
+        records = await store.read(10, 1_000)
+        async with pool.connection() as connection:
+            await connection.execute("set timezone to 'Asia/Kolkata'")
+            sent = await outgoing(connection, origin.source, 10, 1_000)
+    assert len(sent) == 2 * len(commits) - 10
+    for (position, partition, message), record in zip(sent, records, strict=True):
+        about = record.envelope
+        assert (position, partition) == (about.position, about.partition)
+        assert message == {
+            "timestamp": (about.recorded_at - EPOCH) // timedelta(milliseconds=1),
+            "key": about.key.encode(),
+            "value": record.body,
+            "headers": to_headers(about, record.prev),
+        }
