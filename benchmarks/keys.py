@@ -85,9 +85,16 @@ KEYS = {
             "events/s",
             "eventsourcing: ProjectionRunner over the same events, one process",
             Floor(25),
-            "each row becomes an envelope and a contract before it is folded",
+            "each row becomes an envelope and a contract before it is folded; then the proof",
         ),
-        Key("rebuild_2", "the same with two processes", "events/s", "one process", Floor(1.7), ""),
+        Key(
+            "rebuild_2",
+            "the same with two processes",
+            "events/s",
+            "one process",
+            Floor(1.7),
+            "on two cores both processes and PostgreSQL share what one process and PostgreSQL fill",
+        ),
         Key(
             "growth_append",
             "16 callers append to a log of many events",
