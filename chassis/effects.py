@@ -16,7 +16,9 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis.database import query
+from chassis.kafka import stopped
 from chassis.office import AdapterOffice, Ground
+from chassis.part import Part
 from chassis.refusal import Refused
 from chassis.service import Effect
 
@@ -35,8 +37,10 @@ SESSION_MS = 6_000
 log = structlog.get_logger(__name__)
 
 
-class Effects:
+class Effects(Part):
     """Carries out a service's effects; in a process that does not, only tells how many wait."""
+
+    name = "effects"
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -46,8 +50,8 @@ class Effects:
         self._seen, self._waiting = 0, set[tuple[str, UUID]]()
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
 
-    async def run(self) -> None:
-        """Carry out effects until cancelled."""
+    async def turn(self) -> None:
+        """Carry out effects until cancelled. Raises KafkaError where the broker is away at first."""
         broker = KafkaBroker(self._ground.settings.kafka_bootstrap, logger=None)
         broker.subscriber(
             self._ground.topic,
@@ -60,20 +64,17 @@ class Effects:
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=1_000,
         )(self._take)
-        await broker.start()
         try:
+            await broker.start()
             await asyncio.Event().wait()
         finally:
-            await broker.stop()
+            await stopped(broker)
 
     async def _take(self, message: KafkaMessage) -> None:
         """Carry out a batch: keys side by side, the effects of a key in order."""
         by_key: dict[str, list[Record]] = {}
-        raws = message.raw_message
-        for raw in raws if isinstance(raws, tuple) else (raws,):
-            record = self._wanted(raw)
-            if record:
-                by_key.setdefault(record.envelope.key, []).append(record)
+        for record in filter(None, map(self._wanted, message.raw_message)):
+            by_key.setdefault(record.envelope.key, []).append(record)
         if by_key:
             await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
             await message.ack()
