@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down lock lint check test
+.PHONY: help setup demo up down lock lint check test faults
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -34,3 +34,9 @@ check: lint ## lint, then the fast tests
 
 test: lint ## lint, then every test, on real Kafka and PostgreSQL
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+SECONDS ?= 180
+SEED ?= 1
+
+faults: setup ## hurt a running stack and check what is left (SECONDS=7200 SEED=1)
+	$(BIN)/python -m tests.faults --seconds $(SECONDS) --seed $(SEED) $(ARGS)

@@ -55,6 +55,13 @@ def command_of(operation: Row) -> str:
     return derive(operation["service"], actor, "POST", operation["path"], operation["key"])
 
 
+def answered(evidence: Evidence) -> Iterator[str]:
+    """A service that cannot take a command says so; it never stumbles."""
+    for operation in evidence.history:
+        if any(status >= 500 and status != 503 for status in operation["statuses"]):
+            yield f"{operation['service']} command {operation['number']}: {operation['statuses']}"
+
+
 def _by_command(evidence: Evidence) -> dict[tuple[str, str], list[Row]]:
     found: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for name, store in evidence.stores.items():
@@ -273,6 +280,7 @@ def body_of(event: Row) -> dict[str, Any]:
 Rule = Callable[[Evidence], Iterator[str]]
 
 RULES: dict[str, Rule] = {
+    "services never stumble": answered,
     "acknowledged commands are kept": acknowledged,
     "refused commands left nothing": refused,
     "commands are carried out once": once,

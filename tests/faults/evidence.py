@@ -103,6 +103,7 @@ def _topic(bootstrap: str, topic: str) -> list[Row]:
     """Every message of a topic, in the order of each partition."""
     options: dict[str, Any] = {
         "bootstrap.servers": bootstrap,
+        "log_level": 2,
         "group.id": "onlooker",
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",

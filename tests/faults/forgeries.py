@@ -44,6 +44,7 @@ class Press:
         """Write a message; its offset, or -1 and what the broker said against it."""
         options: dict[str, Any] = {
             "bootstrap.servers": self._bootstrap,
+            "log_level": 2,
             "acks": "all",
             "message.timeout.ms": 10_000,
             "message.max.bytes": 10 * OVERSIZED_BYTES,
@@ -123,6 +124,7 @@ def _tail(bootstrap: str, service: str, partition: int, count: int) -> list[tupl
     """Some messages from the end of a partition: key, headers and body; forged ones apart."""
     options: dict[str, Any] = {
         "bootstrap.servers": bootstrap,
+        "log_level": 2,
         "group.id": "forger",
         "enable.auto.commit": False,
     }

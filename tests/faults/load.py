@@ -14,6 +14,7 @@ from tests.faults.turning import Turning
 SITE, ZONE = "main-street", "America/New_York"
 TRACKS = {"adult-day": "09:00", "adult-evening": "17:30"}
 FACILITATOR = "1234567893"
+ADDRESS = {"line": "1 Oak Street", "city": "Albany", "state": "NY", "postal_code": "12207"}
 PAYERS = ("acme-health", "state-medicaid")
 CAPACITY = 12
 STAYS_DAYS = 3
@@ -167,6 +168,8 @@ class Load:
         """Who stayed long enough leaves, and a seat is free."""
         today = self.clock.now().date()
         for course in list(self.courses.values()):
+            if self.history.over:
+                return
             if not course.discharged and (today - course.admitted_on).days >= STAYS_DAYS:
                 course.discharged = True
                 body = {"discharge_type": "completed", "discharged_on": today.isoformat()}
@@ -211,7 +214,7 @@ def _referral(number: int, seed: int, draw: Random) -> dict[str, Any]:
             "given": f"Given{seed}",
             "birth_date": (date(1960, 1, 1) + timedelta(days=draw.randrange(15_000))).isoformat(),
             "gender": "female",
-            "contact": {"email": mail, "time_zone": ZONE},
+            "contact": {"email": mail, "time_zone": ZONE, "address": ADDRESS},
         },
         "source_type": "hospital",
         "channel": "phone",

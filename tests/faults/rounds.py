@@ -76,12 +76,13 @@ async def play(
             gather, addresses, stage.direct, mailbox, history.told(), press.injected
         )
     evidence.lag_s, evidence.behind = found.lag_s, behind
-    _sum_up(found, evidence)
+    sum_up(found, evidence)
     evidence.save(home / "evidence.json.gz")
     return found, evidence
 
 
-def _sum_up(found: Round, evidence: Evidence) -> None:
+def sum_up(found: Round, evidence: Evidence) -> None:
+    """Check the evidence, and count."""
     found.findings = check(evidence)
     found.events = sum(len(store["events"]) for store in evidence.stores.values())
     for operation in evidence.history:
@@ -160,7 +161,7 @@ def behind(stores: dict[str, str]) -> list[str]:
             for row in connection.execute("select partition, max(position) as p from events group by 1"):
                 heads[name, row["partition"]] = row["p"]
             own[name] = connection.execute(STANDING.encode()).fetchone()
-            for row in connection.execute("select partition, source, position from positions"):
+            for row in connection.execute(READ):
                 read[name, row["source"].split(":")[2], row["partition"]] = row["position"]
     found = []
     for name, standing in own.items():
@@ -173,6 +174,7 @@ def behind(stores: dict[str, str]) -> list[str]:
     return found
 
 
+READ = "select partition, source, position from positions where source like '%:main'"
 STANDING = """
 select
     (select coalesce(max(position), 0) from events)
