@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from caretrail_contracts.envelope import Envelope, topic_of
+from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
 from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import InputRefused
 
@@ -160,6 +160,35 @@ async def test_effects_begin_though_kafka_was_away_when_their_process_started(
             proxy.refuses = False
             await asyncio.wait_for(done.wait(), 30)
     await proxy.stop()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([("content-type", b"application/json")], b"no JSON"),
+        ([("ce_id", b"\xff")], b"{}"),
+        ([("ce_type", None)], b"{}"),
+    ],
+)
+async def test_effects_pass_over_what_is_not_text_and_nothing_else(
+    running: Run, headers: list[tuple[str, bytes | None]], body: bytes
+) -> None:
+    done = asyncio.Event()
+
+    async def act(event: ReferralReceived, about: Envelope, office: AdapterOffice) -> None:
+        done.set()
+
+    service = replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),))
+    async with running(toy.INTAKE) as run:
+        await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        await run.settle()
+        sender = await producer(run.settings.kafka_bootstrap)
+        for partition in range(PARTITIONS):
+            topic = topic_of("intake", run.settings.topic_prefix)
+            await sender.send_and_wait(topic, body, partition=partition, headers=headers)
+        await sender.stop()
+        async with Runtime(service, run.settings, Role.CONSUMERS):
+            await asyncio.wait_for(done.wait(), 15)
 
 
 async def test_a_refusal_is_recorded_once_and_given_again(running: Run) -> None:
