@@ -11,21 +11,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import record, rounds
+from tests.faults import bugs, record, rounds
 
 ROUND_S = 180.0
 """A round at most; longer runs are rounds of following seeds, each on a fresh stack."""
 
 
 def main() -> int:
-    """Run; 1 where anything was found."""
+    """Run; 1 where anything was found, or a seeded bug was not."""
     given = _given()
     left, seed, bad, console = given.seconds, given.seed, 0, Console()
     while left > 0:
         seconds = min(left, ROUND_S)
         home = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-", dir=given.home))
-        found, _ = asyncio.run(rounds.play(home, seconds, seed, disks=not given.no_disks))
-        record.append(given.record, found)
+        found, _ = asyncio.run(rounds.play(home, seconds, seed, disks=not given.no_disks, bug=given.bug))
+        if not given.bug:
+            record.append(given.record, found)
         console.print(table(found))
         for finding in found.findings[:20]:
             console.print(f"[red]{finding}[/red]")
@@ -37,7 +38,7 @@ def main() -> int:
         left, seed = left - seconds, seed + 1
     if given.page:
         given.page.write_text(record.page(record.read(given.record)))
-    return 1 if bad else 0
+    return 1 if bool(bad) != bool(given.bug) else 0
 
 
 def _given() -> argparse.Namespace:
@@ -47,6 +48,7 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--home", default="/tmp", help="where homes of stacks lie")
     parser.add_argument("--record", type=Path, default=Path(".caretrail/faults.json"))
     parser.add_argument("--page", type=Path, default=None, help="write the sum of the record as a page")
+    parser.add_argument("--bug", choices=("", *bugs.ALL), default="", help="seed a bug: it must be found")
     parser.add_argument("--no-disks", action="store_true", help="mount no small disks to fill")
     return parser.parse_args()
 

@@ -110,6 +110,8 @@ def _mails(evidence: Evidence) -> Iterator[str]:
         event["stream"][-UUID_CHARS:]
         for event, _, _ in facts(evidence, "notifications", "MessageSent", "StaffNoticeSent")
     )
+    for _, stream in sorted(_in_hand(evidence)):
+        yield f"{stream} is released, and nothing came of it"
     mailed = {id.strip("<>").partition("@")[0] for id in evidence.mails}
     for subject, count in sent.items():
         if count > 1:
@@ -118,3 +120,10 @@ def _mails(evidence: Evidence) -> Iterator[str]:
             yield f"{subject} is sent, but no mail came"
     for subject in mailed - released.keys():
         yield f"a mail {subject} came that nobody released"
+
+
+def _in_hand(evidence: Evidence) -> set[tuple[int, str]]:
+    """Streams whose last event is a release."""
+    last = {event["stream"]: event for event in evidence.stores["notifications"]["events"]}
+    released = (".MessageReleased", ".StaffNoticeReleased")
+    return {(event["position"], stream) for stream, event in last.items() if event["type"].endswith(released)}

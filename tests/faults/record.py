@@ -22,10 +22,10 @@ def read(path: Path) -> list[Round]:
 
 def append(path: Path, found: Round) -> None:
     """Add a round."""
-    rounds = [asdict(one) for one in [*read(path), found]]
+    lines = ",\n".join(json.dumps(asdict(one)) for one in [*read(path), found])
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
-    new.write_text(json.dumps({"rounds": rounds}, indent=1))
+    new.write_text(f'{{"rounds": [\n{lines}\n]}}\n')
     new.replace(path)
 
 

@@ -183,7 +183,7 @@ select
         - (select coalesce(max(position), 0) from positions where topic = 'store') as unread,
     (
         select count(*) from events e
-        where e.type like '%.MessageReleased' and not exists (
+        where (e.type like '%.MessageReleased' or e.type like '%.StaffNoticeReleased') and not exists (
             select from events s where s.stream = e.stream and s.position > e.position
         )
     ) as unsent

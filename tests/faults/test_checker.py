@@ -308,6 +308,11 @@ def a_mail_is_said_to_be_sent_and_was_not(evidence: Evidence) -> None:
 
 
 @seeded("a message goes out once")
+def a_released_mail_is_never_sent(evidence: Evidence) -> None:
+    without(evidence, "notifications", next(events(evidence, "notifications", "MessageSent")))
+
+
+@seeded("a message goes out once")
 def a_mail_came_that_nobody_released(evidence: Evidence) -> None:
     evidence.mails.append(f"<{ELSEWHERE}@mail.example.org>")
 

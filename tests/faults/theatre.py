@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -159,18 +160,27 @@ def _mounted(folder: Path, size: int, ending: AsyncExitStack) -> bool:
 
 async def _servers(found: Theatre, ending: AsyncExitStack) -> None:
     found.admin = await asyncio.to_thread(postgres.start, found.home)
-    socket = conninfo_to_dict(found.admin)
-    found.database = Proxy(f"{socket['host']}/.s.PGSQL.{socket.get('port', 5432)}")
-    port, direct = free_port(), free_port()
+    place = conninfo_to_dict(found.admin)
+    found.database = Proxy(f"{place['host']}/.s.PGSQL.{place.get('port', 5432)}")
+    port, direct, controller = _ports(3)
     found.broker = Proxy(("127.0.0.1", port))
     for proxy in (found.database, found.broker):
         await proxy.start()
         ending.push_async_callback(proxy.stop)
-    program = await asyncio.to_thread(kafka.program, found.home, port, free_port())
+    program = await asyncio.to_thread(kafka.program, found.home, port, controller)
     _listen_twice(found.home / "kafka" / "server.properties", port, found.broker.port, direct)
     found.direct = f"127.0.0.1:{direct}"
     ending.push_async_callback(found.supervisor.stop)
     await found.supervisor.start(program)
+
+
+def _ports(count: int) -> list[int]:
+    """Free ports, no two the same."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _listen_twice(path: Path, port: int, proxy: int, direct: int) -> None:
@@ -188,7 +198,8 @@ async def _services(found: Theatre, bug: str) -> None:
     settings = Settings(home=found.home, postgres_url=SecretStr(found.admin), kafka_bootstrap=found.direct)
     addresses = await asyncio.to_thread(migrate, settings, migrations())
     await asyncio.to_thread(make_topics, found.direct, SERVICES, PREFIX)
-    found.ports = {name: free_port() for name in (*SERVICES, "mailbox")}
+    names = (*SERVICES, "mailbox")
+    found.ports = dict(zip(names, _ports(len(names)), strict=True))
     shared = {
         "CARETRAIL_HOME": str(found.home),
         "CARETRAIL_KAFKA_BOOTSTRAP": f"127.0.0.1:{found.broker.port}",
