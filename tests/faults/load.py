@@ -68,7 +68,7 @@ class Load:
         """Work until the history is over."""
         async with asyncio.TaskGroup() as together:
             for number in range(coordinators):
-                together.create_task(self._until_over(self._coordinate, f"coordinator-{number}", 0.2))
+                together.create_task(self._until_over(self._coordinate, f"coordinator-{number}", 0.4))
             for track in TRACKS:
                 together.create_task(self._until_over(self._attend, f"clerk-{track}", 1.0))
             together.create_task(self._until_over(self._measure, "clinician", 0.3))
