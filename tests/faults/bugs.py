@@ -41,11 +41,14 @@ def mark_before_publish() -> None:
 
     inner, count = Relay.take, [0]
 
-    async def take(self: Any, records: Any) -> None:
-        await self.ground.database.rows(MOVE_MARK, self.ground.topic, records[-1].envelope.position)
+    async def take(self: Any, records: Any) -> Any:
+        last = records[-1]
+        position = last[0] if isinstance(last, tuple) else last.envelope.position
+        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
         count[0] += 1
         if count[0] % 5:
             await inner(self, records)
+        return position
 
     Relay.take = take  # type: ignore[method-assign]
 

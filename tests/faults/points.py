@@ -96,7 +96,8 @@ def install(points: Points) -> None:
     around(Steps, "move", points, "apply.moving", "apply.moved")
     around(Batch, "finish", points, "apply.finishing", "apply.before-commit")
     around(Timers, "_fire", points, "timers.before", "timers.after")
-    around(AIOKafkaProducer, "send", points, "produce.before", "produce.sent")
+    for method in ("send", "send_batch"):
+        around(AIOKafkaProducer, method, points, "produce.before", "produce.sent")
     _slowly(Applier, points)
     _marks(points)
     _effects(points)
