@@ -92,7 +92,9 @@ the topics, the ledger and the mailbox.
 {rules}
 
 The checker is tested itself: `tests/faults/test_checker.py` alters the evidence of a run in one place, and
-each alteration must be found.
+each alteration must be found. `make faults ARGS="--bug dedupe_off"` seeds a bug into the running stack.
+
+The limit of the lag, 30 s, is of the machine too: these rounds shared two processors with other work.
 
 ## Faults
 
