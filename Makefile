@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down lock lint check test bench
+.PHONY: help setup demo up down lock lint check test bench faults
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -37,3 +37,9 @@ test: lint ## lint, then every test, on real Kafka and PostgreSQL
 
 bench: setup ## measure beside the references (QUICK=1 smaller, ONLY=append_16,relay single keys)
 	@CARETRAIL_HOME=$${CARETRAIL_HOME:-.caretrail/bench} $(BIN)/python -m benchmarks
+
+SECONDS ?= 180
+SEED ?= 1
+
+faults: setup ## hurt a running stack and check what is left (SECONDS=7200 SEED=1)
+	$(BIN)/python -m tests.faults --seconds $(SECONDS) --seed $(SEED) $(ARGS)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from caretrail_contracts.envelope import Envelope, topic_of
+from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
 from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import InputRefused
 
@@ -22,6 +22,7 @@ from chassis.runtime import Role, Runtime
 from chassis.service import Effect
 from tests.chassis import toy
 from tests.conftest import Run
+from tests.faults.proxy import Proxy
 from tests.running import STAFF, Running
 
 pytestmark = pytest.mark.servers
@@ -134,6 +135,60 @@ async def test_a_process_that_only_answers_knows_of_effects_that_another_has_in_
         may_end.set()
         await run.settle()
         assert (await answering.progress())["effects"] == 0
+
+
+async def test_effects_begin_though_kafka_was_away_when_their_process_started(
+    running: Run, servers: dict[str, str]
+) -> None:
+    done = asyncio.Event()
+
+    async def act(event: ReferralReceived, about: Envelope, office: AdapterOffice) -> None:
+        done.set()
+
+    host, port = servers["kafka"].split(":")
+    service, proxy = (
+        replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),)),
+        Proxy((host, int(port))),
+    )
+    proxy.refuses = True
+    await proxy.start()
+    async with running(toy.INTAKE) as run:
+        apart = run.settings.model_copy(update={"kafka_bootstrap": f"127.0.0.1:{proxy.port}"})
+        async with Runtime(service, apart, Role.CONSUMERS):
+            await run.post("intake", "/referrals", {"patient": str(uuid4())})
+            await asyncio.sleep(1)
+            proxy.refuses = False
+            await asyncio.wait_for(done.wait(), 30)
+    await proxy.stop()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([("content-type", b"application/json")], b"no JSON"),
+        ([("ce_id", b"\xff")], b"{}"),
+        ([("ce_type", None)], b"{}"),
+    ],
+)
+async def test_effects_pass_over_what_is_not_text_and_nothing_else(
+    running: Run, headers: list[tuple[str, bytes | None]], body: bytes
+) -> None:
+    done = asyncio.Event()
+
+    async def act(event: ReferralReceived, about: Envelope, office: AdapterOffice) -> None:
+        done.set()
+
+    service = replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),))
+    async with running(toy.INTAKE) as run:
+        await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        await run.settle()
+        sender = await producer(run.settings.kafka_bootstrap)
+        for partition in range(PARTITIONS):
+            topic = topic_of("intake", run.settings.topic_prefix)
+            await sender.send_and_wait(topic, body, partition=partition, headers=headers)
+        await sender.stop()
+        async with Runtime(service, run.settings, Role.CONSUMERS):
+            await asyncio.wait_for(done.wait(), 15)
 
 
 async def test_a_refusal_is_recorded_once_and_given_again(running: Run) -> None:

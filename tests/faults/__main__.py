@@ -1,0 +1,73 @@
+"""``make faults``: rounds of faults, one after the other, each added to a record and shown as a table."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.faults import bugs, record, rounds
+
+ROUND_S = 180.0
+"""A round at most; longer runs are rounds of following seeds, each on a fresh stack."""
+
+
+def main() -> int:
+    """Run; 1 where anything was found, or a seeded bug was not."""
+    given = _given()
+    left, seed, bad, console = given.seconds, given.seed, 0, Console()
+    while left > 0:
+        seconds = min(left, ROUND_S)
+        home = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-", dir=given.home))
+        found, _ = asyncio.run(rounds.play(home, seconds, seed, disks=not given.no_disks, bug=given.bug))
+        if not given.bug:
+            record.append(given.record, found)
+        console.print(table(found))
+        for finding in found.findings[:20]:
+            console.print(f"[red]{finding}[/red]")
+        if found.findings:
+            bad += 1
+            console.print(f"left for a look: {home}")
+        else:
+            rounds.clear(home)
+        left, seed = left - seconds, seed + 1
+    if given.page:
+        given.page.write_text(record.page(record.read(given.record)))
+    return 1 if bool(bad) != bool(given.bug) else 0
+
+
+def _given() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=180, help="how long the stack is hurt, in all")
+    parser.add_argument("--seed", type=int, default=1, help="which faults, and when")
+    parser.add_argument("--home", default="/tmp", help="where homes of stacks lie")
+    parser.add_argument("--record", type=Path, default=Path(".caretrail/faults.json"))
+    parser.add_argument("--page", type=Path, default=None, help="write the sum of the record as a page")
+    parser.add_argument("--bug", choices=("", *bugs.ALL), default="", help="seed a bug: it must be found")
+    parser.add_argument("--no-disks", action="store_true", help="mount no small disks to fill")
+    return parser.parse_args()
+
+
+def table(found: rounds.Round) -> Table:
+    """A round's faults by kind, and what clients saw."""
+    shown = Table(title=f"seed {found.seed}, {found.seconds:.0f} s", title_justify="left")
+    for name in ("fault", "times", "seconds"):
+        shown.add_column(name, justify="left" if name == "fault" else "right")
+    for kind, (times, seconds) in record.by_kind([found]).items():
+        shown.add_row(kind, str(times), f"{seconds:.0f}")
+    shown.add_section()
+    for outcome in ("ok", "fail", "unknown"):
+        shown.add_row(f"commands {outcome}", str(found.outcomes.get(outcome, 0)), "")
+    shown.add_row("events", str(found.events), "")
+    shown.add_row("lag gone after", "", "never" if found.lag_s is None else f"{found.lag_s:.1f}")
+    shown.add_row("findings", str(len(found.findings)), "", style="red" if found.findings else "green")
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())

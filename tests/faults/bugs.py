@@ -1,0 +1,78 @@
+"""Bugs seeded into the running stack, to see that the checker catches what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def dedupe_off() -> None:
+    """A record that was applied before is applied again."""
+    from chassis.positions import Place, Steps
+
+    def take(self: Any, record: Any, offset: int) -> bool:
+        about, spot = record.envelope, self._spot(record)
+        self._taken[spot] = Place(about.epoch, about.position, offset)
+        self._offsets[spot, about.position] = offset
+        return True
+
+    Steps.take = take  # type: ignore[method-assign]
+
+
+def ack_before_commit() -> None:
+    """A command is answered while its events are still on the way, and every eighth never gets there."""
+    from chassis.command import Answer
+    from chassis.group import PostgresStore
+
+    inner, count = PostgresStore.append, [0]
+
+    async def append(self: Any, commit: Any) -> Any:
+        count[0] += 1
+        if count[0] % 8 == 0 and commit.refusal is None and commit.cause.digest:
+            return Answer(commit.cause.command_id, 1, commit.streams)
+        return await inner(self, commit)
+
+    PostgresStore.append = append  # type: ignore[method-assign]
+
+
+def mark_before_publish() -> None:
+    """The relay's mark moves before what is sent is acknowledged, and what then fails is never sent again."""
+    from chassis.relay import MOVE_MARK, Relay
+
+    inner, count = Relay.take, [0]
+
+    async def take(self: Any, records: Any) -> Any:
+        position = records[-1][0]
+        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
+        count[0] += 1
+        if count[0] % 5:
+            await inner(self, records)
+        return position
+
+    Relay.take = take  # type: ignore[assignment,method-assign]
+
+
+def position_ahead() -> None:
+    """Every fourth batch that is applied moves its position and loses its rows."""
+    from chassis.tables import Buffer
+
+    inner, count = Buffer.flush, [0]
+
+    async def flush(self: Any, connection: Any) -> None:
+        count[0] += 1
+        if count[0] % 4 == 0:
+            self._rows = {}
+        await inner(self, connection)
+
+    Buffer.flush = flush  # type: ignore[method-assign]
+
+
+ALL: dict[str, Callable[[], None]] = {
+    found.__name__: found for found in (dedupe_off, ack_before_commit, mark_before_publish, position_ahead)
+}
+
+
+def install(name: str) -> None:
+    """Seed a bug; none where there is no name."""
+    if name:
+        ALL[name]()

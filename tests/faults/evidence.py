@@ -1,0 +1,157 @@
+"""The evidence of a run: what clients saw, what stores, topics, ledger and mailbox hold, as plain data.
+
+Read as an outsider reads: by SQL, by a Kafka client, by the headers that the wire documents.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from psycopg.rows import dict_row
+
+PARTITIONS = 12
+SERVICES = ("intake", "clinical", "scheduling", "billing", "notifications", "audit")
+TABLES = {
+    "intake": ("referrals", "episodes"),
+    "scheduling": ("roster", "waitlist"),
+    "billing": ("charge_days", "attendances"),
+    "notifications": ("messages",),
+}
+"""Read models that are folded anew by the checker."""
+
+READ_MAX_S = 120.0
+Row = dict[str, Any]
+
+
+@dataclass
+class Evidence:
+    """Everything that the checker goes by. ``injected`` are messages that no service wrote."""
+
+    history: list[Row] = field(default_factory=list)
+    stores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    topics: dict[str, list[Row]] = field(default_factory=dict)
+    ledger: list[Row] = field(default_factory=list)
+    mails: list[str] = field(default_factory=list)
+    injected: list[Row] = field(default_factory=list)
+    lag_s: float | None = None
+    behind: list[str] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Keep it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with gzip.open(path, "wt") as file:
+            json.dump(asdict(self), file)
+
+    @classmethod
+    def load(cls, path: Path) -> Evidence:
+        """What was kept."""
+        with gzip.open(path, "rt") as file:
+            return cls(**json.load(file))
+
+
+def gather(
+    databases: dict[str, str], kafka: str, mailbox: Path, history: list[Row], injected: list[Row]
+) -> Evidence:
+    """Read everything. ``databases`` are addresses by service."""
+    return Evidence(
+        history=history,
+        stores={name: _store(databases[name], name) for name in SERVICES},
+        topics={name: _topic(kafka, f"caretrail.{name}.events") for name in SERVICES},
+        ledger=_rows(databases["audit"], "select * from ledger order by source, epoch, position"),
+        mails=[_message_id(path) for path in sorted(mailbox.glob("*.eml"))],
+        injected=injected,
+    )
+
+
+def _store(address: str, name: str) -> dict[str, Any]:
+    return {
+        "events": _rows(address, "select * from events order by position"),
+        "commands": _rows(address, "select command_id, position from commands"),
+        "positions": _rows(address, "select topic, partition, source, epoch, position from positions"),
+        "relayed": _rows(address, "select position from relay_mark"),
+        "parked": _rows(address, "select handler, key, source, position, event_id, error from parked"),
+        "tables": {table: _rows(address, f"select * from {table}") for table in TABLES.get(name, ())},
+    }
+
+
+def _rows(address: str, query: str) -> list[Row]:
+    with psycopg.connect(address, row_factory=dict_row, options="-c timezone=UTC") as connection:
+        return [_plain(row) for row in connection.execute(query.encode()).fetchall()]
+
+
+def _plain(row: Row) -> Row:
+    """A row as JSON has it: bytes as text, everything else that JSON lacks as its text."""
+    return {name: _value(value) for name, value in row.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode(errors="replace")
+    if value is None or isinstance(value, bool | int | float | str | dict | list):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _topic(bootstrap: str, topic: str) -> list[Row]:
+    """Every message of a topic, in the order of each partition."""
+    options: dict[str, Any] = {
+        "bootstrap.servers": bootstrap,
+        "log_level": 2,
+        "group.id": "onlooker",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "enable.partition.eof": False,
+    }
+    consumer = Consumer(options)
+    try:
+        ends = {}
+        for partition in range(PARTITIONS):
+            ends[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)[1]
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in ends])
+        return _read(consumer, {partition: end for partition, end in ends.items() if end})
+    finally:
+        consumer.close()
+
+
+def _read(consumer: Consumer, ends: dict[int, int]) -> list[Row]:
+    found, until = list[Row](), time.monotonic() + READ_MAX_S
+    while ends:
+        if time.monotonic() > until:
+            raise TimeoutError(f"partitions {sorted(ends)} could not be read to their ends")
+        for message in consumer.consume(500, timeout=1.0):
+            if message.error():
+                continue
+            partition, offset = message.partition() or 0, message.offset() or 0
+            found.append(
+                {
+                    "partition": partition,
+                    "offset": offset,
+                    "key": (message.key() or b"").decode(errors="replace"),
+                    "headers": headers(message.headers() or []),
+                    "body": (message.value() or b"").decode(errors="replace")[:300_000],
+                }
+            )
+            if offset + 1 >= ends.get(partition, 0):
+                ends.pop(partition, None)
+    return sorted(found, key=lambda one: (one["partition"], one["offset"]))
+
+
+def headers(raw: Any) -> dict[str, str]:
+    """The CloudEvents attributes of a message, by their names without the prefix."""
+    return {
+        name.removeprefix("ce_"): value.decode(errors="replace") for name, value in raw if value is not None
+    }
+
+
+def _message_id(path: Path) -> str:
+    for line in path.read_text(errors="replace").splitlines():
+        if line.lower().startswith("message-id:"):
+            return line.partition(":")[2].strip()
+    return ""

@@ -1,0 +1,267 @@
+"""The load: coordinators, clerks and clinicians at work all at once, with repeats and mistakes."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+from tests.faults.history import History, Operation
+from tests.faults.turning import Turning
+
+SITE, ZONE = "main-street", "America/New_York"
+TRACKS = {"adult-day": "09:00", "adult-evening": "17:30"}
+FACILITATOR = "1234567893"
+ADDRESS = {"line": "1 Oak Street", "city": "Albany", "state": "NY", "postal_code": "12207"}
+PAYERS = ("acme-health", "state-medicaid")
+CAPACITY = 12
+STAYS_DAYS = 3
+"""How long a patient stays, so that seats become free for those who wait."""
+
+
+@dataclass
+class Course:
+    """A patient as their coordinator knows them."""
+
+    patient: str
+    referral: str
+    episode: str
+    admitted_on: date
+    discharged: bool = False
+
+
+@dataclass
+class Load:
+    """Clients at work until they are told that it is over."""
+
+    history: History
+    clock: Turning
+    seed: int
+    groups: dict[str, str] = field(default_factory=dict)
+    courses: dict[str, Course] = field(default_factory=dict)
+    people: int = 0
+
+    async def prepare(self) -> None:
+        """Tracks, groups and contracts, before anything is hurt."""
+        first = self.clock.now().date()
+        for track, starts in TRACKS.items():
+            opened = {"track": track, "site": SITE, "name": track, "weekly_minutes": 540}
+            await self._sure("scheduling", "/tracks", opened, f"track {track}")
+            body = _group(track, starts, first)
+            found = await self._sure("scheduling", "/groups", body, f"group {track}")
+            self.groups[track] = found.answer["group"]
+        for number, payer in enumerate(PAYERS):
+            await self._sure(
+                "billing", "/payer-contracts", _contract(payer, number, first), f"contract {payer}", "biller"
+            )
+
+    async def _sure(
+        self, service: str, path: str, body: Any, key: str, role: str = "coordinator"
+    ) -> Operation:
+        found = await self.history.send("setter", service, path, body, key=key, role=role, again=True)
+        assert found.outcome == "ok", found
+        return found
+
+    async def run(self, coordinators: int = 3) -> None:
+        """Work until the history is over."""
+        async with asyncio.TaskGroup() as together:
+            for number in range(coordinators):
+                together.create_task(self._until_over(self._coordinate, f"coordinator-{number}", 0.4))
+            for track in TRACKS:
+                together.create_task(self._until_over(self._attend, f"clerk-{track}", 1.0))
+            together.create_task(self._until_over(self._measure, "clinician", 0.3))
+            together.create_task(self._until_over(self._discharge, "leaver", 0.5))
+            together.create_task(self._until_over(self._blunder, "blunderer", 0.4))
+
+    async def _until_over(self, work: Any, client: str, rest: float) -> None:
+        draw = Random(f"{client} {self.seed}")
+        while not self.history.over:
+            await work(client, draw)
+            await asyncio.sleep(rest * (0.5 + draw.random()))
+
+    async def _coordinate(self, client: str, draw: Random) -> None:
+        """A referral from its arrival to the admission; whatever remains unknown ends the story."""
+        self.people += 1
+        name, send = f"{client} {self.people}", self.history.send
+        body = _referral(self.people, self.seed, draw)
+        got = await send(client, "intake", "/referrals", body, key=f"{name} referral")
+        if got.outcome != "ok":
+            return
+        referral, patient = got.answer["referral"], got.answer["patient"]
+        steps: list[tuple[str, Any]] = [("triage", {"urgency": "routine", "level_of_care": "2.1"})]
+        declines = draw.random() < 0.1
+        steps.append(("decline", {"reason": "patient_declined"}) if declines else ("accept", None))
+        for step, said in steps:
+            done = await send(client, "intake", f"/referrals/{referral}/{step}", said, key=f"{name} {step}")
+            if done.outcome != "ok":
+                return
+        if not declines:
+            await self._admit(client, name, patient, referral, draw)
+
+    async def _admit(self, client: str, name: str, patient: str, referral: str, draw: Random) -> None:
+        today = self.clock.now().date()
+        body = {
+            "referral": referral,
+            "track": draw.choice(tuple(TRACKS)),
+            "site": SITE,
+            "level_of_care": "2.1",
+            "admitted_on": today.isoformat(),
+        }
+        got = await self.history.send(client, "intake", "/episodes", body, key=f"{name} admission")
+        if got.outcome != "ok":
+            return
+        course = Course(patient, referral, got.answer["episode"], today)
+        self.courses[patient] = course
+        said = {"patient": patient, "icd10": "F33.1", "rank": 1}
+        path = f"/episodes/{course.episode}/diagnoses"
+        await self.history.send(
+            client, "clinical", path, said, key=f"{name} diagnosis", role="clinician", again=True
+        )
+
+    async def _attend(self, client: str, draw: Random) -> None:
+        """Each session that is over: who was there, and a signed note of it."""
+        group = self.groups[client.removeprefix("clerk-")]
+        for back in (1, 0):
+            on = (self.clock.now() - timedelta(days=back)).date().isoformat()
+            for session in await self.history.look("scheduling", f"/sessions?group={group}&on={on}"):
+                if datetime.fromisoformat(session["ends_at"]) < self.clock.now() - timedelta(minutes=90):
+                    roster = await self.history.look("scheduling", f"/groups/{group}/roster?on={on}")
+                    await self._record(client, session, roster, draw)
+
+    async def _record(
+        self, client: str, session: dict[str, Any], roster: list[dict[str, Any]], draw: Random
+    ) -> None:
+        id = session["session"]
+        known = {operation.key for operation in self.history.operations if operation.client == client}
+        for seat in roster:
+            key = f"{id} {seat['patient']}"
+            if key in known or self.history.over:
+                continue
+            member = {"patient": seat["patient"], "episode": seat["episode"]}
+            there = draw.random() < 0.85
+            said = {"missed": {"excused": False}} if not there else _span(session)
+            path = f"/sessions/{id}/attendance"
+            got = await self.history.send(client, "scheduling", path, {**member, **said}, key=key)
+            if got.outcome == "ok" and there and draw.random() < 0.95:
+                note = {**member, "session": id, "clinician": FACILITATOR, "text": "Took part in the group."}
+                await self.history.send(
+                    client, "clinical", "/notes", note, key=f"note {key}", role="clinician", again=True
+                )
+
+    async def _measure(self, client: str, draw: Random) -> None:
+        if not self.courses:
+            return
+        course = draw.choice(list(self.courses.values()))
+        body = {
+            "patient": course.patient,
+            "episode": course.episode,
+            "instrument": "gad-7",
+            "answers": [draw.randrange(4) for _ in range(7)],
+            "administered_on": (self.clock.now() - timedelta(hours=12)).date().isoformat(),
+        }
+        key = f"measure {len(self.history.operations)}"
+        await self.history.send(client, "clinical", "/measures", body, key=key, role="clinician")
+
+    async def _discharge(self, client: str, draw: Random) -> None:
+        """Who stayed long enough leaves, and a seat is free."""
+        today = self.clock.now().date()
+        for course in list(self.courses.values()):
+            if self.history.over:
+                return
+            if not course.discharged and (today - course.admitted_on).days >= STAYS_DAYS:
+                course.discharged = True
+                body = {"discharge_type": "completed", "discharged_on": today.isoformat()}
+                path = f"/episodes/{course.episode}/discharge"
+                await self.history.send(client, "intake", path, body, key=f"leave {course.episode}")
+
+    async def _blunder(self, client: str, draw: Random) -> None:
+        """Commands that must be refused, keys with another body, and the same command twice at once."""
+        send, number = self.history.send, len(self.history.operations)
+        if not self.courses:
+            return
+        course, kind = draw.choice(list(self.courses.values())), draw.randrange(4)
+        if kind == 0:
+            await send(client, "intake", f"/referrals/{course.referral}/accept", key=f"twice {number}")
+        elif kind == 1:
+            await send(client, "intake", "/referrals", {"person": {}}, key=f"malformed {number}")
+        elif kind == 2:
+            await self._reuse(client, course, f"reused {number}")
+        else:
+            person = _referral(self.people + 1_000_000 + number, self.seed, draw)
+            same = [send(client, "intake", "/referrals", person, key=f"double {number}") for _ in range(3)]
+            await asyncio.gather(*same)
+
+    async def _reuse(self, client: str, course: Course, key: str) -> None:
+        path = f"/episodes/{course.episode}/diagnoses"
+        body = {"patient": course.patient, "icd10": "F41.1", "rank": 2}
+        first = await self.history.send(client, "clinical", path, body, key=key, role="clinician")
+        if first.outcome == "ok":
+            other = {**body, "icd10": "F10.20"}
+            await self.history.send(client, "clinical", path, other, key=key, role="clinician", reuse=True)
+
+
+def _span(session: dict[str, Any]) -> dict[str, str]:
+    return {"started_at": session["starts_at"], "ended_at": session["ends_at"]}
+
+
+def _referral(number: int, seed: int, draw: Random) -> dict[str, Any]:
+    mail = f"reader-{seed}-{number}@mail.example.org"
+    return {
+        "person": {
+            "family": f"Family{number}",
+            "given": f"Given{seed}",
+            "birth_date": (date(1960, 1, 1) + timedelta(days=draw.randrange(15_000))).isoformat(),
+            "gender": "female",
+            "contact": {"email": mail, "time_zone": ZONE, "address": ADDRESS},
+        },
+        "source_type": "hospital",
+        "channel": "phone",
+        "urgency": "routine",
+        "reasons": ["F33.1"],
+        "payer": draw.choice(PAYERS),
+        "member_id": f"W{draw.randrange(10**8, 10**9)}",
+    }
+
+
+def _group(track: str, starts: str, first: date) -> dict[str, Any]:
+    return {
+        "track": track,
+        "name": f"{track} group",
+        "weekdays": ["MO", "TU", "WE", "TH", "FR", "SA", "SU"],
+        "starts": starts,
+        "minutes": 180,
+        "time_zone": ZONE,
+        "capacity": CAPACITY,
+        "facilitator": FACILITATOR,
+        "first_on": first.isoformat(),
+        "last_on": (first + timedelta(days=60)).isoformat(),
+    }
+
+
+def _contract(payer: str, number: int, first: date) -> dict[str, Any]:
+    return {
+        "payer": payer,
+        "contract": f"{payer}-1",
+        "payer_name": payer,
+        "payer_id": f"P{number:04d}",
+        "filing_indicator": ("CI", "MC")[number],
+        "effective_on": (first - timedelta(days=30)).isoformat(),
+        "code": ("S9480", "H0015")[number],
+        "amount": ("412.00", "240.00")[number],
+        "min_minutes": 180,
+        "discrete_code": "90853",
+        "discrete_amount": ("62.00", "41.00")[number],
+        "group_size_max": 12,
+        "place_of_service": "57",
+        "requires_auth": number == 0,
+        "auth_units": 36,
+        "auth_days": 84,
+        "low_units": 3,
+        "review_lead_days": 3,
+        "timely_filing_days": 180,
+        "appeal_regime": "provider_dispute",
+        "dispute_days": 180,
+        "appeal_levels": 2,
+    }

@@ -1,0 +1,167 @@
+"""Points of failure: before and after each step that leaves the process, where it can be made to die.
+
+A file beside the run's clock arms a point for one process; the process that reaches it dies of SIGKILL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+CONSUMING = ("apply.before", "apply.moved", "apply.before-commit", "apply.after")
+WRITING = ("commit.before", "commit.after")
+RELAYING = ("produce.before", "produce.after", "mark.after")
+FIRING = ("timers.before", "timers.after")
+EFFECTING = ("effect.before", "effect.acted", "effect.recorded", "effect.before-ack")
+ALL = (*CONSUMING, *WRITING, *RELAYING, *FIRING, *EFFECTING)
+
+
+def arm(folder: Path, name: str, point: str, visits: int) -> None:
+    """Have a process die when it comes to a point for the given time."""
+    (folder / f"arm-{name}.new").write_text(f"{point} {visits}")
+    (folder / f"arm-{name}.new").rename(folder / f"arm-{name}")
+
+
+def disarm(folder: Path, name: str) -> bool:
+    """Take an arm back; whether it was still there."""
+    path = folder / f"arm-{name}"
+    found = path.exists()
+    path.unlink(missing_ok=True)
+    return found
+
+
+def slow(folder: Path, name: str, seconds: float) -> None:
+    """Have a process rest before each batch that it applies; 0 ends it."""
+    path = folder / f"slow-{name}"
+    if seconds:
+        path.write_text(str(seconds))
+    else:
+        path.unlink(missing_ok=True)
+
+
+class Points:
+    """The points of one process."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._arm, self._slow = folder / f"arm-{name}", folder / f"slow-{name}"
+
+    def at(self, point: str) -> None:
+        """The process is here: it dies where that is armed."""
+        if not os.path.exists(self._arm):
+            return
+        armed, _, visits = self._arm.read_text().partition(" ")
+        if armed != point:
+            return
+        if int(visits) > 1:
+            self._arm.write_text(f"{armed} {int(visits) - 1}")
+            return
+        self._arm.unlink(missing_ok=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async def rest(self) -> None:
+        """Rest where the process is to be slow."""
+        if os.path.exists(self._slow):
+            await asyncio.sleep(float(self._slow.read_text() or 0))
+
+
+def around(owner: Any, method: str, points: Points, before: str, after: str) -> None:
+    """Put points before and after a coroutine method."""
+    inner: Callable[..., Awaitable[Any]] = getattr(owner, method)
+
+    async def outer(*args: Any, **named: Any) -> Any:
+        points.at(before)
+        found = await inner(*args, **named)
+        points.at(after)
+        return found
+
+    setattr(owner, method, outer)
+
+
+def install(points: Points) -> None:
+    """Put every point where its step is."""
+    from aiokafka import AIOKafkaProducer
+
+    from chassis.applying import Applier
+    from chassis.batch import Batch
+    from chassis.group import PostgresStore
+    from chassis.positions import Steps
+    from chassis.timers import Timers
+
+    around(PostgresStore, "_transaction", points, "commit.before", "commit.after")
+    around(Applier, "_transaction", points, "apply.before", "apply.after")
+    around(Steps, "move", points, "apply.moving", "apply.moved")
+    around(Batch, "finish", points, "apply.finishing", "apply.before-commit")
+    around(Timers, "_fire", points, "timers.before", "timers.after")
+    for method in ("send", "send_batch"):
+        around(AIOKafkaProducer, method, points, "produce.before", "produce.sent")
+    _slowly(Applier, points)
+    _marks(points)
+    _effects(points)
+
+
+def _slowly(applier: Any, points: Points) -> None:
+    inner = applier._transaction
+
+    async def outer(*args: Any, **named: Any) -> Any:
+        await points.rest()
+        return await inner(*args, **named)
+
+    applier._transaction = outer
+
+
+def _marks(points: Points) -> None:
+    """The relay moves its mark once everything is acknowledged."""
+    from chassis.database import Database
+    from chassis.relay import MOVE_MARK
+
+    inner = Database.rows
+
+    async def outer(self: Database, query: Any, *parameters: Any) -> Any:
+        if query is not MOVE_MARK:
+            return await inner(self, query, *parameters)
+        points.at("produce.after")
+        found = await inner(self, query, *parameters)
+        points.at("mark.after")
+        return found
+
+    Database.rows = outer  # type: ignore[method-assign]
+
+
+def _effects(points: Points) -> None:
+    """An effect acts, then its outcome is recorded, then the batch is acknowledged."""
+    from faststream.kafka import KafkaMessage
+
+    from chassis.effects import Effects
+    from chassis.office import AdapterOffice
+
+    around(Effects, "_do", points, "effect.before", "effect.done")
+    around(AdapterOffice, "execute", points, "effect.acted", "effect.recorded")
+    around(KafkaMessage, "ack", points, "effect.before-ack", "effect.after-ack")
+
+
+class _Unasked:
+    """Ownership of a process that asks nobody."""
+
+    async def until(self, name: str) -> None:
+        """At once."""
+
+    def holds(self, name: str) -> bool:
+        """Always."""
+        return True
+
+
+def relay_unasked() -> None:
+    """Have this process relay beside the leader, whoever holds the lock."""
+    from chassis.relay import Relay
+
+    inner = Relay.__init__
+
+    def outer(self: Relay, ground: Any, ownership: Any) -> None:
+        inner(self, ground, ownership)
+        self._ownership = _Unasked()  # type: ignore[assignment]
+
+    Relay.__init__ = outer  # type: ignore[method-assign]

@@ -1,0 +1,190 @@
+"""A round: a fresh stack under load that is hurt for some time, then left alone, then looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from tests.faults.checker import READS, Finding, check
+from tests.faults.evidence import SERVICES, Evidence, gather
+from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault
+from tests.faults.forgeries import FORGERIES, Forgery, Press
+from tests.faults.history import History
+from tests.faults.load import Load
+from tests.faults.theatre import Theatre, theatre
+
+BEGINS = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""A Monday morning in New York."""
+
+DAYS = 6
+"""Days of care that pass in a round, at most one in 30 s."""
+
+FULL_SCALE_S = 180.0
+"""A round this long has faults at their full length divided by ``SHORTER``."""
+
+SHORTER = 4.0
+CALM_MAX_S = 90.0
+
+
+@dataclass
+class Round:
+    """What a round came to."""
+
+    seed: int
+    seconds: float
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+    lag_s: float | None = None
+    findings: list[Finding] = field(default_factory=list)
+    disks: list[str] = field(default_factory=list)
+    at: str = ""
+
+
+async def play(
+    home: Path, seconds: float, seed: int, *, bug: str = "", lanes: bool = True, disks: bool = True
+) -> tuple[Round, Evidence]:
+    """One round; its home is removed where nothing was found. ``lanes`` off leaves the stack unhurt."""
+    rate = DAYS * 86_400 / max(seconds, 30.0)
+    found = Round(seed, seconds, at=datetime.now(UTC).isoformat(timespec="seconds"))
+    async with theatre(home, BEGINS, rate, disks=disks and lanes, bug=bug) as stage:
+        found.disks = stage.disks
+        history, press = History(stage, seed), Press(stage.direct, seed)
+        load = Load(history, stage.clock, seed)
+        try:
+            await load.prepare()
+            async with asyncio.TaskGroup() as together:
+                together.create_task(load.run())
+                together.create_task(_hurt(stage, found, press, seconds, lanes))
+                together.create_task(_end(history, seconds))
+            stage.clock.turn_at(1.0)
+            found.lag_s, behind = await calm(stage)
+        finally:
+            await history.close()
+        addresses = {name: stage.store(name) for name in SERVICES}
+        mailbox = home / "mailbox"
+        evidence = await asyncio.to_thread(
+            gather, addresses, stage.direct, mailbox, history.told(), press.injected
+        )
+    evidence.lag_s, evidence.behind = found.lag_s, behind
+    sum_up(found, evidence)
+    evidence.save(home / "evidence.json.gz")
+    return found, evidence
+
+
+def sum_up(found: Round, evidence: Evidence) -> None:
+    """Check the evidence, and count."""
+    found.findings = check(evidence)
+    found.events = sum(len(store["events"]) for store in evidence.stores.values())
+    for operation in evidence.history:
+        found.outcomes[operation["outcome"]] = found.outcomes.get(operation["outcome"], 0) + 1
+
+
+def clear(home: Path) -> None:
+    """Remove a round's home."""
+    shutil.rmtree(home, ignore_errors=True)
+
+
+async def _end(history: History, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    history.over = True
+
+
+async def _hurt(stage: Theatre, found: Round, press: Press, seconds: float, lanes: bool) -> None:
+    """Three lanes of faults side by side, each one after the other."""
+    if not lanes:
+        return
+    until = time.monotonic() + seconds
+    kinds: tuple[tuple[type[Fault], ...], ...] = (PROCESSES, SURROUNDINGS, FORGERIES)
+    async with asyncio.TaskGroup() as together:
+        for number, lane in enumerate(kinds):
+            draw = Random(f"faults {found.seed} {number}")
+            together.create_task(_lane(stage, found, press, lane, draw, until))
+
+
+async def _lane(
+    stage: Theatre,
+    found: Round,
+    press: Press,
+    kinds: tuple[type[Fault], ...],
+    draw: Random,
+    until: float,
+) -> None:
+    scale = min(1.0, found.seconds / FULL_SCALE_S) / SHORTER
+    weights = [0 if kind is DiskFull and not stage.disks else kind.weight for kind in kinds]
+    while True:
+        await asyncio.sleep(draw.uniform(0.5, 3))
+        if time.monotonic() >= until:
+            return
+        [kind] = draw.choices(kinds, weights)
+        fault = kind(stage, Random(draw.random()), scale)
+        if isinstance(fault, Forgery):
+            fault.press = press
+        began = time.monotonic()
+        await fault.strike()
+        at = found.seconds - (until - began)
+        about = {"at": round(at, 1), "kind": kind.__name__, "told": fault.told}
+        found.faults.append({**about, "seconds": round(time.monotonic() - began, 1)})
+
+
+async def calm(stage: Theatre) -> tuple[float | None, list[str]]:
+    """Wait until nothing is behind, seen three times in a row: after how long it first was, else what is."""
+    began, first, seen, left = time.monotonic(), 0.0, 0, ["never looked"]
+    while time.monotonic() - began < CALM_MAX_S:
+        try:
+            left = await asyncio.to_thread(behind, {name: stage.store(name) for name in SERVICES})
+        except psycopg.Error as error:
+            left = [type(error).__name__]
+        seen = 0 if left else seen + 1
+        if seen == 1:
+            first = time.monotonic() - began
+        if seen == 3:
+            return first, []
+        await asyncio.sleep(1)
+    return None, left
+
+
+def behind(stores: dict[str, str]) -> list[str]:
+    """What is not relayed, consumed, fired or sent yet."""
+    heads, own, read = dict[tuple[str, int], int](), dict[str, Any](), dict[tuple[str, str, int], int]()
+    for name, address in stores.items():
+        with psycopg.connect(address, row_factory=dict_row, connect_timeout=5) as connection:
+            for row in connection.execute("select partition, max(position) as p from events group by 1"):
+                heads[name, row["partition"]] = row["p"]
+            own[name] = connection.execute(STANDING.encode()).fetchone()
+            for row in connection.execute(READ):
+                read[name, row["source"].split(":")[2], row["partition"]] = row["position"]
+    found = []
+    for name, standing in own.items():
+        found += [f"{name} {what} {count}" for what, count in standing.items() if count]
+        found += [
+            f"{name} of {source} [{partition}]"
+            for (source, partition), head in heads.items()
+            if source in READS[name] and read.get((name, source, partition), 0) < head
+        ]
+    return found
+
+
+READ = "select partition, source, position from positions where source like '%:main'"
+STANDING = """
+select
+    (select coalesce(max(position), 0) from events)
+        - (select coalesce(max(position), 0) from relay_mark) as unrelayed,
+    (select coalesce(max(position), 0) from events)
+        - (select coalesce(max(position), 0) from positions where topic = 'store') as unread,
+    (
+        select count(*) from events e
+        where (e.type like '%.MessageReleased' or e.type like '%.StaffNoticeReleased') and not exists (
+            select from events s where s.stream = e.stream and s.position > e.position
+        )
+    ) as unsent
+"""
