@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from caretrail_contracts.envelope import Actor
+from caretrail_contracts.envelope import Actor, Purpose
 from caretrail_contracts.system import Place
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis import internal
 from chassis.config import Settings
-from chassis.http import Caller, has_token
+from chassis.http import Caller, actor_of, has_token, purpose_of
 from chassis.office import KEPT_BYTES_MAX
 from chassis.problems import ANSWERED, Problem, Unreadable, document, problem_of
 from chassis.runtime import Role, Runtime
@@ -50,9 +50,9 @@ async def _answered(request: Request, error: Exception) -> JSONResponse:
     problem = problem_of(error)
     if isinstance(problem, Unreadable):
         ground, body = request.app.state.ground, await request.body()
-        id, _, role = request.headers.get("caretrail-actor", "").partition(";")
-        actor = Actor(id[:120] or "unknown", role[:120] or "unknown")
-        purpose = request.headers.get("caretrail-purpose", "unknown")[:20]
+        # Of what does not fit nothing is repeated: it may be anything, and envelopes are not sealed.
+        actor, purpose = actor_of(request), purpose_of(request)
+        actor, purpose = actor or Actor("unknown", "unknown"), purpose or Purpose.OPERATIONS
         digest = bytes.fromhex(await ground.doors.digest("body", body.hex()))
         await Caller(request, ground, actor, purpose, digest).note_refused(problem, body)
     return document(request, problem)

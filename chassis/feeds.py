@@ -112,14 +112,22 @@ class TopicFeed(Part):
             if partition in self._unproven and not await self._proven(partition, read):
                 continue
             try:
-                for record, offset in read:
-                    if steps.take(record, offset):
+                for record, message in read:
+                    if await self._is_new(steps, record, message):
                         new.append(record)
                         self._tell(partition, None)
             except Gap as gap:
                 self._tell(partition, str(gap))
         if new:
             await self._applier.apply(new, steps)
+
+    async def _is_new(self, steps: Steps, record: Record, message: ConsumerRecord) -> bool:
+        """Whether to apply a record; one that no relay can have sent is passed over. Raises Gap."""
+        try:
+            return steps.take(record, message.offset)
+        except BrokenHeader as error:
+            await self._keep_broken(message, error)
+            return False
 
     def _tell(self, partition: TopicPartition, gap: str | None) -> None:
         """Say of a partition that it is stopped, and by what, or that it goes on."""
@@ -130,11 +138,11 @@ class TopicFeed(Part):
             self._consumer.pause(partition)
             self._stopped[partition] = gap
 
-    async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, int]]:
+    async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, ConsumerRecord]]:
         read = []
         for message in messages:
             try:
-                read.append((record_of(message), message.offset))
+                read.append((record_of(message), message))
             except BrokenHeader as error:
                 await self._keep_broken(message, error)
         return read
@@ -147,15 +155,15 @@ class TopicFeed(Part):
         about = (message.topic, "BrokenHeader", (Place(at=at, expected=error.expected),))
         await self._ground.refuse_input(cause, *about, "application/octet-stream", message.value or b"")
 
-    async def _proven(self, partition: TopicPartition, read: list[tuple[Record, int]]) -> bool:
+    async def _proven(self, partition: TopicPartition, read: list[tuple[Record, ConsumerRecord]]) -> bool:
         """Whether the topic still holds at the stored offset what was applied; if not, begin anew."""
         last = self._positions.last(partition.topic, partition.partition)
         self._unproven.discard(partition)
         if last and read:
-            (source, place), (record, offset) = last, read[0]
+            (source, place), (record, message) = last, read[0]
             about = record.envelope
             stored = (place.offset, source, place.epoch, place.position)
-            if (offset, about.source, about.epoch, about.position) == stored:
+            if (message.offset, about.source, about.epoch, about.position) == stored:
                 return True
         log.warning("topic_changed", topic=partition.topic, partition=partition.partition)
         assert self._consumer is not None

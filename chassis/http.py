@@ -110,9 +110,9 @@ def _unfit(request: Request, header: str, expected: str) -> Unreadable:
 async def calling(request: Request) -> Caller:
     """The caller of a request. Raises Unreadable where a header is missing or does not fit."""
     ground: Ground = request.app.state.ground
-    actor = _actor(request)
-    purpose = request.headers.get("caretrail-purpose", "")
-    if purpose not in set(Purpose):
+    if not (actor := actor_of(request)):
+        raise _unfit(request, "Caretrail-Actor", "an id and a role, such as staff-7;coordinator")
+    if not (purpose := purpose_of(request)):
         raise _unfit(request, "Caretrail-Purpose", f"one of {', '.join(Purpose)}")
     digest = bytes.fromhex(await ground.doors.digest("body", (await request.body()).hex()))
     await _wait_for(ground, request)
@@ -122,12 +122,17 @@ async def calling(request: Request) -> Caller:
 Calling = Annotated[Caller, Depends(calling)]
 
 
-def _actor(request: Request) -> Actor:
+def actor_of(request: Request) -> Actor | None:
+    """Who a request says acts; None where the header does not fit."""
     text = request.headers.get("caretrail-actor", "")
-    id, _, role = text.partition(";")
-    if not (id.strip() and role.strip()) or len(text) > 120:
-        raise _unfit(request, "Caretrail-Actor", "an id and a role, such as staff-7;coordinator")
-    return Actor(id.strip(), role.strip())
+    id, role = (part.strip() for part in (*text.split(";", 1), "")[:2])
+    return Actor(id, role) if id and role and len(text) <= 120 else None
+
+
+def purpose_of(request: Request) -> str | None:
+    """What a request says it is for; None where that is no purpose of use."""
+    purpose = request.headers.get("caretrail-purpose", "")
+    return purpose if purpose in set(Purpose) else None
 
 
 async def _wait_for(ground: Ground, request: Request) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.cloudevents import BrokenHeader, Record
 from psycopg import AsyncCursor
 
 from chassis.database import Connection, Row, arrays, query
@@ -89,12 +89,14 @@ class Steps:
     def take(self, record: Record, offset: int) -> bool:
         """Whether a record, at an offset in Kafka, is above what was applied and taken before it.
 
-        Raises Gap where one before it is missing.
+        Raises Gap where one before it is missing, BrokenHeader where it cannot come after what was applied.
         """
         about, spot = record.envelope, self._spot(record)
         place = self._taken.get(spot) or self._positions.at(spot) or Place(0, 0, None)
         if (about.epoch, about.position) <= (place.epoch, place.position):
             return False
+        if not follows(record, place):
+            raise BrokenHeader("ce_prev", "the position before it in its partition")
         if record.prev is not None and (place.epoch < about.epoch or record.prev > place.position):
             raise Gap(
                 f"{self._topic}[{about.partition}]: position {about.position} follows {record.prev}, "
@@ -139,6 +141,11 @@ class Steps:
     def _spot(self, record: Record) -> Spot:
         partition = 0 if self._topic == OWN else record.envelope.partition
         return self._topic, partition, record.envelope.source
+
+
+def follows(record: Record, place: Place) -> bool:
+    """Whether a record above a place can come after it: its ``prev`` is not below, but in a new epoch."""
+    return record.envelope.epoch != place.epoch or (record.prev or 0) >= place.position
 
 
 BEGIN = query("begin")

@@ -85,7 +85,7 @@ def check(
     new: Annotated[Path | None, typer.Option(help="The JSON Schema that would replace it.")] = None,
     mode: Annotated[
         ModeName | None,
-        typer.Option(help="For two files: whose reading is asked for [default: full].", show_default=False),
+        typer.Option(help="For two files: whose reading counts.", show_default="full"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

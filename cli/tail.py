@@ -163,9 +163,8 @@ async def unseal(found: Decoded, audit: httpx.AsyncClient) -> None:
 
     sealed = found.sealed()
     if sealed and found.envelope:
-        values = await open_sealed(
-            audit, found.envelope.patient, list(sealed.values()), f"tail {found.topic}"
-        )
+        topic = ".".join(found.topic.split(".")[-2:])
+        values = await open_sealed(audit, found.envelope.patient, list(sealed.values()), topic)
         for pointer, value in zip(sealed, values, strict=True):
             found.replace(pointer, value)
 

@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 
 from chassis.database import Connection, Row
 from chassis.kafka import consumer, record_of, stopped
-from chassis.positions import OWN, Place, Positions, Spot, Steps
+from chassis.positions import OWN, Place, Positions, Spot, Steps, follows
 from operations.job import Job, Vector, ahead_of
 
 POLL_MS = 500
@@ -205,9 +205,13 @@ class _Reading:
                 spot = (self._topic, record.envelope.partition, record.envelope.source)
                 place = Place(record.envelope.epoch, record.envelope.position, message.offset)
                 bound = self._until.get(spot)
-                if bound is not None and ahead_of(place, bound):
-                    self._reached(spot, chunk, bound)
-                elif bound is not None and steps.take(record, message.offset):
+                at = chunk.to.get(spot) or self._places.get(spot)
+                if bound is None or (at and not follows(record, at)):
+                    continue  # not to be folded, or sent by no relay: the feed has put it on record
+                if ahead_of(place, bound):
+                    if follows(record, bound):
+                        self._reached(spot, chunk, bound)
+                elif steps.take(record, message.offset):
                     chunk.records.append(record)
                     chunk.to[spot] = place
                     chunk.passed[spot] = chunk.passed.get(spot, 0) + 1

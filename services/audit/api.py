@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 from caretrail_contracts import sealed as kinds
+from caretrail_contracts.catalogue import SERVICES
 from caretrail_contracts.codes import Code
 from caretrail_contracts.problem import RESPONSES
 from caretrail_contracts.sealed import CIPHERTEXT_CHARS_MAX, Sealed
@@ -26,6 +27,9 @@ router = APIRouter(responses=RESPONSES)
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str, Query(pattern=r"^$|^[0-9T:.+-]{10,40}\|[A-Za-z0-9._:-]{1,120}\|[0-9]{1,18}$")]
+
+Resource = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(SERVICES)})\.events$")]
+"""What sealed values stand in: a topic, without its prefix. Words would stay in the record of the access."""
 
 NOT_SHOWN = ("content-type", "ce_specversion", "ce_dataschema", "ce_partitionkey", "ce_prev")
 """Headers that say nothing to a reader of a history."""
@@ -160,7 +164,7 @@ class OpenBody(BaseModel):
             "examples": [
                 {
                     "patient": "6a7e2f3c-8a31-5d3b-9a6f-0f2a4d1c7b10",
-                    "resource": "caretrail.intake.events",
+                    "resource": "intake.events",
                     "values": [
                         {
                             "kind": "PersonName",
@@ -175,7 +179,7 @@ class OpenBody(BaseModel):
     )
 
     patient: UUID | None = None
-    resource: Annotated[str, Field(min_length=1, max_length=120)]
+    resource: Resource
     values: Annotated[list[SealedValue], Field(max_length=500)]
 
 

@@ -8,6 +8,7 @@ import socket
 
 import pytest
 import uvicorn
+from caretrail_contracts.envelope import Purpose
 from caretrail_contracts.system import InputRefused
 
 from tests.chassis import toy
@@ -71,6 +72,8 @@ async def test_a_header_that_is_missing_or_unfit_is_said_to_be_so_and_on_record(
         assert answer.json()["places"] == [{"at": header, "expected": expected}]
         assert [event.rule for event in await recorded(run)][-1] == rule
         assert "curiosity" not in answer.text
+        [*_, record] = await run.runtime("intake").ground.store.read(0, 100)
+        assert (record.envelope.purpose in set(Purpose), record.envelope.actor.id == value) == (True, False)
 
 
 STAFF_ID = "5c83405b-7326-5535-adc1-de198e5aeaf9"

@@ -133,3 +133,22 @@ async def test_what_fails_beside_the_handlers_is_held_to_its_record(
             ("when_referral_received", str(sick), "ValueError"),
         ]
         assert await readiness(run) == {"status": "ready", "faults": []}
+
+
+@pytest.mark.parametrize("position", [10**6, 2**62, 2**63 - 1])
+async def test_a_record_far_above_that_follows_what_was_long_applied_shadows_nothing(
+    running: Run, position: int
+) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
+        first, second, forged, last = (patient_of(5) for _ in range(4))
+        for good in (first, second):
+            await refer(run, good)
+        await applied(run, second)
+        source = run.runtime("intake").origin.source.encode()
+        claims = {"source": source, "prev": b"1", "epoch": b"1"}
+        await send(5, str(forged), headers(forged, position, **claims), body(forged))
+        await refer(run, last)
+        await applied(run, last)
+        assert not await has(run, forged)
+        assert await refused(run) == ["ce_prev"]
+        assert (await readiness(run))["faults"] == []

@@ -112,7 +112,7 @@ def test_opened_values_come_from_audit_with_the_kind_of_each() -> None:
     event, (asked,) = opened(answer)
     assert (asked.method, asked.path, asked.headers["caretrail-purpose"]) == ("POST", "/open", "TREAT")
     assert asked.json()["patient"] == event["patient"]
-    assert asked.json()["resource"] == f"tail {TOPIC}"
+    assert asked.json()["resource"] == "intake.events"
     assert asked.json()["values"][0].keys() == {"kind", "kid", "nonce", "ct"}
     assert (event["name"], event["birth_date"]) == ("PersonName", "‹erased›")
 
