@@ -65,8 +65,13 @@ def export(
 ) -> None:
     """Write JSON Schemas, examples and the AsyncAPI 3 document."""
     from cli.export import export_to
+    from cli.problem import Problem, told
 
-    written = export_to(folder)
+    with told(as_json):
+        try:
+            written = export_to(folder)
+        except OSError as error:
+            raise Problem(f"{folder} cannot be written to: {error.strerror}") from None
     if as_json:
         screen.print_json({"folder": str(folder), "files": sorted(written)})
         return

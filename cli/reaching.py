@@ -22,6 +22,13 @@ def reached() -> Iterator[None]:
             str(error).strip().partition("\n")[0],
             advice="See that CARETRAIL_POSTGRES_URL is an administrator's address of a server that runs.",
         ) from None
+    except psycopg.ProgrammingError as error:
+        if error.sqlstate:  # the server's word on a statement, no fault of the address
+            raise
+        raise Problem(
+            "CARETRAIL_POSTGRES_URL cannot be read as an address",
+            advice="Write it as postgresql://user:password@host:5432/postgres.",
+        ) from None
     except KafkaException as error:
         raise Problem(
             "Kafka cannot be used",

@@ -64,6 +64,13 @@ def test_what_is_exported_is_complete_and_validates(run: Run, tmp_path: Path) ->
     assert len(files) == 2 * len(all_events()) + 1
 
 
+def test_a_folder_that_cannot_be_made_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = run("contracts", "export", str(tmp_path / "file" / "below"))
+    assert answer.exit_code == 1
+    assert "cannot be written to" in answer.stderr
+
+
 def test_the_check_passes_on_what_was_just_frozen_and_names_what_differs(run: Run, tmp_path: Path) -> None:
     freeze(tmp_path, rewrite=False)
     assert run("contracts", "check", "--frozen", tmp_path).exit_code == 0
