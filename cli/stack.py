@@ -170,7 +170,13 @@ def status(as_json: JsonOption = False) -> None:
     with told(as_json):
         _see_started(home)
         state = "running" if is_held(home) else "killed"
-        found: dict[str, Any] = {"state": state, "processes": _processes(home), "consumers": _consumers(home)}
+        progress = _progress(home)
+        found: dict[str, Any] = {
+            "state": state,
+            "processes": _processes(home),
+            "consumers": [row for own in progress.values() for row in _lags(own, progress)],
+            "parked": {name: own["parked"] for name, own in progress.items() if own.get("parked")},
+        }
         if as_json:
             screen.print_json(found)
         else:
@@ -179,6 +185,8 @@ def status(as_json: JsonOption = False) -> None:
                 for fault in process["faults"]:
                     screen.out().print(f"{process['name']}: {fault}", style=screen.BAD, markup=False)
             _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
+            for name, count in found["parked"].items():
+                screen.out().print(f"{name}: {count} records are parked or wait behind one", style=screen.BAD)
         if state == "killed":
             raise Problem("the stack was killed", advice=CLEAR)
 
@@ -231,7 +239,8 @@ def _faults(url: str) -> list[str]:
         return ["its answer about its readiness cannot be read"]
 
 
-def _consumers(home: Path) -> list[dict[str, Any]]:
+def _progress(home: Path) -> dict[str, Any]:
+    """How far each service is that answers."""
     import httpx
 
     from cli import stack_file
@@ -242,7 +251,7 @@ def _consumers(home: Path) -> list[dict[str, Any]]:
             progress[name] = httpx.get(f"{url}/internal/progress", timeout=5).json()
         except (httpx.HTTPError, ValueError):
             continue
-    return [row for own in progress.values() for row in _lags(own, progress)]
+    return progress
 
 
 def _lags(own: dict[str, Any], progress: dict[str, Any]) -> list[dict[str, Any]]:

@@ -124,3 +124,17 @@ def test_a_service_that_does_not_answer_is_not_ready(
     alive("audit")
     [found] = json.loads(run("status", "--json").stdout)["processes"]
     assert (found["state"], found["faults"]) == ("not ready", ["it does not answer: ConnectError"])
+
+
+def test_parked_records_are_counted_and_shown(
+    run: Run, stack: Callable[..., None], alive: Callable[..., None], held: None
+) -> None:
+    def answer(asked: Asked) -> tuple[int, Any]:
+        ready = {"status": "ready", "faults": []}
+        return 200, ready if asked.path == "/health/ready" else PROGRESS | {"parked": 8}
+
+    with serving(answer) as audit:
+        stack(audit=audit.url)
+        alive("audit", audit.url)
+        assert json.loads(run("status", "--json").stdout)["parked"] == {"audit": 8}
+        assert "audit: 8 records are parked" in run("status", columns=200).stdout
