@@ -144,7 +144,7 @@ class Steps:
 
 
 def follows(record: Record, place: Place) -> bool:
-    """Whether a record above a place can come after it: its ``prev`` is not below, but in a new epoch."""
+    """Whether a record above a place can come after it: its ``prev`` is not below, unless an epoch begins."""
     return record.envelope.epoch != place.epoch or (record.prev or 0) >= place.position
 
 

@@ -17,7 +17,7 @@ from operations.starting import first
 
 
 def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> FastAPI:
-    """The application of a service in a role, with its operations. Raises TokenMissing."""
+    """The application of a service in a role, with its operations."""
     app = application(service, settings, role)
     serving = app.router.lifespan_context
 

@@ -158,7 +158,7 @@ async def test_effects_begin_though_kafka_was_away_when_their_process_started(
             await run.post("intake", "/referrals", {"patient": str(uuid4())})
             await asyncio.sleep(1)
             proxy.refuses = False
-            await asyncio.wait_for(done.wait(), 30)
+            assert await asyncio.wait_for(done.wait(), 30)
     await proxy.stop()
 
 
@@ -188,7 +188,7 @@ async def test_effects_pass_over_what_is_not_text_and_nothing_else(
             await sender.send_and_wait(topic, body, partition=partition, headers=headers)
         await sender.stop()
         async with Runtime(service, run.settings, Role.CONSUMERS):
-            await asyncio.wait_for(done.wait(), 15)
+            assert await asyncio.wait_for(done.wait(), 15)
 
 
 async def test_a_refusal_is_recorded_once_and_given_again(running: Run) -> None:
