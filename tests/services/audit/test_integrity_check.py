@@ -189,7 +189,8 @@ async def test_a_header_altered_added_or_taken_is_named(stage: Tampering) -> Non
     for header in [*sorted({name for row in kept for name in row["headers"]}), "ce_unknown"]:
         found = [row for row in kept if header in row["headers"]] or kept
         event = stage.event(f"id = '{random.choice(found)['event_id']}'")
-        changes = [f'headers || \'{{"{header}": "7"}}\'']
+        # Added to what is there, for a fixed value may be what the record has.
+        changes = [f"headers || jsonb_build_object('{header}', concat(headers->>'{header}', '7'))"]
         changes += [f"headers - '{header}'"] if found is not kept else []
         for change in changes:
             stage.alter("ledger", f"headers = {change}", event)
