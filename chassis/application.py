@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import internal
 from chassis.config import Settings
 from chassis.http import Caller, actor_of, has_token, purpose_of
 from chassis.office import KEPT_BYTES_MAX
@@ -39,7 +38,6 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
     for kind in ANSWERED:
         app.add_exception_handler(kind, _answered)
     app.add_middleware(Limits, settings=settings)
-    app.include_router(internal.router)
     if service.router and role.includes(Role.API):
         app.include_router(service.router, tags=[service.name])
     return app

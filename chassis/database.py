@@ -102,6 +102,6 @@ class Database:
         return rows[0] if rows else None
 
 
-def query(name: str) -> bytes:
+def query(name: str, package: str = "chassis") -> bytes:
     """The text of a query that stands in a file of its own."""
-    return files("chassis.sql").joinpath(f"{name}.sql").read_bytes()
+    return files(f"{package}.sql").joinpath(f"{name}.sql").read_bytes()

@@ -91,4 +91,6 @@ def _digest(row: Row, source: str) -> str | None:
 
 
 NAMED = ("id", "command_id", "stream", "stream_version", "epoch", "position", "partition")
-HEADS, DIGESTS, COMMANDS_APART = query("heads"), query("digests"), query("commands_apart")
+HEADS, DIGESTS, COMMANDS_APART = (
+    query(name, "operations") for name in ("heads", "digests", "commands_apart")
+)

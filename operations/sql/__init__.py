@@ -1,0 +1,1 @@
+"""Queries of the operations, a file each."""
