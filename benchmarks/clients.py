@@ -1,7 +1,7 @@
 """Clients of a service, a process of their own: ``python -m benchmarks.clients URL``; prints JSON.
 
 Each sends its next request when the last one is answered, or, with ``--rate``, when its time has come:
-then a slow answer delays no other request.
+then a slow answer delays no other request. With ``--lines`` one request carries them all.
 """
 
 from __future__ import annotations
@@ -69,6 +69,26 @@ class Clients:
                 due += 1 / rate
 
 
+async def lines(url: str, count: int) -> Answered:
+    """Send commands as lines of one request, once every patient's key is there; read all answers."""
+    kind = {"Content-Type": "application/x-ndjson"}
+    async with aiohttp.ClientSession() as session:
+        for sent in (PATIENTS, count):
+            body = "".join(_line(number) for number in range(sent)).encode()
+            began = perf_counter()
+            async with session.post(url, data=body, headers={**STAFF, **kind}) as answer:
+                found = [line async for line in answer.content]
+            elapsed = perf_counter() - began
+            if refused := [line for line in found if b'"status":201' not in line] or len(found) != sent:
+                raise RuntimeError(f"{len(found)} of {sent} lines answered, refused: {refused}")
+    return Answered(count, count / elapsed, elapsed * 1000, elapsed * 1000)
+
+
+def _line(number: int) -> str:
+    body = {"patient": str(patient(number % PATIENTS)), "text": TEXT}
+    return json.dumps({"key": uuid4().hex, "path": "/notes", "body": body}) + "\n"
+
+
 async def run(url: str, clients: int, seconds: float, rate: float | None) -> Answered:
     """Send for a while, after every connection and every patient's key is there."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=clients)) as session:
@@ -92,7 +112,11 @@ if __name__ == "__main__":
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--lines", type=int)
     given = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        answered = runner.run(run(given.url, given.clients, given.seconds, given.rate))
+        if given.lines:
+            answered = runner.run(lines(given.url, given.lines))
+        else:
+            answered = runner.run(run(given.url, given.clients, given.seconds, given.rate))
     print(json.dumps(asdict(answered)))

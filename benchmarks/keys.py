@@ -53,7 +53,7 @@ KEYS = {
             "commands/s",
             "psycopg: COPY in binary into an indexed table of events",
             Floor(0.1),
-            "",
+            "Python for each command: line, body, sealing, decision, event; COPY takes bytes as they are",
         ),
         Key(
             "end_to_end",

@@ -11,7 +11,7 @@ from chassis.application import application
 from chassis.config import Settings
 from chassis.runtime import Role
 from chassis.service import Service
-from operations import api, internal
+from operations import api, bulk, internal
 from operations.desk import Desk
 from operations.starting import first
 
@@ -32,4 +32,7 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
     app.router.lifespan_context = life
     app.include_router(internal.router)
     app.include_router(api.router)
+    if service.router and role.includes(Role.API) and (doors := bulk.doors(service.router)):
+        app.state.doors = doors
+        app.include_router(bulk.router)
     return app
