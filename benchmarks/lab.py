@@ -35,6 +35,9 @@ KEPT = "kept"
 STAMPED = {"track_commit_timestamp": "on"}
 """PostgreSQL keeps the time of each commit: latency from commit to commit needs no polling then."""
 
+SIZED = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
+"""As one would size a server of its own for such logs, for both sides; the local stack is smaller."""
+
 
 @dataclass
 class Lab:
@@ -152,8 +155,8 @@ async def lab(home: Path, sizes: Sizes) -> AsyncIterator[Lab]:
     home.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(home)
     try:
-        await asyncio.to_thread(postgres.start, home, postgres.SETTINGS | STAMPED)
-        found = await servers(home, Settings(home=home, kafka_bootstrap="", postgres_url=None))
+        url = await asyncio.to_thread(postgres.start, home, postgres.SETTINGS | STAMPED | SIZED)
+        found = await servers(home, Settings(home=home, kafka_bootstrap="", postgres_url=url))
         await supervisor.start(*found.embedded)
         made = Lab(home, sizes, found.kafka_bootstrap, found.postgres_url, supervisor)
         made.drop()
