@@ -20,6 +20,9 @@ STRETCH = 250_000
 BLOCK = 1_000
 """Events come in blocks of this many, so that every stream has its ten."""
 
+COHORT = 500
+"""Patients who are in care at the same time, at most."""
+
 BARE_FROM = 1_000_000
 """From so many rows on, indexes are made afterwards."""
 
@@ -50,8 +53,8 @@ def ledger(admin: psycopg.Connection, count: int, patients: int, told: Told = la
 def _stretches(
     admin: psycopg.Connection, tables: tuple[str, ...], count: int, patients: int, told: Told
 ) -> int:
-    _shape(admin, patients)
     count = -(-count // BLOCK) * BLOCK
+    _shape(admin, patients, count)
     for first in range(1, count + 1, STRETCH):
         last = min(first + STRETCH - 1, count)
         for table in tables:
@@ -60,10 +63,12 @@ def _stretches(
     return count
 
 
-def _shape(admin: psycopg.Connection, patients: int) -> None:
+def _shape(admin: psycopg.Connection, patients: int, count: int) -> None:
     """What the notes have in common, and who they are about: partitions are computed as the store does."""
-    admin.execute("create temp table shape (clinician text, nonce text, ct text, patients bigint)")
-    admin.execute("insert into shape values (%s, %s, %s, %s)", (CLINICIAN, NONCE, CIPHERTEXT, patients))
+    cohort = min(patients, COHORT)
+    admin.execute(SHAPE)
+    values = (CLINICIAN, NONCE, CIPHERTEXT, patients, cohort, count * cohort // patients)
+    admin.execute("insert into shape values (%s, %s, %s, %s, %s, %s)", values)
     admin.execute("create temp table patient (number bigint primary key, id uuid, partition smallint)")
     with admin.cursor().copy("copy patient from stdin") as copy:
         for number in range(patients):
@@ -86,6 +91,11 @@ def _bare(admin: psycopg.Connection, tables: tuple[str, ...], count: int) -> Ite
         make = "alter table {0} add constraint {1} {2}" if constraint else "{2}"
         admin.execute(SQL(make).format(Identifier(table), Identifier(name), SQL(constraint or definition)))
 
+
+SHAPE = """
+create temp table shape (clinician text, nonce text, ct text, patients bigint, cohort bigint, stay bigint)
+"""
+"""``stay`` is how many events a cohort has."""
 
 SETTLED = "vacuum (freeze, analyze) {}"
 """At once: else the server does it later, in the midst of what is measured."""

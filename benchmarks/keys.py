@@ -105,7 +105,7 @@ KEYS = {
         ),
         Key(
             "growth_timeline",
-            "a patient's timeline in a ledger of many events, a page of 200",
+            "the timeline of a patient in care, in a ledger of many events, a page of 200",
             "pages/s",
             "the same in a small ledger",
             Floor(0.9),

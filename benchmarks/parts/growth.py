@@ -33,13 +33,13 @@ async def growth(lab: Lab) -> list[Figure]:
     """The small and the large data set in turn."""
     # What a run appends makes the small one larger: it is made anew. The large one is kept for later runs.
     small = await _filled(lab, "growth-small", lab.sizes.small)
-    large = await _filled(lab, f"{KEPT}-growth-{lab.sizes.large}", lab.sizes.large)
+    large = await _filled(lab, f"{KEPT}-cohorts-{lab.sizes.large}", lab.sizes.large)
     about = {"small": lab.sizes.small, "large": lab.sizes.large}
     appended = await _appends(lab, large, small)
-    looked = await _timelines(lab, large, small)
+    looked, anybody = await _timelines(lab, large, small)
     return [
         Figure("growth_append", *appended, about=about),
-        Figure("growth_timeline", *looked, about=about),
+        Figure("growth_timeline", *looked, {"anybody_pages_s": anybody}, about),
     ]
 
 
@@ -58,27 +58,38 @@ async def _appends(lab: Lab, large: Settings, small: Settings) -> tuple[list[flo
     return ours, reference
 
 
-async def _timelines(lab: Lab, large: Settings, small: Settings) -> tuple[list[float], list[float]]:
+async def _timelines(
+    lab: Lab, large: Settings, small: Settings
+) -> tuple[tuple[list[float], list[float]], list[float]]:
+    """Of patients in care at many events and at few; then of anybody who ever was, at many."""
+    everybody, counts = lab.sizes.large // PAGE, (lab.sizes.large, lab.sizes.small)
+    in_care, all_few = (min(count // PAGE, dataset.COHORT) for count in counts)
+
     async with AsyncExitStack() as stack:
 
         async def ledger(settings: Settings) -> Database:
             return await stack.enter_async_context(Database(database_url(settings, "audit")))
 
         many, few = await ledger(large), await ledger(small)
+        newest = range(everybody - in_care, everybody)
+        for log, patients in ((many, newest), (few, range(all_few))):
+            await _looks(log, patients, len(patients), 0)  # whoever is in care was looked at before
         ours, reference = await in_turn(
             lab.sizes.trials,
-            lambda trial: _looks(many, lab.sizes.large, lab.sizes.looks, trial),
-            lambda trial: _looks(few, lab.sizes.small, lab.sizes.looks, trial),
+            lambda trial: _looks(many, newest, lab.sizes.looks, trial),
+            lambda trial: _looks(few, range(all_few), lab.sizes.looks, trial),
         )
-    return ours, reference
+        [anybody] = await in_turn(
+            lab.sizes.trials, lambda trial: _looks(many, range(everybody), lab.sizes.looks, trial)
+        )
+    return (ours, reference), anybody
 
 
-async def _looks(database: Database, events: int, count: int, trial: int) -> float:
+async def _looks(database: Database, patients: range, count: int, trial: int) -> float:
     """Pages a second of one reader, each of another patient."""
-    patients = events // PAGE
 
     async def look(number: int) -> None:
-        someone = patient((trial * count + number) * 7919 % patients)
+        someone = patient(patients[(trial * count + number) * 7919 % len(patients)])
         rows = await database.rows(TIMELINE, someone, None, "-infinity", "", 0, PAGE)
         if len(rows) != PAGE:
             raise RuntimeError(f"a page of {len(rows)} events")

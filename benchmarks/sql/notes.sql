@@ -1,5 +1,6 @@
 -- The notes of positions from one to another, as a view of numbers: charts of ten notes each, a hundred
--- charts at a time in turn, so that the events of a stream lie apart as they do in life.
+-- charts at a time in turn, so that the events of a stream lie apart as they do in life. Patients come and go
+-- in cohorts, since a program lasts some weeks: all of a patient's events lie within the events of the cohort.
 create or replace function pg_temp.notes(first bigint, last bigint) returns table (
     "position" bigint, id uuid, chart uuid, stream_version integer, patient uuid, partition smallint,
     recorded_at timestamptz, command_id uuid, body bytea
@@ -15,6 +16,6 @@ create or replace function pg_temp.notes(first bigint, last bigint) returns tabl
     cross join lateral (select (n - 1) / 1000 * 100 + (n - 1) % 100 as number) c
     cross join lateral (select md5('chart-' || c.number)::uuid as id) chart
     cross join shape s
-    join patient p on p.number = c.number * 7919 % s.patients
+    join patient p on p.number = ((n - 1) / s.stay * s.cohort + c.number * 7919 % s.cohort) % s.patients
     order by n
 $$
