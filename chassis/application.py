@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis.config import Settings
 from chassis.http import Caller, actor_of, has_token, purpose_of
 from chassis.office import KEPT_BYTES_MAX
-from chassis.problems import ANSWERED, Problem, Unreadable, document, problem_of
+from chassis.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
 
@@ -39,7 +39,7 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
         app.add_exception_handler(kind, _answered)
     app.add_middleware(Limits, settings=settings)
     if service.router and role.includes(Role.API):
-        app.include_router(service.router, tags=[service.name])
+        app.include_router(service.router, tags=[service.name], responses=RESPONSES)
     return app
 
 
