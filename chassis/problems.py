@@ -132,7 +132,7 @@ def _pointer(loc: tuple[Any, ...]) -> str:
     return " ".join(str(part) for part in loc)
 
 
-def expected_of(item: dict[str, Any]) -> str:
+def expected_of(item: Any) -> str:
     """What was expected, in plain words; of the input nothing."""
     kind, facts = item["type"], item.get("ctx", {})
     if kind in ("enum", "literal_error"):

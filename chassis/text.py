@@ -10,7 +10,9 @@ from pydantic import StringConstraints
 
 ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
 LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]+$"
+DOTTED = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 FORMS = {
+    DOTTED: "letters, digits, - and _ with single dots between",
     ONE_LINE: "text on one line, without control characters",
     LINES: "text without control characters but tabs and line breaks",
 }

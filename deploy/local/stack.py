@@ -22,7 +22,7 @@ from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
 from deploy.local.supervisor import Program, Supervisor
 from deploy.migration import migrate
-from deploy.topics import make_topics
+from deploy.topics import make_topics, see
 
 
 class AlreadyUp(Exception):
@@ -79,10 +79,14 @@ def _database(home: Path, settings: Settings) -> str:
 async def up(
     settings: Settings, *, clock: SharedClock | None = None, seed: int = 0, apart: Collection[str] = ()
 ) -> AsyncIterator[Stack]:
-    """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady.
+    """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady, KafkaException.
+
+    A named broker that does not answer is told before anything is made.
 
     The services named in ``apart`` run as a process for each role.
     """
+    if settings.kafka_bootstrap:
+        await asyncio.to_thread(see, settings.kafka_bootstrap)
     home = settings.home.resolve()
     with _claimed(home):
         async with _up(home, settings, clock, seed, apart) as found:
