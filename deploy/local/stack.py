@@ -24,6 +24,9 @@ from deploy.local.supervisor import Program, Supervisor
 from deploy.migration import migrate
 from deploy.topics import make_topics, see
 
+PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
+"""Settings that keep the instants of a simulated clock few: messages are posted together each half hour."""
+
 
 class AlreadyUp(Exception):
     """A stack of this home runs already."""
@@ -138,6 +141,7 @@ async def _start(
     }
     if clock is not None:
         shared["CARETRAIL_CLOCK_FILE"] = str(home / "clock")
+        shared |= {name: os.environ.get(name, value) for name, value in PACE.items()}
     await supervisor.start(*outsiders(home, shared, ports, seed), *services(home, shared, ports, apart))
     urls = {name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES}
     _write(home, found, urls)
