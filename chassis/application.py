@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 from caretrail_contracts.envelope import Actor, Purpose
 from caretrail_contracts.system import Place
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
-from chassis.http import Caller, actor_of, has_token, purpose_of
+from chassis.http import Caller, actor_of, has_token, purpose_of, readable
 from chassis.office import KEPT_BYTES_MAX
-from chassis.problems import ANSWERED, Problem, Unreadable, document, problem_of
+from chassis.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
 
@@ -34,12 +34,14 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
             app.state.runtime, app.state.ground = runtime, runtime.ground
             yield
 
-    app = FastAPI(title=f"Caretrail {service.name}", version="1", lifespan=life)
+    app = FastAPI(
+        title=f"Caretrail {service.name}", version="1", lifespan=life, dependencies=[Depends(readable)]
+    )
     for kind in ANSWERED:
         app.add_exception_handler(kind, _answered)
     app.add_middleware(Limits, settings=settings)
     if service.router and role.includes(Role.API):
-        app.include_router(service.router, tags=[service.name])
+        app.include_router(service.router, tags=[service.name], responses=RESPONSES)
     return app
 
 

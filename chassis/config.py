@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 
 from caretrail_contracts.envelope import Sensitivity
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.text import DOTTED
 
 
 class NotMigrated(Exception):
@@ -30,7 +32,7 @@ class Settings(BaseSettings):
     home: Path = Path(".caretrail")
     kafka_bootstrap: str = ""
     postgres_url: SecretStr | None = None
-    topic_prefix: str = "caretrail"
+    topic_prefix: str = Field("caretrail", pattern=DOTTED)
     database_prefix: str = "caretrail"
     cell: str = "main"
     organisation: str = "caretrail"

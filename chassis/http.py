@@ -22,6 +22,8 @@ from chassis.problems import Problem, Unreadable
 from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 
+JSON = "application/json"
+
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
 
@@ -79,7 +81,7 @@ class Caller(Office):
 
     async def note_refused(self, problem: Problem, body: bytes) -> None:
         """Record a refused body where an auditor looks for it."""
-        media_type = self._request.headers.get("content-type", "application/octet-stream")
+        media_type = self._request.headers.get("content-type") or "application/octet-stream"
         # The path of the route: what stands in the request's own could name a patient.
         route = getattr(self._request.scope.get("route"), "path", "unknown route")
         door = f"{self._request.method} {route}"
@@ -105,6 +107,24 @@ def _unfit(request: Request, header: str, expected: str) -> Unreadable:
     rule, fault = ("Unfit", "does not fit") if request.headers.get(header) else ("Missing", "is missing")
     detail, place = f"The header {header} {fault}: expected {expected}.", Place(at=header, expected=expected)
     return Unreadable(400, f"Header{rule}", detail, (place,))
+
+
+async def readable(request: Request) -> None:
+    """Raise Unreadable for a body of a media type that the route does not take, or JSON in no UTF-8.
+
+    A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
+    """
+    route, body = request.scope["route"], await request.body()
+    taken = (route.openapi_extra or {}).get("requestBody", {}).get("content") or [JSON] * bool(
+        route.body_field
+    )
+    said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if body and taken and said not in taken:
+        place = Place(at="Content-Type", expected=" or ".join(taken))
+        raise Unreadable(415, "MediaType", "A body of this media type is not taken; see places.", (place,))
+    if route.body_field and b"\0" in body:  # in UTF-16 and UTF-32 every bracket has one
+        place = Place(at=f"byte {body.index(0) + 1}", expected="UTF-8")
+        raise Unreadable(400, "NotJson", "The body is no JSON; see places.", (place,))
 
 
 async def calling(request: Request) -> Caller:

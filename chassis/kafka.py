@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
 from caretrail_contracts.envelope import topic_of
@@ -24,6 +26,25 @@ def assert_fast() -> None:
 
     if "_crecords" not in default_records.DefaultRecordBatchBuilder.__module__:
         raise RuntimeError("aiokafka runs without its C extensions: install its wheel")
+
+
+class Fetched(fetcher.PartitionRecords):  # type: ignore[misc]
+    """What a fetch brought. A record with a header whose name is no UTF-8 comes as one without headers.
+
+    aiokafka raises there, and again at each fetch: one such record would stop every partition. Of its batch,
+    which has one sender, the rest comes so too, or not at all.
+    """
+
+    def _unpack_records(self) -> Iterator[ConsumerRecord]:
+        try:
+            yield from super()._unpack_records()
+        except UnicodeDecodeError:
+            offset, self.next_fetch_offset = self.next_fetch_offset, self.next_fetch_offset + 1
+            yield ConsumerRecord(*self._tp, offset, 0, 0, None, None, None, 0, 0, ())
+            yield from self._unpack_records()
+
+
+fetcher.PartitionRecords = Fetched
 
 
 def record_of(message: ConsumerRecord) -> Record:

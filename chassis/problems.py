@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from importlib.resources import files
 from json import JSONDecodeError
 from typing import Any
 
@@ -16,8 +18,20 @@ from chassis.database import LOST
 from chassis.group import Overloaded, Unavailable
 from chassis.refusal import Conflict, KeyReused, Refusal, Reserved
 from chassis.store import EventTooLarge
+from chassis.text import FORMS
 
 MEDIA_TYPE = "application/problem+json"
+
+SCHEMA, WORDS = (
+    json.loads(files("chassis").joinpath(f"{name}.json").read_bytes()) for name in ("problem.schema", "words")
+)
+"""The JSON Schema of a problem document; the words for its statuses, and for what a schema expected."""
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    int(status): {"description": meaning, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
+    for status, meaning in WORDS["statuses"].items()
+}
+"""Problem answers by status, as OpenAPI's response objects."""
 
 
 class Problem(HTTPException):
@@ -34,16 +48,22 @@ class Unreadable(Problem):
 
 def document(request: Request, problem: Problem) -> JSONResponse:
     """The answer that carries a problem."""
+    body = as_json(problem, request.url.path)
+    return JSONResponse(body, problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
+
+
+def as_json(problem: Problem, path: str) -> dict[str, Any]:
+    """The problem document of what was asked at a path."""
     body: dict[str, Any] = {
         "type": f"urn:caretrail:problem:{problem.rule}",
         "title": re.sub("([A-Z])", r" \1", problem.rule).strip().capitalize(),
         "status": problem.status,
         "detail": problem.detail,
-        "instance": request.url.path,
+        "instance": path,
     }
     if problem.places:
         body["places"] = [place.model_dump() for place in problem.places]
-    return JSONResponse(body, problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
+    return body
 
 
 HEADERS = {413: {"Connection": "close"}, 503: {"Retry-After": "1"}}
@@ -97,7 +117,7 @@ def _place(error: BaseException) -> Place:
 def places_of(error: RequestValidationError) -> tuple[Place, ...]:
     """Where a request does not fit its schema, as JSON pointers."""
     return tuple(
-        Place(at=_pointer(known(item))[:120], expected=_expected(item)) for item in error.errors()[:20]
+        Place(at=_pointer(known(item))[:120], expected=expected_of(item)) for item in error.errors()[:20]
     )
 
 
@@ -112,12 +132,16 @@ def _pointer(loc: tuple[Any, ...]) -> str:
     return " ".join(str(part) for part in loc)
 
 
-def _expected(item: dict[str, Any]) -> str:
-    """pydantic's message, which says what was expected; what it quotes of the input is left out."""
-    if item["type"] in ("enum", "literal_error"):
-        return "one of {}".format(", ".join(re.findall("'([^']*)'", item["ctx"]["expected"])))[:400]
-    message = str(item["msg"])
-    return (message.partition(",")[0] if item["type"].endswith("_parsing") else message)[:400]
+def expected_of(item: Any) -> str:
+    """What was expected, in plain words; of the input nothing."""
+    kind, facts = item["type"], item.get("ctx", {})
+    if kind in ("enum", "literal_error"):
+        return "one of {}".format(", ".join(re.findall("'([^']*)'", facts["expected"])))[:400]
+    if kind == "value_error":
+        return str(facts["error"])[:400]
+    words = WORDS["expected"]
+    plain = words.get(kind) or words.get(kind.partition("_")[0], words["other"])
+    return str(FORMS.get(facts.get("pattern"), plain)).format_map(facts)[:400]
 
 
 ANSWERED = (HTTPException, RequestValidationError, Refusal, EventTooLarge, *LOST, *MEANINGS, Exception)

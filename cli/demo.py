@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 from dataclasses import asdict
 from decimal import Decimal
@@ -14,9 +13,6 @@ from typing import Annotated, Any
 import typer
 
 from cli import screen
-
-PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
-"""Settings that keep simulated instants few: messages are posted together each half hour."""
 
 MARK = "demonstration"
 """A file in the home of a demonstration: what lies beside it, and at the places of named servers that it
@@ -76,8 +72,6 @@ async def _demo(
     home, figures = settings.home.resolve(), None
     stop_on_request()
     _begin_anew(settings, home)
-    for name, value in PACE.items():
-        os.environ.setdefault(name, value)
     clock = SharedClock(home / "clock", create=play.BEGINS)
     try:
         typer.echo("Starting PostgreSQL, Kafka and the services …")
@@ -87,6 +81,7 @@ async def _demo(
             if json_file:
                 json_file.write_text(json.dumps(figures, indent=1))
             if keep:
+                found.peak.end()
                 typer.echo("The stack runs on; Ctrl-C stops it.")
                 await asyncio.Event().wait()
     except (stack.AlreadyUp, NotReady, NotQuiet) as error:

@@ -20,7 +20,10 @@ RoleOption = Annotated[str, typer.Option(metavar="ROLE", help="all, api, relay, 
 
 
 def run(service: ServiceArgument, role: RoleOption = "all") -> None:
-    """Run one service's process, with all roles or one of them."""
+    """Run one service's process, with all roles or one of them.
+
+    It runs until it is stopped, and so has no --json; its logs are JSON lines.
+    """
     from importlib import import_module
 
     from chassis.config import Settings
@@ -84,7 +87,10 @@ def migrate(as_json: JsonOption = False) -> None:
 
 
 def up() -> None:
-    """Start the local stack, print its addresses, and stop it on Ctrl-C."""
+    """Start the local stack, print its addresses, and stop it on Ctrl-C.
+
+    It runs until it is stopped, and so has no --json: `caretrail url` and `caretrail status` have.
+    """
     from chassis.config import Settings
     from cli.problem import told
     from cli.reaching import reached
@@ -256,17 +262,17 @@ def _progress(home: Path) -> dict[str, Any]:
 
 def _lags(own: dict[str, Any], progress: dict[str, Any]) -> list[dict[str, Any]]:
     """Records not yet applied, by source; a source whose service is silent is left out."""
-    store = max(own["consumed"].get("store", {"0": 0}).values())
-    rows = [_row(own["service"], "own store", store, own["head"], own["head"] - store)]
+    from deploy.local.progress import lag, own_lag
+
+    store = own_lag(own)
+    rows = [_row(own["service"], "own store", own["head"] - store, own["head"], store)]
     for name in own["sources"]:
         if name not in progress:
             continue
         other = progress[name]
         seen = own["consumed"].get(other["source"], {})
-        behind = [p for p, head in other["heads"].items() if seen.get(p, 0) < head]
-        position = max(seen.values(), default=0)
-        lag = sum(other["heads"][p] - seen.get(p, 0) for p in behind)
-        rows.append(_row(own["service"], name, position, other["head"], lag))
+        position, behind = max(seen.values(), default=0), lag(own, other["source"], other["heads"])
+        rows.append(_row(own["service"], name, position, other["head"], behind))
     return rows
 
 

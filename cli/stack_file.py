@@ -40,7 +40,9 @@ def read(home: Path) -> Stack:
         ) from None
     except ValidationError as error:
         at = "".join(f"/{part}" for part in error.errors()[0]["loc"])
+        from chassis.problems import expected_of
+
         raise NoStack(
-            f"{path} cannot be read at {at or '(root)'}: {error.errors()[0]['msg']}",
+            f"{path} cannot be read at {at or '(root)'}: expected {expected_of(error.errors()[0])}",
             advice="Stop the stack with `caretrail down` and start it again.",
         ) from None

@@ -24,12 +24,13 @@ def _tell_setting(error: ValueError) -> None:
     import typer
     from pydantic import ValidationError
 
+    from chassis.problems import expected_of
     from cli.problem import Place, Problem
 
     if not isinstance(error, ValidationError) or not error.title.endswith(("Settings", "Options")):
         return
     places = [
-        Place(f"CARETRAIL_{'_'.join(map(str, each['loc']))}".upper(), str(each["msg"]).partition(",")[0])
+        Place(f"CARETRAIL_{'_'.join(map(str, each['loc']))}".upper(), expected_of(each))
         for each in error.errors(include_input=False)
     ]
     Problem("a setting cannot be used", places=places, advice="See the environment and .env.").tell(False)

@@ -46,8 +46,14 @@ def tail(
     """Follow a topic: time, event, stream, patient, fields."""
     from cli.problem import told
     from cli.settings import CliSettings, asking_as
+    from deploy.local.programs import SERVICES
 
     settings = CliSettings()
+    if "." not in topic and topic not in SERVICES:
+        raise typer.BadParameter(
+            f"expected one of {', '.join(sorted(SERVICES))}, or a topic such as caretrail.intake.events",
+            param_hint="TOPIC",
+        )
     headers = asking_as(settings, actor, purpose) if opened else None
     name = topic if "." in topic else f"{settings.topic_prefix}.{topic}.events"
     with told(as_json), contextlib.suppress(KeyboardInterrupt):

@@ -10,10 +10,11 @@ from ipaddress import ip_address
 
 import structlog
 import uvicorn
+from caretrail_contracts.system import Place
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.config import Settings
-from chassis.problems import MEDIA_TYPE
+from chassis.problems import MEDIA_TYPE, Problem, as_json
 from chassis.runtime import Role
 from chassis.service import Service
 from operations.composed import composed
@@ -29,16 +30,9 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer and close: nothing of the request is known, so none of it is on record."""
         expected = "a request of HTTP/1.1, without control bytes"
-        content = json.dumps(
-            {
-                "type": "urn:caretrail:problem:NotHttp",
-                "title": "Not http",
-                "status": 400,
-                "detail": "The request cannot be read as HTTP.",
-                "instance": "/",
-                "places": [{"at": "headers", "expected": expected}],
-            }
-        ).encode()
+        place = Place(at="headers", expected=expected)
+        problem = Problem(400, "NotHttp", "The request cannot be read as HTTP.", (place,))
+        content = json.dumps(as_json(problem, "/")).encode()
         head = (
             f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"

@@ -17,6 +17,9 @@ KEEPING = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
 ANSWER_MAX_S = 30.0
 """How long the broker may take to answer, and new topics to have leaders."""
 
+SEEN_MAX_S = 10.0
+"""How long a broker that somebody named may take to be seen."""
+
 CRITICAL = 2
 """Below this the client is silent: what fails is raised, and its end may come after the broker's."""
 
@@ -31,7 +34,7 @@ def make_topics(bootstrap: str, services: Iterable[str], prefix: str) -> list[st
     Raises KafkaException, NotLed.
     """
     names = [topic_of(service, prefix) for service in services]
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": CRITICAL})
+    admin = _admin(bootstrap)
     wanted = [NewTopic(name, PARTITIONS, config=KEEPING) for name in names]
     for made in admin.create_topics(wanted, request_timeout=ANSWER_MAX_S).values():
         try:
@@ -41,6 +44,15 @@ def make_topics(bootstrap: str, services: Iterable[str], prefix: str) -> list[st
                 raise
     _until_led(admin, set(names))
     return names
+
+
+def see(bootstrap: str) -> None:
+    """See that a broker answers. Raises KafkaException."""
+    _admin(bootstrap).list_topics(timeout=SEEN_MAX_S)
+
+
+def _admin(bootstrap: str) -> AdminClient:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": CRITICAL})
 
 
 def _until_led(admin: AdminClient, names: set[str]) -> None:

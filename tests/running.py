@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from chassis.config import Settings
 from chassis.runtime import Runtime
 from chassis.service import Service
-from deploy.local.demo.rest import heads_for, waiting
+from deploy.local.progress import heads_for, waiting
 from deploy.migration import migrate
 from deploy.topics import make_topics
 from operations.composed import composed

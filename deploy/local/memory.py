@@ -30,17 +30,22 @@ def pss_kib(pid: int) -> int:
 
 
 class Peak:
-    """The highest sum over several trees, sampled by a task until cancelled."""
+    """The highest sum over several trees, sampled by a task until it is ended or cancelled."""
 
     def __init__(self) -> None:
         self.kib = 0
         self.roots: list[int] = []
+        self._ended = False
 
     async def run(self) -> None:
-        """Sample for ever."""
-        while True:
+        """Sample until the end."""
+        while not self._ended:
             self.kib = max(self.kib, await asyncio.to_thread(self._sample))
             await asyncio.sleep(SAMPLE_S)
+
+    def end(self) -> None:
+        """Sample no more: it takes some percent of a processor."""
+        self._ended = True
 
     def _sample(self) -> int:
         pids = {pid for root in self.roots for pid in children_of(root)}

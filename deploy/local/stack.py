@@ -22,7 +22,10 @@ from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
 from deploy.local.supervisor import Program, Supervisor
 from deploy.migration import migrate
-from deploy.topics import make_topics
+from deploy.topics import make_topics, see
+
+PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
+"""Settings that keep the instants of a simulated clock few: messages are posted together each half hour."""
 
 
 class AlreadyUp(Exception):
@@ -79,10 +82,14 @@ def _database(home: Path, settings: Settings) -> str:
 async def up(
     settings: Settings, *, clock: SharedClock | None = None, seed: int = 0, apart: Collection[str] = ()
 ) -> AsyncIterator[Stack]:
-    """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady.
+    """Start everything; stop it at the end of the block. Raises AlreadyUp, NotReady, KafkaException.
+
+    A named broker that does not answer is told before anything is made.
 
     The services named in ``apart`` run as a process for each role.
     """
+    if settings.kafka_bootstrap:
+        await asyncio.to_thread(see, settings.kafka_bootstrap)
     home = settings.home.resolve()
     with _claimed(home):
         async with _up(home, settings, clock, seed, apart) as found:
@@ -134,6 +141,7 @@ async def _start(
     }
     if clock is not None:
         shared["CARETRAIL_CLOCK_FILE"] = str(home / "clock")
+        shared |= {name: os.environ.get(name, value) for name, value in PACE.items()}
     await supervisor.start(*outsiders(home, shared, ports, seed), *services(home, shared, ports, apart))
     urls = {name: f"http://127.0.0.1:{ports[name]}" for name in SERVICES}
     _write(home, found, urls)

@@ -11,7 +11,6 @@ import httpx
 from caretrail_contracts import sealed as kinds
 from caretrail_contracts.catalogue import SERVICES
 from caretrail_contracts.codes import Code
-from caretrail_contracts.problem import RESPONSES
 from caretrail_contracts.sealed import CIPHERTEXT_CHARS_MAX, Sealed
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, Query
@@ -23,7 +22,7 @@ from keystore.doors import ERASED, Tampered
 from services.audit.adapters.stores import compare
 from services.audit.commands import ConcludeCheck
 
-router = APIRouter(responses=RESPONSES)
+router = APIRouter()
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 Cursor = Annotated[str, Query(pattern=r"^$|^[0-9T:.+-]{10,40}\|[A-Za-z0-9._:-]{1,120}\|[0-9]{1,18}$")]

@@ -9,8 +9,6 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-from caretrail_contracts.problem import MEANINGS
-from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
@@ -25,18 +23,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from chassis.problems import MEDIA_TYPE
+from chassis.application import application
+from chassis.config import Settings
+from chassis.problems import MEDIA_TYPE, RESPONSES
 from chassis.service import Service
-from services.audit.app import service as audit
-from services.billing.app import service as billing
-from services.clinical.app import service as clinical
-from services.intake.app import service as intake
-from services.notifications.app import service as notifications
-from services.scheduling.app import service as scheduling
+from tests.api.doors import SERVICES
 from tests.conftest import Run
 from tests.running import STAFF
 
-SERVICES = (intake, clinical, scheduling, billing, notifications, audit)
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 CHECKS = (
     not_a_server_error,
@@ -118,17 +112,14 @@ def fault(case: Case, kind: str, answer: httpx.Response) -> str | None:
 
 @EACH_SERVICE
 def test_bodies_have_examples_and_errors_are_problem_documents(service: Service) -> None:
-    app = FastAPI()
-    assert service.router
-    app.include_router(service.router)
-    document = app.openapi()
+    document = application(service, Settings()).openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 name = content["schema"].get("$ref", "").rpartition("/")[2]
                 model = document["components"]["schemas"].get(name, {})
                 assert "example" in content or model.get("examples"), f"{method} {path}: no example"
-            for status in MEANINGS:
+            for status in RESPONSES:
                 assert list(operation["responses"][str(status)]["content"]) == [MEDIA_TYPE]
 
 

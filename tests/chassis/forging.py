@@ -44,6 +44,14 @@ def body(patient: UUID) -> bytes:
     return example(ReferralReceived).model_copy(update={"patient": patient}).to_bytes()
 
 
+class Bytes(str):
+    """A header's name whose bytes on the wire are no UTF-8."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """Those bytes."""
+        return b"\xff\xfe"
+
+
 Send = Callable[..., Any]
 
 

@@ -46,6 +46,37 @@ async def test_a_body_that_is_no_json_is_refused_at_its_place_and_on_record(
         assert (event.rule, event.door, event.places[0].at) == ("NotJson", "POST /referrals", at)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+async def test_json_in_another_encoding_is_refused_and_on_record(running: Run, encoding: str) -> None:
+    async with running(toy.INTAKE) as run:
+        body = json.dumps({"patient": STAFF_ID}).encode(encoding)
+        answer = await run.post("intake", "/referrals", body, **JSON)
+        assert (answer.status_code, answer.json()["type"]) == (400, "urn:caretrail:problem:NotJson")
+        assert answer.json()["places"] == [{"at": f"byte {body.index(0) + 1}", "expected": "UTF-8"}]
+        assert [event.rule for event in await recorded(run)] == ["NotJson"]
+
+
+@pytest.mark.parametrize("said", ["", "text/plain", "application/vnd.api+json", "json", "Zyxwvut;;"])
+async def test_a_body_of_another_media_type_is_refused_and_on_record(running: Run, said: str) -> None:
+    async with running(toy.INTAKE) as run:
+        body = json.dumps({"patient": STAFF_ID})
+        answer = await run.post("intake", "/referrals", body, **{"Content-Type": said})
+        assert (answer.status_code, answer.json()["type"]) == (415, "urn:caretrail:problem:MediaType")
+        assert answer.json()["places"] == [{"at": "Content-Type", "expected": "application/json"}]
+        assert "Zyxwvut" not in answer.text
+        assert [event.rule for event in await recorded(run)] == ["MediaType"]
+
+
+@pytest.mark.parametrize("said", ["application/json; charset=utf-8", "APPLICATION/JSON"])
+async def test_a_media_type_has_parameters_and_any_case(running: Run, said: str) -> None:
+    async with running(toy.INTAKE) as run:
+        body = json.dumps({"patient": STAFF_ID})
+        assert (await run.post("intake", "/referrals", body, **{"Content-Type": said})).status_code == 201
+        path = f"/referrals/{(await run.post('intake', '/referrals', json.loads(body))).json()['command_id']}"
+        plain = {"Content-Type": "text/plain"}
+        assert (await run.post("intake", f"{path}/accept", "", **plain)).status_code == 200
+
+
 PURPOSES = "one of TREAT, HPAYMT, HOPERAT, HCOMPL, PATRQT, PUBHLTH"
 
 

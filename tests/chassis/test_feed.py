@@ -7,10 +7,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka.producer import message_accumulator
+from aiokafka.producer import producer as sending
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from prometheus_client import REGISTRY
 
 from tests.chassis import toy
-from tests.chassis.forging import body, forger, headers, patient_of
+from tests.chassis.forging import Bytes, body, forger, headers, patient_of
 from tests.conftest import Run
 from tests.running import Running
 
@@ -151,4 +154,25 @@ async def test_a_record_far_above_that_follows_what_was_long_applied_shadows_not
         await applied(run, last)
         assert not await has(run, forged)
         assert await refused(run) == ["ce_prev"]
+        assert (await readiness(run))["faults"] == []
+
+
+async def test_a_header_whose_name_is_no_utf8_stops_nobody(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone in its batch, and in the middle of one: what its sender sent with it goes unread too."""
+    async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
+        with monkeypatch.context() as patch:
+            for module in (sending, message_accumulator):
+                patch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+            for number in (1, 2):
+                forged = patient_of(3)
+                named = [*headers(forged, number), (Bytes("q"), b"x")]
+                await asyncio.gather(*(send(3, str(forged), named, body(forged)) for _ in range(number)))
+        near, far = patient_of(3), patient_of(3, but=True)
+        await refer(run, near)
+        await refer(run, far)
+        await applied(run, far)
+        await applied(run, near)
+        assert set(await refused(run)) == {"ce_specversion"}
         assert (await readiness(run))["faults"] == []

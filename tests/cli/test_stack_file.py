@@ -27,5 +27,5 @@ def test_no_stack_and_a_broken_file_are_said(tmp_path: Path) -> None:
         stack_file.read(tmp_path)
     stack_file.path_under(tmp_path).parent.mkdir()
     stack_file.path_under(tmp_path).write_text('{"services": {}}')
-    with pytest.raises(NoStack, match="/kafka_bootstrap"):
+    with pytest.raises(NoStack, match="/kafka_bootstrap: expected a value"):
         stack_file.read(tmp_path)

@@ -18,8 +18,7 @@ import aiohttp
 
 from chassis.clock import SharedClock
 from chassis.waking import waited
-from deploy.local.demo import rest
-from deploy.local.demo.rest import heads_for
+from deploy.local import progress as rest
 
 QUIET_MAX_S = 120.0
 """How long an instant may take before the driver gives up."""
@@ -207,7 +206,7 @@ def waiting(progress: dict[str, Any]) -> list[str]:
     return [
         f"{name} {what}"
         for name, own in progress.items()
-        for what in rest.waiting(own, heads_for(own, progress))
+        for what in rest.waiting(own, rest.heads_for(own, progress))
     ]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from deploy.local.demo.driver import Driver
+from deploy.local.progress import total_lag
 from deploy.local.stack import Stack
 
 
@@ -25,16 +26,7 @@ async def figures(driver: Driver, stack: Stack) -> dict[str, Any]:
             **{f"tasks {name}": count for name, count in sorted(tasks.items())},
             **{f"billing: {name.replace('_', ' ')}": value for name, value in billed.items()},
         },
-        "lag": {name: _lag(own, progress) for name, own in progress.items()},
+        "lag": {name: total_lag(own, progress) for name, own in progress.items()},
         "ledger": ledger,
         "memory_mib": stack.peak.kib / 1024,
     }
-
-
-def _lag(own: dict[str, Any], progress: dict[str, Any]) -> int:
-    """Records of its own and of others that a service has not applied yet."""
-    lag = own["head"] - max(own["consumed"].get("store", {"0": 0}).values())
-    for name in own["sources"]:
-        seen = own["consumed"].get(progress[name]["source"], {})
-        lag += sum(max(0, head - seen.get(p, 0)) for p, head in progress[name]["heads"].items())
-    return int(lag)

@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from caretrail_contracts.billing import ContractAgreed
-from caretrail_contracts.codes import Code, Hcpcs, Label, Minutes, Money
+from caretrail_contracts.codes import Code, Hcpcs, Minutes, Money
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Calling
 from chassis.paging import After, Limit, Page, page
+from chassis.text import Name
 from services.billing.commands.contracts import AgreeContract
 from services.billing.domain.appeals import AppealRegime
 from services.billing.domain.charging import GROUP_SIZE_MAX, PER_DIEM_MINUTES
@@ -46,7 +47,7 @@ class ContractIn(BaseModel):
 
     payer: Code
     contract: Code
-    payer_name: Annotated[Label, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")]
+    payer_name: Name
     payer_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{2,15}$")]
     filing_indicator: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,2}$")] = "CI"
     effective_on: Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]

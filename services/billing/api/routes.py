@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from caretrail_contracts.problem import RESPONSES
 from fastapi import APIRouter
 
 from services.billing.api import authorizations, charges, claims, contracts, denials, remittances, totals
 
-router = APIRouter(responses=RESPONSES)
+router = APIRouter()
 for room in (contracts, authorizations, charges, claims, remittances, denials, totals):
     router.include_router(room.router)

@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from caretrail_contracts.codes import Code, Npi
-from caretrail_contracts.sealed import Text
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
@@ -14,6 +13,7 @@ from pydantic.config import JsonDict
 from chassis.http import Accepted, Calling
 from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
+from chassis.text import Lines
 from services.clinical.api.patients import CLOSED, seal_words, words
 from services.clinical.commands.notes import SignNote, WithdrawNote
 from services.clinical.domain.note import note_id
@@ -47,7 +47,7 @@ class NoteIn(BaseModel):
     episode: UUID
     session: UUID
     clinician: Npi
-    text: Text
+    text: Lines
 
 
 class NoteAccepted(Accepted):

@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from caretrail_contracts.codes import RiskLevel
-from caretrail_contracts.sealed import Text
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
@@ -15,6 +14,7 @@ from pydantic.config import JsonDict
 from chassis.http import Accepted, Calling
 from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
+from chassis.text import Lines
 from services.clinical.api.patients import require_patient, seal_words, words
 from services.clinical.commands.risk import ScreenRisk, StateRisk
 from services.clinical.domain.instruments import ScreenAnswer, ScreenForm, suicide_risk
@@ -76,7 +76,7 @@ class RiskIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_WORD]})
 
     level: RiskLevel
-    rationale: Text
+    rationale: Lines
 
 
 class RiskOut(BaseModel):

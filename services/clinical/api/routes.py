@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from caretrail_contracts.problem import RESPONSES
 from fastapi import APIRouter
 
 from services.clinical.api import diagnoses, measures, notes, risk
 
-router = APIRouter(responses=RESPONSES)
+router = APIRouter()
 for part in (measures, risk, diagnoses, notes):
     router.include_router(part.router)

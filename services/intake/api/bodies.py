@@ -10,8 +10,10 @@ from zoneinfo import available_timezones
 
 from caretrail_contracts.codes import Code, LevelOfCare, TimeZone, Urgency
 from caretrail_contracts.intake import AdministrativeGender, DeclineReason, DischargeType, SourceType
-from caretrail_contracts.sealed import PostalAddress, ShortText, Text
+from caretrail_contracts.sealed import PostalAddress
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from chassis.text import Line, Lines
 
 
 class Body(BaseModel):
@@ -25,7 +27,8 @@ def example(**fields: Any) -> ConfigDict:
     return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [fields]})
 
 
-Mailbox = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$", max_length=200)]
+MAILBOX = r"^[^@\s<>,\x00-\x1f\x7f]+@[^@\s<>,\x00-\x1f\x7f]+$"
+Mailbox = Annotated[str, StringConstraints(pattern=MAILBOX, max_length=200)]
 
 
 @cache
@@ -33,14 +36,21 @@ def _zones() -> set[str]:
     return available_timezones()
 
 
+class AddressBody(PostalAddress):
+    """A United States postal address."""
+
+    line: Line
+    city: Line
+
+
 class ContactBody(Body):
     """Where a person can be reached; what is left out is not known."""
 
     model_config = example(email="reader-17@example.org", time_zone="America/Chicago")
 
-    address: PostalAddress | None = None
+    address: AddressBody | None = None
     email: Mailbox | None = None
-    phone: ShortText | None = None
+    phone: Line | None = None
     time_zone: TimeZone = "America/New_York"
 
     @field_validator("time_zone")
@@ -55,8 +65,8 @@ class ContactBody(Body):
 class PersonBody(Body):
     """A person as a referrer names them. Without a birth date nobody is matched."""
 
-    family: ShortText
-    given: ShortText
+    family: Line
+    given: Line
     birth_date: date | None = None
     gender: AdministrativeGender = AdministrativeGender.UNKNOWN
     contact: ContactBody = ContactBody()
@@ -88,11 +98,11 @@ class ReferralBody(Body):
     urgency: Urgency = Urgency.ROUTINE
     reasons: Annotated[tuple[Code, ...], Field(max_length=20)] = ()
     payer: Code | None = None
-    payer_name: ShortText | None = None
-    member_id: ShortText | None = None
-    requester: ShortText | None = None
-    external_id: ShortText | None = None
-    note: Text | None = None
+    payer_name: Line | None = None
+    member_id: Line | None = None
+    requester: Line | None = None
+    external_id: Line | None = None
+    note: Lines | None = None
 
 
 class TriageBody(Body):
@@ -128,7 +138,7 @@ class AdmissionBody(Body):
     site: Code
     level_of_care: LevelOfCare = LevelOfCare.INTENSIVE_OUTPATIENT
     payer: Code | None = None
-    member_id: ShortText | None = None
+    member_id: Line | None = None
     admitted_on: date
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.config import JsonDict
 
-from chassis.http import Caller, Calling
+from chassis.http import JSON, Caller, Calling
 from chassis.problems import Unreadable
 from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import ReferralForm, as_answer
@@ -52,7 +52,7 @@ EXAMPLE: JsonDict = {
 BODY: JsonDict = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {}, "example": EXAMPLE}},
+        "content": {kind: {"schema": {}, "example": EXAMPLE} for kind in (JSON, "application/fhir+json")},
     }
 }
 

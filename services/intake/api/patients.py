@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from chassis.http import Accepted, Calling
 from chassis.refusal import NotFound
+from chassis.text import Line
 from services.intake.api import registering
 from services.intake.api.bodies import ContactBody
 from services.intake.api.sealing import Kinds, closed, opened, sealed_contact
@@ -37,7 +38,7 @@ class Person(BaseModel):
 
 
 @router.get("")
-async def search(caller: Calling, family: str, given: str, birth_date: date) -> dict[str, list[UUID]]:
+async def search(caller: Calling, family: Line, given: Line, birth_date: date) -> dict[str, list[UUID]]:
     """The pseudonyms of persons of this name and birth date: one or none."""
     found = await registering.find(caller, family, given, birth_date)
     await caller.note_access(found, resource="patient search")

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 from caretrail_contracts.codes import Urgency
 from caretrail_contracts.intake import AdministrativeGender, SourceType
-from caretrail_contracts.sealed import PostalAddress
 from pydantic import ValidationError
 
 from services.intake.adapters.fhir.form import Address, ReferralForm, as_answer
-from services.intake.api.bodies import ContactBody, PersonBody, ReferralBody
+from services.intake.api.bodies import MAILBOX, AddressBody, ContactBody, PersonBody, ReferralBody
 from services.intake.domain.identity import UNKNOWN
 
 SHORT, LONG, REASONS_MAX = 200, 4000, 20
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
-MAILBOX = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
+BLANK = re.compile(r"[\s\x00-\x1f\x7f]+")
+"""Between the words of a name: FHIR allows tabs, line breaks and DEL there."""
 
 
 def body_of(form: ReferralForm, source_type: SourceType) -> ReferralBody:
@@ -57,7 +57,7 @@ def _person(form: ReferralForm) -> PersonBody:
         gender=AdministrativeGender(gender),
         contact=ContactBody(
             address=_address(patient.address),
-            email=email if email and MAILBOX.fullmatch(email) else None,
+            email=email if email and re.fullmatch(MAILBOX, email) else None,
             phone=_short(patient.phone),
         ),
     )
@@ -76,7 +76,7 @@ def _words(form: ReferralForm) -> Iterator[str]:
     patient = form.patient
     if patient.birth_date and not patient.birth_day:
         yield f"born {patient.birth_date}"
-    if patient.email and not MAILBOX.fullmatch(patient.email):
+    if patient.email and not re.fullmatch(MAILBOX, patient.email):
         yield f"mail {patient.email}"
     address = patient.address
     if address and _address(address) is None:
@@ -84,14 +84,14 @@ def _words(form: ReferralForm) -> Iterator[str]:
         yield "address " + ", ".join(part for part in parts if part)
 
 
-def _address(address: Address | None) -> PostalAddress | None:
+def _address(address: Address | None) -> AddressBody | None:
     """The address, where it is a whole one of the United States."""
     if address is None:
         return None
     try:
-        return PostalAddress(
-            line=", ".join(address.lines),
-            city=address.city or "",
+        return AddressBody(
+            line=_on_one_line(", ".join(address.lines)),
+            city=_on_one_line(address.city or ""),
             state=(address.state or "").upper(),
             postal_code=(address.postal_code or "").replace("-", ""),
         )
@@ -100,4 +100,8 @@ def _address(address: Address | None) -> PostalAddress | None:
 
 
 def _short(text: str | None) -> str | None:
-    return (text or "").strip()[:SHORT] or None
+    return _on_one_line(text or "")[:SHORT].strip() or None
+
+
+def _on_one_line(text: str) -> str:
+    return BLANK.sub(" ", text).strip()

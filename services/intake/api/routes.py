@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from caretrail_contracts.problem import RESPONSES
 from fastapi import APIRouter
 
 from services.intake.api import episodes, fhir, patients, referrals
 
-router = APIRouter(responses=RESPONSES)
+router = APIRouter()
 router.include_router(fhir.router)
 router.include_router(referrals.router)
 router.include_router(episodes.router)

@@ -35,7 +35,7 @@ async def sealed(caller: Caller, owner: UUID, kind: type[T], value: object) -> S
 async def sealed_contact(caller: Caller, patient: UUID, body: ContactBody) -> Contact:
     """A contact, sealed."""
     return Contact(
-        address=await sealed(caller, patient, PostalAddress, body.address),
+        address=await sealed(caller, patient, PostalAddress, body.address and dict(body.address)),
         email=await sealed(caller, patient, EmailAddress, body.email),
         phone=await sealed(caller, patient, PhoneNumber, body.phone),
     )

@@ -7,13 +7,14 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from caretrail_contracts.codes import Code, Label, Npi, TimeZone
+from caretrail_contracts.codes import Code, Npi, TimeZone
 from caretrail_contracts.scheduling import TrackOpened, Weekday
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from chassis.http import Accepted, Calling
+from chassis.text import Name
 from services.scheduling.commands.seats import SeatInTrack
 from services.scheduling.commands.tracks import OpenTrack, ScheduleGroup
 from services.scheduling.domain.group import group_id
@@ -48,9 +49,6 @@ def _local(value: time) -> time:
         raise ValueError("expected a local time without an offset, such as 18:00")
     return value
 
-
-Name = Annotated[Label, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""No control characters: a table's text cannot hold all of them."""
 
 Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 """A day on which a group of today can meet: times around it can be told in every zone."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from caretrail_contracts.problem import RESPONSES
 from fastapi import APIRouter
 
 from services.scheduling.api import attendance, doses, lists, offers, sessions
 
-router = APIRouter(responses=RESPONSES)
+router = APIRouter()
 router.include_router(offers.router)
 router.include_router(sessions.router)
 router.include_router(attendance.router)

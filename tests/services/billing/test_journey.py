@@ -34,6 +34,7 @@ pytestmark = pytest.mark.servers
 
 SUNDAY = datetime(2026, 3, 8, 15, tzinfo=UTC)
 BILLER = {"Caretrail-Actor": "staff-2;biller", "Caretrail-Purpose": "HPAYMT"}
+EDI = {**BILLER, "Content-Type": "application/edi-x12"}
 CLINICIAN = "1234567893"
 CONTRACT = {
     "payer": "acme-health",
@@ -210,16 +211,16 @@ async def test_a_file_is_posted_once_and_a_cent_refuses_it_whole(journey: Journe
 
     altered = data.replace(b"SVC*HC:H0015*400*320", b"SVC*HC:H0015*400*320.01", 1)
     assert altered != data
-    refused = await journey.run.post("billing", "/remittances", altered, **BILLER)
+    refused = await journey.run.post("billing", "/remittances", altered, **EDI)
     problem = refused.json()
     assert (refused.status_code, problem["type"]) == (422, "urn:caretrail:problem:RemittanceOutOfBalance")
     assert problem["places"][0]["at"].startswith("segment ")
     assert (await journey.ask("/remittances"))["items"] == []
 
-    dry = await journey.tell("billing", "/remittances?dry_run=true", data, **BILLER)
+    dry = await journey.tell("billing", "/remittances?dry_run=true", data, **EDI)
     assert (dry["posted"], (await journey.ask("/remittances"))["items"]) == (False, [])
-    first = await journey.tell("billing", "/remittances", data, **BILLER)
-    again = await journey.tell("billing", "/remittances", data, **BILLER)
+    first = await journey.tell("billing", "/remittances", data, **EDI)
+    again = await journey.tell("billing", "/remittances", data, **EDI)
     assert (first["posted"], first["duplicate"]) == (True, False)
     assert (again["posted"], again["duplicate"]) == (False, True)
     effects = [answer["remittances"][0]["caretrail"] for answer in (first, again)]
@@ -231,7 +232,7 @@ async def test_a_file_is_posted_once_and_a_cent_refuses_it_whole(journey: Journe
     assert shown["patient_responsibility"] == (said["patient_responsibility"] or "0.00")
 
     strange = data.replace(claim.claim_id.encode(), b"SOMEBODYELSES").replace(b"TRN*1*T", b"TRN*1*U")
-    effect = (await journey.tell("billing", "/remittances", strange, **BILLER))["remittances"][0]["caretrail"]
+    effect = (await journey.tell("billing", "/remittances", strange, **EDI))["remittances"][0]["caretrail"]
     assert (effect["posted"], effect["parked"]) == (0, [{"index": 0, "rule": "ClaimUnknown"}])
     await journey.run.settle()
     (parked,) = (await journey.ask("/remittance-review"))["items"]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from caretrail_contracts.intake import SourceType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from services.intake.adapters.fhir.document import DEPTH_MAX, FILE_BYTES_MAX
 from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import ReferralForm
 from services.intake.adapters.fhir.referrals import read_referrals, refuse_impossible_births
+from services.intake.api.referral_files import body_of
 
 SECRET = "Zyxwvut"
 Json = dict[str, Any]
@@ -262,3 +264,27 @@ def test_any_damage_is_read_or_refused_in_one_way(data: st.DataObject) -> None:
     except FhirError as error:
         outcome = f"refused at {error.pointer}"
     assert outcome, "neither a form nor a refusal"
+
+
+def test_what_fhir_allows_between_words_becomes_a_space() -> None:
+    """R4 lets a string hold tabs, line breaks and DEL; a name is kept on one line."""
+    address = {
+        "line": ["1 Main\tStreet", "Unit\r\n2"],
+        "city": "Al\x7fbany",
+        "state": "NY",
+        "postalCode": "12207",
+    }
+    telecom = [{"system": "phone", "value": "518\n5550100"}, {"system": "email", "value": "a\tb@example.org"}]
+    patient = PATIENT | {
+        "name": [{"family": "Riv\nera", "given": ["Ana\tMaria"]}],
+        "address": [address],
+        "telecom": telecom,
+    }
+    [form] = read_referrals([("0", json.dumps(bundle(REQUEST, patient)).encode())])
+    body = body_of(form, SourceType.HOSPITAL)
+    assert (body.person.family, body.person.given) == ("Riv era", "Ana Maria")
+    contact = body.person.contact
+    assert contact.address is not None
+    assert (contact.address.line, contact.address.city) == ("1 Main Street, Unit 2", "Al bany")
+    assert (contact.phone, contact.email) == ("518 5550100", None)
+    assert body.note == "mail a\tb@example.org"
