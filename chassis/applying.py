@@ -18,7 +18,7 @@ import structlog
 from caretrail_contracts.cloudevents import Record, to_headers
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import UnknownEvent, model_of
-from caretrail_contracts.system import RecordParked, RecordRedriven
+from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
 from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 from pydantic import ValidationError
@@ -108,7 +108,7 @@ def note(
     cause: Cause,
     now: datetime,
     kind: str,
-    event: RecordParked | RecordRedriven,
+    event: RecordParked | RecordRedriven | RecordDiscarded,
     about: Envelope,
 ) -> Commit:
     """A fact about a parked record. An archive's is not the patient's: it would wait behind that record."""

@@ -11,7 +11,7 @@ from chassis.application import application
 from chassis.config import Settings
 from chassis.runtime import Role
 from chassis.service import Service
-from operations import api, internal
+from operations import api, internal, parked_api
 from operations.desk import Desk
 from operations.starting import first
 
@@ -32,4 +32,5 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
     app.router.lifespan_context = life
     app.include_router(internal.router)
     app.include_router(api.router)
+    app.include_router(parked_api.router)
     return app
