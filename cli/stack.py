@@ -187,6 +187,8 @@ def status(as_json: JsonOption = False) -> None:
             _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
             for name, count in found["parked"].items():
                 screen.out().print(f"{name}: {count} records are parked or wait behind one", style=screen.BAD)
+            if found["parked"]:
+                screen.out().print("`caretrail parked list` says which and why.", style=screen.QUIET)
         if state == "killed":
             raise Problem("the stack was killed", advice=CLEAR)
 
