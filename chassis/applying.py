@@ -53,7 +53,6 @@ class Parking:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._parked: set[tuple[str, str]] = set()
-        self._waiting: list[AsyncCursor[Row]] = []
 
     async def load(self, database: Database) -> None:
         """Read the table."""
@@ -70,26 +69,16 @@ class Parking:
 
     async def queue(
         self, connection: Connection, handler: str, record: Record, error: str, now: datetime
-    ) -> None:
-        """Park a record, or with ``WAITS`` let it wait behind one that is."""
+    ) -> AsyncCursor[Row]:
+        """Park a record, or with ``WAITS`` let it wait behind one that is; no row where there is none."""
         about = record.envelope
         headers = {name: base64.b64encode(value).decode() for name, value in to_headers(about, record.prev)}
         values = (handler, about.key, about.source, about.position, about.id, Jsonb(headers))
-        cursor = await connection.execute(PARK, (*values, record.body, error, now))
-        self._waiting += [cursor] if error == WAITS else []
-        RECORDS_PARKED.labels(handler).inc()
-
-    def begin(self) -> None:
-        """A transaction begins."""
-        self._waiting = []
-
-    def check(self) -> None:
-        """Before the commit: raises Freed where the first record of a key was redriven or discarded."""
-        if any(cursor.rowcount == 0 for cursor in self._waiting):
-            raise Freed
+        return await connection.execute(PARK, (*values, record.body, error, now))
 
     def event(self, handler: str, record: Record, error: str, now: datetime) -> Commit:
         """The fact that a record was parked, on a stream of its own."""
+        RECORDS_PARKED.labels(handler).inc()
         about = record.envelope
         id = derive(self._service.name, "parked", handler, about.id)
         cause = Cause.own(id, self._service.name, "consumer", about.correlation_id, about.id)
@@ -122,6 +111,7 @@ class Applier:
     def __init__(self, ground: Ground, *, archive: bool) -> None:
         self._ground, self._archive = ground, archive
         self._parking = Parking(ground.service)
+        self._waiting: list[AsyncCursor[Row]] = []
 
     async def load(self) -> None:
         """Read what is parked; call before the first batch, and when partitions change hands."""
@@ -158,7 +148,7 @@ class Applier:
         """
         ground = self._ground
         for _ in range(CONFLICTS_MAX):
-            self._parking.begin()
+            self._waiting = []
             try:
                 async with ground.database.transaction() as connection:
                     # In a pipeline an error shows later than at its statement: too late for a savepoint.
@@ -172,7 +162,8 @@ class Applier:
                         ]
                         await batch.finish()
                     steps.check()
-                    self._parking.check()
+                    if any(cursor.rowcount == 0 for cursor in self._waiting):
+                        raise Freed
                 steps.done()
                 self._parking.remember(parked)
                 if batch.appends:
@@ -191,7 +182,7 @@ class Applier:
         parked, key, now = [], record.envelope.key, self._ground.clock.now()
         for name, handler in self._handlers(record):
             if self._parking.waits(name, key):
-                await self._parking.queue(connection, name, record, WAITS, now)
+                self._waiting.append(await self._parking.queue(connection, name, record, WAITS, now))
             elif not careful:
                 await batch.take(handler, record)
             elif error := unfit or await batch.attempt(handler, record):

@@ -1,7 +1,7 @@
 """Effects on the outside: FastStream brings own events from the topic, each is done until it is recorded.
 
 The group's offset only says where to go on; what was done is known by command id, or by a mark where
-there was nothing to record. Low rates only.
+there was nothing to record. What cannot be done is parked by effect and key. Low rates only.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from caretrail_contracts.cloudevents import BrokenHeader, Record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from chassis.database import query
+from chassis.applying import WAITS, Parking, describe
+from chassis.database import NEVER, query
+from chassis.group import Overloaded, Unavailable
 from chassis.kafka import record_of, stopped
 from chassis.office import AdapterOffice, Ground
-from chassis.part import Part
+from chassis.part import PASSING, Part
 from chassis.refusal import Refused
 from chassis.service import Effect
 
@@ -31,6 +33,12 @@ BATCH_MAX, POLL_MS = 50, 200
 
 SIDE_BY_SIDE_MAX = 8
 """Effects under way at once."""
+
+ATTEMPTS_MAX = 6
+"""So often an effect is attempted that fails of itself, in some 6 s, before its record is parked."""
+
+SURROUNDINGS = (*PASSING, Unavailable, Overloaded)
+"""What is no fault of the record: attempted until it goes well."""
 
 SESSION_MS = 6_000
 """After this long without a heartbeat the broker gives the effects to another process."""
@@ -98,21 +106,45 @@ class Effects(Part):
                     await self._until_done(effect, record)
 
     async def _until_done(self, effect: Effect, record: Record) -> None:
-        pause = PAUSE_S
+        """Until it is done, or parked: after some attempts, unless what fails is the surroundings."""
+        pause, attempts, broken = PAUSE_S, 0, None
         while True:
             try:
-                await self._do(effect, record)
+                if not await self.is_done(effect, record) and not await self._parks(effect, record, broken):
+                    await self.act(effect, record)
                 return
             except Exception as error:
                 log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
-                await asyncio.sleep(pause)
+                if not isinstance(error, SURROUNDINGS) or isinstance(error, NEVER):
+                    attempts += 1
+                    broken = error if attempts >= ATTEMPTS_MAX else None
+                await asyncio.sleep(0 if broken else pause)
                 pause = min(pause * 2, PAUSE_MAX_S)
 
-    async def _do(self, effect: Effect, record: Record) -> None:
+    async def _parks(self, effect: Effect, record: Record, broken: Exception | None) -> bool:
+        """Whether a record is parked since it is broken, or waits behind one that is."""
+        parking, now = Parking(self._ground.service), self._ground.clock.now()
+        error = describe(broken) if broken else WAITS
+        async with self._ground.database.transaction() as connection:
+            parked = await parking.queue(connection, effect.name, record, error, now)
+            if broken:
+                commit = parking.event(effect.name, record, error, now)
+                await self._ground.store.appender.append(connection, [commit])
+        if parked.rowcount:
+            self._ground.store.appended.give()
+            self._ground.moved.give()
+        return bool(parked.rowcount)
+
+    async def is_done(self, effect: Effect, record: Record) -> bool:
+        """Whether an effect of a record was done, as its mark or command has it."""
+        id = record.envelope.id
+        command_id = AdapterOffice(self._ground, effect.name).command_id(str(id))
+        return await self._ground.database.row(KNOWN, effect.name, id, command_id) is not None
+
+    async def act(self, effect: Effect, record: Record) -> None:
+        """Do it and record that it was done. Raises what the effect raises."""
         about = record.envelope
         office = AdapterOffice(self._ground, effect.name, about.correlation_id)
-        if await self._ground.database.row(KNOWN, effect.name, about.id, office.command_id(str(about.id))):
-            return
         command = await effect.act(record.decode(), about, office)
         if command is None:
             await self._ground.database.rows(DONE, effect.name, about.id)

@@ -21,6 +21,7 @@ from chassis.command import Cause
 from chassis.database import Connection, Row, fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
+from chassis.service import Effect
 from keystore.keys import NoKey
 
 LISTED_MAX = 1_000
@@ -43,6 +44,10 @@ class WaitsBehind(Exception):
     def __init__(self, first: int) -> None:
         super().__init__(str(first))
         self.first = first
+
+
+class Busy(Exception):
+    """Somebody else redrives this key at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,7 @@ async def discard(ground: Ground, id: int, reason: str, person: Person) -> dict[
         cause = person.cause(ground, "discarded", row["handler"], about)
         await connection.execute("delete from parked where id = %s", (id,))
         await connection.execute(DISCARDED, (row["handler"], about.source, about.position, about.id))
-        if any(effect.name == row["handler"] for effect in ground.service.effects):
+        if effect_of(ground, row["handler"]):
             await connection.execute(DONE, (row["handler"], about.id))
         rest = await fetch(connection, REST, row["handler"], row["key"])
         commit = note(ground.service, cause, ground.clock.now(), "discarded", event, about)
@@ -183,6 +188,11 @@ async def discard(ground: Ground, id: int, reason: str, person: Person) -> dict[
     ground.store.appended.give()
     ground.moved.give()
     return {"discarded": id, **rest[0]}
+
+
+def effect_of(ground: Ground, name: str) -> Effect | None:
+    """The service's effect of a name; None where the handler is another."""
+    return next((effect for effect in ground.service.effects if effect.name == name), None)
 
 
 async def _sealed(ground: Ground, about: Envelope, reason: str) -> Sealed[FreeText]:

@@ -14,7 +14,8 @@ from chassis.http import Caller, Calling
 from chassis.office import Ground
 from chassis.problems import Problem
 from operations import parked
-from operations.parked import NotParked, Person, WaitsBehind
+from operations.effecting import carry_out
+from operations.parked import Busy, NotParked, Person, WaitsBehind
 from operations.redriving import NoHandler, redrive
 
 router = APIRouter(tags=["internal"])
@@ -51,6 +52,8 @@ def _refusing(id: int) -> Iterator[None]:
     except WaitsBehind as error:
         detail = f"{id} waits behind {error.first}: redrive or discard that one first."
         raise Problem(409, "WaitsBehind", detail) from None
+    except Busy:
+        raise Problem(409, "Busy", f"Somebody else redrives {id} at the moment: wait for its end.") from None
     except NoHandler as error:
         detail = f"The service has no handler {error} any more: bring it back, or discard the record."
         raise Problem(409, "NoHandler", detail) from None
@@ -74,8 +77,13 @@ async def shown(request: Request, id: Number, caller: Calling) -> dict[str, Any]
 @router.post("/internal/parked/{id}/redrive")
 async def redriven(request: Request, id: Number, caller: Calling) -> dict[str, Any]:
     """Apply the first record of a key and what waits behind it; ``next`` is left when time was up."""
+    ground, person, effects = _ground(request), _person(caller), request.app.state.runtime.effects
     with _refusing(id):
-        return asdict(await redrive(_ground(request), id, _person(caller)))
+        async with ground.database.connection() as connection:
+            handler = (await parked.first(connection, id))["handler"]
+        if effects and (effect := parked.effect_of(ground, handler)):
+            return asdict(await carry_out(effects, ground, effect, id, person))
+        return asdict(await redrive(ground, id, person))
 
 
 @router.post("/internal/parked/{id}/discard")

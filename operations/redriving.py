@@ -42,7 +42,7 @@ class Redriven:
 
 
 async def redrive(ground: Ground, id: int, person: Person) -> Redriven:
-    """Apply the first record of a key, and those behind it, until one fails or time is up.
+    """Apply the first record of a key to its handler, and those behind it, until one fails or time is up.
 
     Raises NotParked, WaitsBehind, NoHandler.
     """
@@ -69,8 +69,8 @@ async def _chunk(ground: Ground, id: int, person: Person) -> Redriven:
     # What fails beside the handler, at the end of the transaction, is the record's fault all the same.
     async with still(ground) as connection:
         row = await first(connection, id)
-        await _fails(connection, row, broken)
-        return await _left(connection, row, 0, broken)
+        await fails(connection, row, broken)
+        return await left(connection, row, 0, broken)
 
 
 async def _decided(ground: Ground, id: int, person: Person, size: int, careful: bool) -> Redriven:
@@ -104,15 +104,15 @@ async def _applied(
             done.append(row["id"])
         await connection.execute(APPLIED, (done,))
         if done:
-            batch.stage(_fact(ground, rows[0], person))
+            batch.stage(fact(ground, rows[0], person))
         if failed:
             now, row = ground.clock.now(), rows[len(done)]
-            await _fails(connection, row, failed)
+            await fails(connection, row, failed)
             if done:
                 told = Parking(ground.service)
                 batch.stage(told.event(row["handler"], record_of(row), describe(failed), now))
         await batch.finish()
-    return await _left(connection, rows[0], len(done), failed)
+    return await left(connection, rows[0], len(done), failed)
 
 
 async def _attempt(batch: Batch, handler: Handler, row: Row) -> Exception | None:
@@ -150,7 +150,7 @@ def handler_of(ground: Ground, name: str) -> Handler:
     return found[name]
 
 
-def _fact(ground: Ground, row: Row, person: Person) -> Commit:
+def fact(ground: Ground, row: Row, person: Person) -> Commit:
     """That a record, and what waited behind it, was applied after all, in the person's name."""
     about = record_of(row).envelope
     event = RecordRedriven(**named(row["handler"], about))
@@ -158,13 +158,15 @@ def _fact(ground: Ground, row: Row, person: Person) -> Commit:
     return note(ground.service, cause, ground.clock.now(), "redriven", event, about)
 
 
-async def _fails(connection: Connection, row: Row, error: Exception) -> None:
+async def fails(connection: Connection, row: Row, error: Exception) -> None:
+    """Keep of a record that it was tried in vain."""
     await connection.execute(FAILS, (describe(error), row["id"]))
 
 
-async def _left(connection: Connection, row: Row, done: int, failed: Exception | None) -> Redriven:
-    (left,) = await fetch(connection, LEFT, row["handler"], row["key"])
-    return Redriven(done, left["next"], max(left["records"] - 1, 0), describe(failed) if failed else None)
+async def left(connection: Connection, row: Row, done: int, failed: Exception | None) -> Redriven:
+    """What came of it, with what is left of the key."""
+    (rest,) = await fetch(connection, LEFT, row["handler"], row["key"])
+    return Redriven(done, rest["next"], max(rest["records"] - 1, 0), describe(failed) if failed else None)
 
 
 NEXT = b"select * from parked where handler = %s and key = %s order by id limit %s"

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from caretrail_contracts.envelope import Envelope
+from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
 
+from chassis import effects
+from chassis.office import AdapterOffice
+from chassis.service import Effect, Service
 from operations import redriving
 from operations.parked import still
 from tests.chassis.test_parking import AUDIT
-from tests.chassis.toy import INTAKE, SCHEDULING, Faults
+from tests.chassis.toy import INTAKE, POISON, SCHEDULING, Faults
 from tests.conftest import Run
 from tests.running import Running
 
@@ -275,3 +281,86 @@ async def test_two_who_redrive_one_key_at_once_apply_it_once(running: Run) -> No
         answers = await asyncio.gather(*(run.post("scheduling", path) for _ in range(4)))
         assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404]
         assert await received(run, sick) == 3
+
+
+class Letters:
+    """An effect that cannot do some letters while it is broken, and counts what it did."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.broken: Exception | None = ValueError("poison")
+        self.tried = 0
+
+    async def act(self, event: ReferralReceived, about: Envelope, office: AdapterOffice) -> None:
+        self.tried += 1
+        if event.urgency is POISON and self.broken:
+            raise self.broken
+        self.sent.append(str(event.patient))
+
+    @property
+    def service(self) -> Service:
+        return replace(INTAKE, effects=(Effect("letter", ReferralReceived, self.act),))
+
+
+@pytest.fixture
+def letters(monkeypatch: pytest.MonkeyPatch) -> Letters:
+    monkeypatch.setattr(effects, "PAUSE_S", 0.01)
+    return Letters()
+
+
+async def test_an_effect_that_cannot_be_done_is_parked_and_all_others_are_done(
+    running: Run, letters: Letters
+) -> None:
+    async with running(letters.service) as run:
+        sick, well = str(uuid4()), str(uuid4())
+        await refer(run, sick, "stat", "routine")
+        await refer(run, well, "routine")
+        await run.settle()
+        assert letters.sent == [well]
+        [found] = await listed(run, "intake")
+        assert (found["handler"], found["key"], found["error"]) == ("letter", sick, "ValueError")
+        assert (found["attempts"], found["waiting"]) == (1, 1)
+        assert letters.tried == effects.ATTEMPTS_MAX + 1
+        [(event, _)] = await events(run, RecordParked, "intake")
+        assert (event.handler, event.position) == ("letter", 1)
+        came = await redrive(run, found["id"], "intake")
+        assert (came["applied"], came["next"], came["error"]) == (0, found["id"], "ValueError")
+        letters.broken = None
+        assert (await redrive(run, found["id"], "intake"))["applied"] == 2
+        await refer(run, sick, "routine")
+        await run.settle()
+        assert letters.sent == [well, sick, sick, sick]
+        assert len(await events(run, RecordRedriven, "intake")) == 1
+
+
+async def test_an_effect_whose_surroundings_fail_is_never_parked(running: Run, letters: Letters) -> None:
+    letters.broken = ConnectionRefusedError()
+    async with running(letters.service) as run:
+        sick = str(uuid4())
+        await refer(run, sick, "stat")
+        async with asyncio.timeout(20):
+            while letters.tried < effects.ATTEMPTS_MAX + 3:
+                await asyncio.sleep(0.02)
+        assert await listed(run, "intake") == []
+        letters.broken = None
+        await run.settle()
+        assert letters.sent == [sick]
+
+
+async def test_an_effect_that_was_discarded_is_not_done_when_its_record_comes_again(
+    running: Run, letters: Letters
+) -> None:
+    async with running(letters.service) as run:
+        sick = str(uuid4())
+        await refer(run, sick, "stat")
+        await run.settle()
+        [found] = await listed(run, "intake")
+        path = f"/internal/parked/{found['id']}/discard"
+        assert (await run.post("intake", path, {"reason": "the address is none"})).status_code == 200
+        letters.broken = None
+        database = run.runtime("intake").ground.database
+        await database.rows("update relay_mark set position = 0 returning 1")
+    async with running(letters.service) as run:
+        await refer(run, sick, "routine")
+        await run.settle()
+        assert letters.sent == [sick]
