@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import structlog
 from caretrail_contracts.cloudevents import BrokenHeader, Record
@@ -47,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 class Effects(Part):
-    """Carries out a service's effects; in a process that does not, only tells how many wait."""
+    """Carries out a service's effects; in a process that does not, only those that somebody redrives."""
 
     name = "effects"
 
@@ -56,7 +55,6 @@ class Effects(Part):
         self._by_type: dict[str, list[Effect]] = {}
         for effect in ground.service.effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
-        self._seen, self._waiting = 0, set[tuple[str, UUID]]()
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
 
     async def turn(self) -> None:
@@ -155,22 +153,6 @@ class Effects(Part):
         except Refused as refused:
             log.info("effect_refused", effect=effect.name, rule=refused.rule)
 
-    async def pending(self, head: int) -> int:
-        """Effects of events up to the log's head that are not done yet."""
-        if head > self._seen:
-            rows = await self._ground.database.rows(NEW, self._seen, head, list(self._by_type))
-            self._waiting |= {
-                (effect.name, row["id"]) for row in rows for effect in self._by_type[row["type"]]
-            }
-            self._seen = head
-        waiting = sorted(self._waiting)
-        if waiting:
-            ids = [AdapterOffice(self._ground, name).command_id(str(id)) for name, id in waiting]
-            names, events = [name for name, _ in waiting], [id for _, id in waiting]
-            done = await self._ground.database.rows(FINISHED, names, events, ids)
-            self._waiting -= {(row["effect"], row["event_id"]) for row in done}
-        return len(self._waiting)
-
 
 async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
     """FastStream loses a batch, silently, for one header or body that is not text: it gets to see none."""
@@ -181,5 +163,3 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
 
 KNOWN = query("effect_known")
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
-NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
-FINISHED = query("effects_finished")

@@ -11,8 +11,9 @@ from chassis.application import application
 from chassis.config import Settings
 from chassis.runtime import Role
 from chassis.service import Service
-from operations import api, internal, parked_api
+from operations import api, consumers_api, internal, parked_api
 from operations.desk import Desk
+from operations.progress import Progress
 from operations.starting import first
 
 
@@ -25,6 +26,7 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await first(service, settings)
         async with serving(app):
+            app.state.progress = Progress(app.state.runtime)
             database, resumes = app.state.ground.database, role.includes(Role.CONSUMERS)
             async with Desk(service, settings, database, resumes=resumes) as app.state.desk:
                 yield
@@ -33,4 +35,5 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
     app.include_router(internal.router)
     app.include_router(api.router)
     app.include_router(parked_api.router)
+    app.include_router(consumers_api.router)
     return app
