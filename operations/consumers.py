@@ -87,7 +87,7 @@ def _told(row: dict[str, Any] | None) -> dict[str, Any]:
         "since": row["paused_at"],
         "by": row["actor_id"],
         "role": row["actor_role"],
-        "reason": "‹sealed›",
+        "reason": row["reason"],
     }
     return {"paused": paused if row["paused_at"] else None, "reads_from": row["read_from"]}
 
