@@ -12,34 +12,45 @@ import base64
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from typing import Any
 
 import structlog
 from caretrail_contracts.cloudevents import Record, to_headers
+from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import UnknownEvent, model_of
-from caretrail_contracts.system import RecordParked
+from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
+from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 from pydantic import ValidationError
 
 from chassis.batch import Batch, Handler
 from chassis.command import Cause, Commit
-from chassis.database import Connection, Database, is_lost, query
+from chassis.database import Connection, Database, Row, is_lost, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.positions import Fenced, Steps
 from chassis.problems import known
 from chassis.refusal import Conflict
+from chassis.service import Service
 from chassis.telemetry import EVENTS_APPLIED, RECORDS_PARKED
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
 
+WAITS = "waits"
+"""In the place of an error: this record was never tried."""
+
 log = structlog.get_logger(__name__)
 
 
-class Parking:
-    """Which keys are parked for which handlers, in memory as the table has it."""
+class Freed(Exception):
+    """A key that was parked is no longer: what was to wait behind its first record is applied instead."""
 
-    def __init__(self, service: str) -> None:
+
+class Parking:
+    """Which keys are parked for which handlers, in memory as the table had it; the table decides."""
+
+    def __init__(self, service: Service) -> None:
         self._service = service
         self._parked: set[tuple[str, str]] = set()
 
@@ -52,34 +63,46 @@ class Parking:
         """Whether a record of this key must wait for this handler."""
         return (handler, key) in self._parked
 
-    def remember(self, parked: list[tuple[str, str]]) -> None:
+    def remember(self, parked: Sequence[tuple[str, str]]) -> None:
         """These were parked by a transaction that is committed now."""
         self._parked |= set(parked)
 
     async def queue(
         self, connection: Connection, handler: str, record: Record, error: str, now: datetime
-    ) -> None:
-        """Park a record, or let it wait behind one that is."""
+    ) -> AsyncCursor[Row]:
+        """Park a record, or with ``WAITS`` let it wait behind one that is; no row where there is none."""
         about = record.envelope
         headers = {name: base64.b64encode(value).decode() for name, value in to_headers(about, record.prev)}
         values = (handler, about.key, about.source, about.position, about.id, Jsonb(headers))
-        await connection.execute(PARK, (*values, record.body, error, now))
-        RECORDS_PARKED.labels(handler).inc()
+        return await connection.execute(PARK, (*values, record.body, error, now))
 
     def event(self, handler: str, record: Record, error: str, now: datetime) -> Commit:
         """The fact that a record was parked, on a stream of its own."""
+        RECORDS_PARKED.labels(handler).inc()
         about = record.envelope
-        id = derive(self._service, "parked", handler, about.id)
-        cause = Cause.own(id, self._service, "consumer", about.correlation_id, about.id)
-        parked = RecordParked(
-            handler=handler,
-            event_id=about.id,
-            key=about.key,
-            source=about.source,
-            position=about.position,
-            error=error,
-        )
-        return Commit.note(cause, now, "parked", parked, about.patient, about.site)
+        id = derive(self._service.name, "parked", handler, about.id)
+        cause = Cause.own(id, self._service.name, "consumer", about.correlation_id, about.id)
+        parked = RecordParked(**named(handler, about), error=error)
+        return note(self._service, cause, now, "parked", parked, about)
+
+
+def named(handler: str, about: Envelope) -> dict[str, Any]:
+    """A record that is parked for a handler, as the events about it name it."""
+    where = {"source": about.source, "position": about.position}
+    return {"handler": handler, "event_id": about.id, "key": about.key, **where}
+
+
+def note(
+    service: Service,
+    cause: Cause,
+    now: datetime,
+    kind: str,
+    event: RecordParked | RecordRedriven | RecordDiscarded,
+    about: Envelope,
+) -> Commit:
+    """A fact about a parked record. An archive's is not the patient's: it would wait behind that record."""
+    keeps = any(type(archive).__name__ == event.handler for archive in service.archives)
+    return Commit.note(cause, now, kind, event, None if keeps else about.patient, about.site)
 
 
 class Applier:
@@ -87,7 +110,8 @@ class Applier:
 
     def __init__(self, ground: Ground, *, archive: bool) -> None:
         self._ground, self._archive = ground, archive
-        self._parking = Parking(ground.service.name)
+        self._parking = Parking(ground.service)
+        self._waiting: list[AsyncCursor[Row]] = []
 
     async def load(self) -> None:
         """Read what is parked; call before the first batch, and when partitions change hands."""
@@ -124,6 +148,7 @@ class Applier:
         """
         ground = self._ground
         for _ in range(CONFLICTS_MAX):
+            self._waiting = []
             try:
                 async with ground.database.transaction() as connection:
                     # In a pipeline an error shows later than at its statement: too late for a savepoint.
@@ -137,6 +162,8 @@ class Applier:
                         ]
                         await batch.finish()
                     steps.check()
+                    if any(cursor.rowcount == 0 for cursor in self._waiting):
+                        raise Freed
                 steps.done()
                 self._parking.remember(parked)
                 if batch.appends:
@@ -144,6 +171,8 @@ class Applier:
                 return
             except Conflict:
                 await asyncio.sleep(0)
+            except Freed:
+                await self.load()
         raise Conflict(f"a batch of {len(records)} records was overtaken {CONFLICTS_MAX} times")
 
     async def _handle(
@@ -153,7 +182,7 @@ class Applier:
         parked, key, now = [], record.envelope.key, self._ground.clock.now()
         for name, handler in self._handlers(record):
             if self._parking.waits(name, key):
-                await self._parking.queue(connection, name, record, "waits", now)
+                self._waiting.append(await self._parking.queue(connection, name, record, WAITS, now))
             elif not careful:
                 await batch.take(handler, record)
             elif error := unfit or await batch.attempt(handler, record):

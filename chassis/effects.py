@@ -1,7 +1,7 @@
 """Effects on the outside: FastStream brings own events from the topic, each is done until it is recorded.
 
 The group's offset only says where to go on; what was done is known by command id, or by a mark where
-there was nothing to record. Low rates only.
+there was nothing to record. What cannot be done is parked by effect and key. Low rates only.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import structlog
 from caretrail_contracts.cloudevents import BrokenHeader, Record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from chassis.database import query
+from chassis.applying import WAITS, Parking, describe
+from chassis.database import NEVER, query
+from chassis.group import Overloaded, Unavailable
 from chassis.kafka import record_of, stopped
 from chassis.office import AdapterOffice, Ground
-from chassis.part import Part
+from chassis.part import PASSING, Part
 from chassis.refusal import Refused
 from chassis.service import Effect
 
@@ -32,6 +33,12 @@ BATCH_MAX, POLL_MS = 50, 200
 SIDE_BY_SIDE_MAX = 8
 """Effects under way at once."""
 
+ATTEMPTS_MAX = 6
+"""So often an effect is attempted that fails of itself, in some 6 s, before its record is parked."""
+
+SURROUNDINGS = (*PASSING, Unavailable, Overloaded)
+"""What is no fault of the record: attempted until it goes well."""
+
 SESSION_MS = 6_000
 """After this long without a heartbeat the broker gives the effects to another process."""
 
@@ -39,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 class Effects(Part):
-    """Carries out a service's effects; in a process that does not, only tells how many wait."""
+    """Carries out a service's effects; in a process that does not, only those that somebody redrives."""
 
     name = "effects"
 
@@ -48,7 +55,6 @@ class Effects(Part):
         self._by_type: dict[str, list[Effect]] = {}
         for effect in ground.service.effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
-        self._seen, self._waiting = 0, set[tuple[str, UUID]]()
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
 
     async def turn(self) -> None:
@@ -98,21 +104,45 @@ class Effects(Part):
                     await self._until_done(effect, record)
 
     async def _until_done(self, effect: Effect, record: Record) -> None:
-        pause = PAUSE_S
+        """Until it is done, or parked: after some attempts, unless what fails is the surroundings."""
+        pause, attempts, broken = PAUSE_S, 0, None
         while True:
             try:
-                await self._do(effect, record)
+                if not await self.is_done(effect, record) and not await self._parks(effect, record, broken):
+                    await self.act(effect, record)
                 return
             except Exception as error:
                 log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
-                await asyncio.sleep(pause)
+                if not isinstance(error, SURROUNDINGS) or isinstance(error, NEVER):
+                    attempts += 1
+                    broken = error if attempts >= ATTEMPTS_MAX else None
+                await asyncio.sleep(0 if broken else pause)
                 pause = min(pause * 2, PAUSE_MAX_S)
 
-    async def _do(self, effect: Effect, record: Record) -> None:
+    async def _parks(self, effect: Effect, record: Record, broken: Exception | None) -> bool:
+        """Whether a record is parked since it is broken, or waits behind one that is."""
+        parking, now = Parking(self._ground.service), self._ground.clock.now()
+        error = describe(broken) if broken else WAITS
+        async with self._ground.database.transaction() as connection:
+            parked = await parking.queue(connection, effect.name, record, error, now)
+            if broken:
+                commit = parking.event(effect.name, record, error, now)
+                await self._ground.store.appender.append(connection, [commit])
+        if parked.rowcount:
+            self._ground.store.appended.give()
+            self._ground.moved.give()
+        return bool(parked.rowcount)
+
+    async def is_done(self, effect: Effect, record: Record) -> bool:
+        """Whether an effect of a record was done, as its mark or command has it."""
+        id = record.envelope.id
+        command_id = AdapterOffice(self._ground, effect.name).command_id(str(id))
+        return await self._ground.database.row(KNOWN, effect.name, id, command_id) is not None
+
+    async def act(self, effect: Effect, record: Record) -> None:
+        """Do it and record that it was done. Raises what the effect raises."""
         about = record.envelope
         office = AdapterOffice(self._ground, effect.name, about.correlation_id)
-        if await self._ground.database.row(KNOWN, effect.name, about.id, office.command_id(str(about.id))):
-            return
         command = await effect.act(record.decode(), about, office)
         if command is None:
             await self._ground.database.rows(DONE, effect.name, about.id)
@@ -122,22 +152,6 @@ class Effects(Part):
             await office.execute(command, str(about.id))
         except Refused as refused:
             log.info("effect_refused", effect=effect.name, rule=refused.rule)
-
-    async def pending(self, head: int) -> int:
-        """Effects of events up to the log's head that are not done yet."""
-        if head > self._seen:
-            rows = await self._ground.database.rows(NEW, self._seen, head, list(self._by_type))
-            self._waiting |= {
-                (effect.name, row["id"]) for row in rows for effect in self._by_type[row["type"]]
-            }
-            self._seen = head
-        waiting = sorted(self._waiting)
-        if waiting:
-            ids = [AdapterOffice(self._ground, name).command_id(str(id)) for name, id in waiting]
-            names, events = [name for name, _ in waiting], [id for _, id in waiting]
-            done = await self._ground.database.rows(FINISHED, names, events, ids)
-            self._waiting -= {(row["effect"], row["event_id"]) for row in done}
-        return len(self._waiting)
 
 
 async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
@@ -149,5 +163,3 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
 
 KNOWN = query("effect_known")
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
-NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
-FINISHED = query("effects_finished")

@@ -21,6 +21,7 @@ from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.part import Part
 from chassis.positions import OWN, Gap, Positions, Steps
+from chassis.readings import Readings
 from chassis.telemetry import PARTITION_STOPPED
 
 BATCH_MAX = 1_000
@@ -43,6 +44,12 @@ class StoreFeed(Follower):
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         super().__init__(ground, ownership.claim("store", [OWN]), OWN)
         self._applier, self._positions = Applier(ground, archive=False), Positions()
+        self.readings = Readings(ground.database)
+
+    async def read(self, after: int) -> Sequence[Record]:
+        """What comes after a position, unless it is paused."""
+        await self.readings.changed()
+        return [] if (OWN, 0) in self.readings.paused else await super().read(after)
 
     async def begin(self) -> int:
         """How far the own store was applied."""
@@ -66,6 +73,7 @@ class TopicFeed(Part):
         self._partitions = {f"{partition.topic}[{partition.partition}]": partition for partition in every}
         self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
         self._applier, self._positions = Applier(ground, archive=True), Positions()
+        self.readings = Readings(ground.database)
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
@@ -73,7 +81,7 @@ class TopicFeed(Part):
 
     async def turn(self) -> None:
         """Read and apply once."""
-        again = bool(self._stopped) and monotonic() > self._again
+        again = await self.readings.changed() or (bool(self._stopped) and monotonic() > self._again)
         if self._consumer is None or again or self._ownership.held(READER) != self._held:
             self._consumer = await self._assigned()
         if self._held:
@@ -93,14 +101,18 @@ class TopicFeed(Part):
         partitions = [self._partitions[name] for name in sorted(held)]
         reader.assign(partitions)
         known = {each: last[1].offset or 0 for each in partitions if (last := self._positions.last(*each))}
+        self._unproven = set(known)
+        known = {
+            each: self.readings.starts[each] for each in partitions if each in self.readings.starts
+        } | known
         for partition, offset in known.items():
             reader.seek(partition, offset)
-        self._unproven = set(known)
         # All at once: each call waits for an answer of the broker.
         if fresh := [partition for partition in partitions if partition not in known]:
             await reader.seek_to_beginning(*fresh)
         for lost in self._stopped.keys() - set(partitions):
             self._tell(lost, None)
+        reader.pause(*(each for each in partitions if tuple(each) in self.readings.paused))
         self._held, self._again = held, monotonic() + AGAIN_S
         return reader
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Iterable
 from math import ceil
+from socket import gethostname
 from uuid import uuid4
 
 from chassis.database import Connection, connect, fetch, query
@@ -69,9 +71,8 @@ class Ownership(Part):
     async def turn(self) -> None:
         """One heartbeat: say that we are here, give back what is over our share, take what is free."""
         if self._connection is None:
-            self._connection = await connect(
-                self._url, options=OPTIONS, application_name=f"{self._service}:locks"
-            )
+            name = f"{self._service}:locks:{os.getpid()}@{gethostname()}"
+            self._connection = await connect(self._url, options=OPTIONS, application_name=name)
         async with asyncio.timeout(HEARTBEAT_S * 2):
             settled = await self._balance(self._connection)
         await asyncio.sleep(HEARTBEAT_S if settled else TURN_S)

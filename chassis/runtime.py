@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from caretrail_contracts.catalogue import all_events
@@ -22,14 +21,12 @@ from chassis.kafka import assert_fast
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.part import Part
-from chassis.positions import OWN
 from chassis.postgres import Appender
 from chassis.preparing import prepare
 from chassis.relay import Relay
 from chassis.service import Service
 from chassis.store import Origin
 from chassis.timers import Timers
-from chassis.waking import waited
 from chassis.watching import Watcher
 from keystore.doors import Doors
 from keystore.keys import Keystore, master_key
@@ -41,13 +38,6 @@ log = structlog.get_logger(__name__)
 
 STOP_MAX_S = 15.0
 """How long the parts of a process may take to stop."""
-
-LOOK_S, LOOK_APART_S = 0.5, 0.05
-"""How often progress is looked at while nothing is known to have moved: where the service's other roles
-have processes of their own, only looking shows what they did."""
-
-PULSE_S = 0.01
-"""What moves within this time is told together."""
 
 
 class Role(StrEnum):
@@ -77,7 +67,7 @@ class Runtime:
         self._stack = AsyncExitStack()
         self._parts: list[Part | Effects] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self.feeds: list[Part] = []
+        self.feeds: list[StoreFeed | TopicFeed] = []
         self.effects: Effects | None = None
         self.timers: Timers | None = None
         self.watchers: list[Watcher] = []
@@ -156,43 +146,5 @@ class Runtime:
         found = [f"{task.get_name()} died" for task in self._tasks if task.done()]
         return found + [f"{type(feed).__name__}: {feed.fault}" for feed in self.feeds if feed.fault]
 
-    async def changes(self) -> AsyncIterator[dict[str, Any]]:
-        """The progress now, and again each time that it is another."""
-        before, pause = None, LOOK_S if self.role is Role.ALL else LOOK_APART_S
-        while True:
-            moved = self.ground.moved.next()
-            found = await self.progress()
-            if found != before:
-                yield found
-            before = found
-            await waited(moved, pause)
-            await asyncio.sleep(PULSE_S)
-
-    async def progress(self) -> dict[str, Any]:
-        """Heads of the own log, marks of relay and consumers, and what waits or is under way.
-
-        A driver that moves simulated time asks for it, so timers that are due are fired at once. What is read
-        from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.
-        """
-        row = await self.ground.database.row(PROGRESS, self.topic, self.ground.clock.now())
-        assert row is not None
-        if row["due"] and self.timers:
-            self.timers.wake()
-        consumed: dict[str, dict[str, int]] = {}
-        for topic, partition, source, position in row.pop("positions") or ():
-            consumed.setdefault(OWN if topic == OWN else source, {})[str(partition)] = position
-        return {
-            "service": self.service.name,
-            "source": self.origin.source,
-            "sources": list(self.service.sources()),
-            **row,
-            "next_due": row["next_due"] and row["next_due"].isoformat(),
-            "consumed": consumed,
-            "queued": self.ground.store.depth,
-            "effects": await self.effects.pending(row["head"]) if self.effects else 0,
-            "watched": sum(watcher.pending for watcher in self.watchers),
-        }
-
 
 EPOCH = query("epoch")
-PROGRESS = query("progress")

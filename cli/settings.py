@@ -34,10 +34,13 @@ def asking_as(settings: CliSettings, actor: str, purpose: str) -> dict[str, str]
         )
     if not _ACTOR.fullmatch(actor):
         raise typer.BadParameter("expected ID;ROLE, such as 'ana;coordinator'", param_hint="--actor")
-    headers = {"Caretrail-Actor": actor, "Caretrail-Purpose": _purpose(purpose)}
-    if settings.api_token:
-        headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
-    return headers
+    return {"Caretrail-Actor": actor, "Caretrail-Purpose": _purpose(purpose), **credential(settings)}
+
+
+def credential(settings: CliSettings) -> dict[str, str]:
+    """The header with the credential in force, where there is one."""
+    token = settings.api_token
+    return {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
 
 
 def _purpose(text: str) -> str:

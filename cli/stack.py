@@ -190,9 +190,14 @@ def status(as_json: JsonOption = False) -> None:
             for process in found["processes"]:
                 for fault in process["faults"]:
                     screen.out().print(f"{process['name']}: {fault}", style=screen.BAD, markup=False)
+                if process["paused"]:
+                    said = f"{process['name']}: a person paused {', '.join(process['paused'])}"
+                    screen.out().print(said, style=screen.QUIET, markup=False)
             _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
             for name, count in found["parked"].items():
                 screen.out().print(f"{name}: {count} records are parked or wait behind one", style=screen.BAD)
+            if found["parked"]:
+                screen.out().print("`caretrail parked list` says which and why.", style=screen.QUIET)
         if state == "killed":
             raise Problem("the stack was killed", advice=CLEAR)
 
@@ -227,22 +232,23 @@ def _processes(home: Path) -> list[dict[str, Any]]:
             alive = is_alive(entry["pid"])
             # A role that runs apart has a port of its own: billing-relay is of billing.
             ours = entry["name"].partition("-")[0] in services
-            faults = _faults(f"http://127.0.0.1:{entry['port']}") if alive and ours else []
+            faults, paused = _ready(f"http://127.0.0.1:{entry['port']}") if alive and ours else ([], [])
             state = "dead" if not alive else "not ready" if faults else "running"
-            found.append({**entry, "state": state, "faults": faults})
+            found.append({**entry, "state": state, "faults": faults, "paused": paused})
     return found
 
 
-def _faults(url: str) -> list[str]:
-    """What keeps a service from being ready, as it says itself."""
+def _ready(url: str) -> tuple[list[str], list[str]]:
+    """What keeps a service from being ready, as it says itself, and which readers of it are paused."""
     import httpx
 
     try:
-        return list(httpx.get(f"{url}/health/ready", timeout=5).json()["faults"])
+        found = httpx.get(f"{url}/health/ready", timeout=5).json()
+        return list(found["faults"]), list(found.get("paused", ()))
     except httpx.HTTPError as error:
-        return [f"it does not answer: {type(error).__name__}"]
-    except (ValueError, KeyError, TypeError):
-        return ["its answer about its readiness cannot be read"]
+        return [f"it does not answer: {type(error).__name__}"], []
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ["its answer about its readiness cannot be read"], []
 
 
 def _progress(home: Path) -> dict[str, Any]:

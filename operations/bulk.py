@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Annotated, Any, get_type_hints
 
 import structlog
-from caretrail_contracts.problem import RESPONSES
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,7 +23,7 @@ from starlette.routing import compile_path
 
 from chassis.http import Accepted, Caller, Calling
 from chassis.office import Ground
-from chassis.problems import Unreadable, document, problem_of
+from chassis.problems import RESPONSES, Unreadable, document, problem_of
 
 MEDIA_TYPE = "application/x-ndjson"
 

@@ -11,8 +11,9 @@ from chassis.application import application
 from chassis.config import Settings
 from chassis.runtime import Role
 from chassis.service import Service
-from operations import api, bulk, internal
+from operations import api, bulk, consumers_api, internal, parked_api
 from operations.desk import Desk
+from operations.progress import Progress
 from operations.starting import first
 
 
@@ -25,13 +26,14 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await first(service, settings)
         async with serving(app):
+            app.state.progress = Progress(app.state.runtime)
             database, resumes = app.state.ground.database, role.includes(Role.CONSUMERS)
             async with Desk(service, settings, database, resumes=resumes) as app.state.desk:
                 yield
 
     app.router.lifespan_context = life
-    app.include_router(internal.router)
-    app.include_router(api.router)
+    for part in (internal, api, parked_api, consumers_api):
+        app.include_router(part.router)
     if service.router and role.includes(Role.API) and (doors := bulk.doors(service.router)):
         app.state.doors = doors
         app.include_router(bulk.router)

@@ -202,15 +202,18 @@ async def _next(chunks: AsyncIterator[T]) -> T | None:
 
 
 async def parked(connection: Connection, handler: str) -> set[tuple[str, int]]:
-    """The records that wait for a handler: they are redriven, never rebuilt."""
-    rows = await fetch(connection, PARKED, handler)
+    """The records that wait for a handler, to be redriven, and those that were discarded: never rebuilt."""
+    rows = await fetch(connection, PARKED, handler, handler)
     return {(row["source"], row["position"]) for row in rows}
 
 
 READING = "-c timezone=UTC -c enable_sort=off -c enable_bitmapscan=off -c enable_seqscan=off"
 """Of a session that reads the log: along an index, never by sorting all that is left of it for each chunk."""
 
-PARKED = b"select source, position from public.parked where handler = %s"
+PARKED = b"""
+select source, position from public.parked where handler = %s
+union all select source, position from public.discarded where handler = %s
+"""
 PLACES = b"select * from public.rebuild_places where projection = %s and target = %s and run = %s"
 SKIPPED = b"""
 insert into public.rebuild_skipped (projection, target, source, position)

@@ -15,6 +15,7 @@ from chassis.postgres import record_of
 
 if TYPE_CHECKING:
     from chassis.runtime import Runtime
+    from operations.progress import Progress
 
 router = APIRouter(tags=["internal"])
 
@@ -27,6 +28,11 @@ def _runtime(request: Request) -> Runtime:
     return found
 
 
+def _progress(request: Request) -> Progress:
+    found: Progress = request.app.state.progress
+    return found
+
+
 @router.get("/health/live")
 async def live() -> dict[str, str]:
     """The loop turns."""
@@ -35,10 +41,12 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(request: Request, response: Response) -> dict[str, Any]:
-    """Every feed is caught up, or moved in the last 30 s."""
+    """Every feed is caught up, or moved in the last 30 s; one that a person paused is no fault."""
     faults = await _runtime(request).faults()
     response.status_code = 503 if faults else 200
-    return {"status": "not ready" if faults else "ready", "faults": faults}
+    paused = {part for feed in _runtime(request).feeds for part in feed.readings.paused}
+    where = [f"{topic}[{partition}]" for topic, partition in sorted(paused)]
+    return {"status": "not ready" if faults else "ready", "faults": faults, "paused": where}
 
 
 @router.get("/metrics")
@@ -50,13 +58,13 @@ async def metrics() -> Response:
 @router.get("/internal/progress")
 async def progress(request: Request) -> dict[str, Any]:
     """How far the store, relay and consumers are, and what is due or under way."""
-    return await _runtime(request).progress()
+    return await _progress(request).now()
 
 
 @router.get("/internal/progress/stream")
 async def progress_stream(request: Request) -> StreamingResponse:
     """The progress each time that it changed, a JSON object a line, until the caller leaves."""
-    changes = _runtime(request).changes()
+    changes = _progress(request).changes()
     return StreamingResponse(
         (json.dumps(found) + "\n" async for found in changes), media_type="application/x-ndjson"
     )

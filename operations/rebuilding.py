@@ -378,6 +378,9 @@ REDRIVEN = b"""
 select 1 from rebuild_skipped s where s.projection = %s and not exists (
     select from parked p
     where p.handler = s.projection and p.source = s.source and p.position = s.position
+) and not exists (
+    select from discarded d
+    where d.handler = s.projection and d.source = s.source and d.position = s.position
 )
 limit 1
 """

@@ -56,7 +56,7 @@ class Running:
         before: Any = None
         async with asyncio.timeout(SETTLE_MAX_S):
             while True:
-                now = {name: await app.state.runtime.progress() for name, app in self.apps.items()}
+                now = {name: await app.state.progress.now() for name, app in self.apps.items()}
                 if settled(now) and now == before:
                     return
                 before = now

@@ -1,4 +1,9 @@
--- A record that a handler could not apply, or that waits behind one; tried again, it counts.
+-- A record that a handler could not apply, or one that waits behind such a record while it is there; tried
+-- again, it counts.
 insert into parked (handler, key, source, position, event_id, headers, body, error, parked_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-on conflict (handler, source, position) do update set attempts = parked.attempts + 1
+select * from (
+    values (%s, %s, %s, %s::bigint, %s::uuid, %s::jsonb, %s::bytea, %s, %s::timestamptz)
+) as n (handler, key, source, position, event_id, headers, body, error, parked_at)
+where n.error <> 'waits' or exists (select from parked p where p.handler = n.handler and p.key = n.key)
+on conflict (handler, source, position) do update
+set attempts = parked.attempts + (excluded.error <> 'waits')::integer

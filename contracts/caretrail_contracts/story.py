@@ -147,6 +147,8 @@ BY_FIELD: dict[str, tuple[Any, ...]] = {
     "key": (str(example_id("patient")),),
     "source": ("urn:caretrail:intake:main",),
     "position": (1042, 3),
+    "topic": ("caretrail.intake.events",),
+    "offset": (1042,),
     "error": ("KeyError in when_patient_admitted",),
     # names that several services use, the more special type first
     "action": ("A1", "read"),

@@ -1,4 +1,4 @@
-"""Events that any service records about itself: refusals, looks at personal data, parked records."""
+"""Events that any service records about itself: refusals, looks at personal data, parked records, readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import StringConstraints
 
 from .event import Event, Value
-from .sealed import Document, Sealed
+from .sealed import Document, FreeText, Sealed
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
@@ -66,3 +66,39 @@ class RecordRedriven(Event, service="system"):
     key: Name
     source: Name
     position: int
+
+
+class RecordDiscarded(Event, service="system"):
+    """A person decided that a parked event is never applied by this handler, and why."""
+
+    handler: Name
+    event_id: UUID | None
+    key: Name
+    source: Name
+    position: int
+    error: Annotated[str, StringConstraints(max_length=400)]
+    reason: Sealed[FreeText]
+
+
+class ReadingPaused(Event, service="system"):
+    """A person lets a service read no more of a topic (or ``store``, its own) until it is resumed."""
+
+    topic: Name
+    partitions: tuple[int, ...]
+    reason: Sealed[FreeText]
+
+
+class ReadingResumed(Event, service="system"):
+    """A person lets a service read on."""
+
+    topic: Name
+    partitions: tuple[int, ...]
+
+
+class ReadingReset(Event, service="system"):
+    """A person set from where a service reads a partition; what was applied before is not applied again."""
+
+    topic: Name
+    partition: int
+    offset: int
+    reason: Sealed[FreeText]

@@ -20,6 +20,7 @@ from chassis.kafka import producer
 from chassis.office import AdapterOffice
 from chassis.runtime import Role, Runtime
 from chassis.service import Effect
+from operations.progress import Progress
 from tests.chassis import toy
 from tests.conftest import Run
 from tests.faults.proxy import Proxy
@@ -130,11 +131,12 @@ async def test_a_process_that_only_answers_knows_of_effects_that_another_has_in_
 
     service = replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),))
     async with running(service) as run, Runtime(service, run.settings, Role.API) as answering:
+        progress = Progress(answering)
         await run.post("intake", "/referrals", {"patient": str(uuid4())})
-        assert (await answering.progress())["effects"] == 1
+        assert (await progress.now())["effects"] == 1
         may_end.set()
         await run.settle()
-        assert (await answering.progress())["effects"] == 0
+        assert (await progress.now())["effects"] == 0
 
 
 async def test_effects_begin_though_kafka_was_away_when_their_process_started(
@@ -285,5 +287,9 @@ async def test_a_message_with_a_broken_header_is_recorded_and_passed_over(runnin
 async def test_health_and_metrics_answer(running: Run) -> None:
     async with running(toy.INTAKE) as run:
         assert (await run.get("intake", "/health/live")).status_code == 200
-        assert (await run.get("intake", "/health/ready")).json() == {"status": "ready", "faults": []}
+        assert (await run.get("intake", "/health/ready")).json() == {
+            "status": "ready",
+            "faults": [],
+            "paused": [],
+        }
         assert "caretrail_relay_position" in (await run.get("intake", "/metrics")).text

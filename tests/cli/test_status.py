@@ -138,3 +138,18 @@ def test_parked_records_are_counted_and_shown(
         alive("audit", audit.url)
         assert json.loads(run("status", "--json").stdout)["parked"] == {"audit": 8}
         assert "audit: 8 records are parked" in run("status", columns=200).stdout
+
+
+def test_a_paused_reader_is_said_and_is_no_fault(
+    run: Run, stack: Callable[..., None], alive: Callable[..., None], held: None
+) -> None:
+    def answer(asked: Asked) -> tuple[int, Any]:
+        ready = {"status": "ready", "faults": [], "paused": ["caretrail.intake.events[3]"]}
+        return 200, ready if asked.path == "/health/ready" else PROGRESS
+
+    with serving(answer) as audit:
+        stack(audit=audit.url)
+        alive("audit", audit.url)
+        [found] = json.loads(run("status", "--json").stdout)["processes"]
+        assert (found["state"], found["paused"]) == ("running", ["caretrail.intake.events[3]"])
+        assert "audit: a person paused caretrail.intake.events[3]" in run("status", columns=200).stdout

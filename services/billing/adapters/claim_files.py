@@ -37,7 +37,7 @@ ROWS_WAIT_S, ROWS_TRIES = 0.05, 100
 """A batch's own event can come before its claims are projected: wait up to 5 s, then try again later."""
 
 
-class NotProjectedYet(Exception):
+class NotProjectedYet(TimeoutError):
     """The rows of a batch's claims are not there yet: the effect is tried again."""
 
 

@@ -1,0 +1,227 @@
+"""`caretrail consumers`: how far the services' readers are; pause, resume and reset them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from cli import screen
+from cli.options import ActorOption, JsonOption, PurposeOption
+
+if TYPE_CHECKING:
+    from cli.stack_file import Stack
+
+app = typer.Typer(
+    help="Readers of topics: list, pause, resume, reset. Their places stand in the services' databases: "
+    "offsets of Kafka's consumer groups have no effect on them.",
+    no_args_is_help=True,
+)
+
+ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help="The service that reads.")]
+TopicArgument = Annotated[
+    str, typer.Argument(metavar="TOPIC", help="What it reads: a service, a topic, or store, its own.")
+]
+PartitionsOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--partition", min=0, max=11, metavar="N", help="These alone, else all.", show_default=False
+    ),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept sealed.")]
+
+
+@app.command("list")
+def list_(
+    service: Annotated[str, typer.Option("--service", metavar="NAME", help="Of this service alone.")] = "",
+    each: Annotated[bool, typer.Option("--partitions", help="A line for each partition.")] = False,
+    opened: Annotated[bool, typer.Option("--open", help="Open why; who looks and why is recorded.")] = False,
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List readers: position, lag in records and seconds, owning process, paused by whom, since when, why."""
+    from cli.problem import told
+    from cli.settings import CliSettings, asking_as, credential
+
+    who = asking_as(CliSettings(), actor, purpose) if opened else None
+    with told(as_json):
+        stack, found = _stack(), list[dict[str, Any]]()
+        for name in [service] if service else sorted(stack.services):
+            found += _answer(stack, name, "GET", "", credential(CliSettings()))
+        asyncio.run(_open_reasons(stack, found, who))
+        if as_json:
+            screen.print_json(found)
+        else:
+            _show(found if each else _together(found))
+
+
+@app.command()
+def pause(
+    service: ServiceArgument,
+    topic: TopicArgument,
+    reason: ReasonOption,
+    partition: PartitionsOption = None,
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a service read no more of a topic until it is resumed: within a second, through restarts."""
+    asked = _which(topic, partition) | {"reason": reason}
+    found = _told("pause", service, asked, actor, purpose, as_json)
+    if not as_json:
+        typer.echo(f"{service} reads no more of {_where(found)}.")
+
+
+@app.command()
+def resume(
+    service: ServiceArgument,
+    topic: TopicArgument,
+    partition: PartitionsOption = None,
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a service read on where it stood."""
+    found = _told("resume", service, _which(topic, partition), actor, purpose, as_json)
+    if not as_json:
+        typer.echo(f"{service} reads on in {_where(found)}.")
+
+
+@app.command()
+def reset(
+    service: ServiceArgument,
+    topic: TopicArgument,
+    partition: Annotated[int, typer.Option("--partition", min=0, max=11, metavar="N", help="Of it.")],
+    to: Annotated[str, typer.Option("--to", metavar="PLACE", help="beginning, an offset, or a time.")],
+    reason: ReasonOption,
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let a paused partition be read from elsewhere on; nothing is applied twice, nothing is skipped."""
+    asked = {"topic": topic, "partition": partition, "to": _place(to), "reason": reason}
+    found = _told("reset", service, asked, actor, purpose, as_json)
+    if not as_json:
+        where = f"{found['topic']}[{found['partition']}]"
+        typer.echo(f"{service} will read {where} from offset {found['reads_from']} on, once it is resumed.")
+
+
+def _which(topic: str, partitions: list[int] | None) -> dict[str, Any]:
+    return {"topic": topic, **({"partitions": partitions} if partitions else {})}
+
+
+def _where(found: Mapping[str, Any]) -> str:
+    return f"{found['topic']}[{', '.join(map(str, found['partitions']))}]"
+
+
+def _place(text: str) -> str | int:
+    """The place as a service takes it; a time without an offset is this machine's. Raises BadParameter."""
+    if text == "beginning":
+        return text
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            "expected beginning, an offset, or a time such as 2026-03-12T10:00", param_hint="--to"
+        ) from None
+    return (at if at.tzinfo else at.astimezone()).isoformat()
+
+
+def _told(
+    action: str, service: str, asked: Mapping[str, Any], actor: str, purpose: str, as_json: bool
+) -> dict[str, Any]:
+    """Tell a service; with JSON, print what it answers."""
+    from cli.problem import told
+    from cli.settings import CliSettings, asking_as
+
+    who = asking_as(CliSettings(), actor, purpose)
+    with told(as_json):
+        found: dict[str, Any] = _answer(_stack(), service, "POST", f"/{action}", who, asked)
+        if as_json:
+            screen.print_json(found)
+    return found
+
+
+def _stack() -> Stack:
+    from cli import stack_file
+    from cli.settings import CliSettings
+
+    return stack_file.read(CliSettings().home)
+
+
+def _answer(
+    stack: Stack, service: str, method: str, path: str, headers: Mapping[str, str], body: Any = None
+) -> Any:
+    """A service's answer about its readers. Raises Problem."""
+    from cli.service import answer, client
+
+    key = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
+    with client(stack, service, {**headers, **key}) as asked:
+        return answer(asked.request(method, f"/internal/consumers{path}", json=body))
+
+
+async def _open_reasons(stack: Stack, found: list[dict[str, Any]], who: Mapping[str, str] | None) -> None:
+    """Put a word in the places of sealed reasons, or with ``who`` what they say. Raises Problem."""
+    paused = [each for each in found if each["paused"]]
+    if who is None or not paused:
+        for each in paused:
+            each["paused"]["reason"] = screen.SEALED_TEXT
+        return
+    import httpx
+    from caretrail_contracts.sealed import FreeText, Sealed
+
+    from cli import service
+    from cli.opening import open_sealed
+
+    base = service.address(stack, "audit")
+    try:
+        async with httpx.AsyncClient(base_url=base, headers=who, timeout=service.TIMEOUT_S) as audit:
+            for each in paused:
+                reason = Sealed[FreeText](**each["paused"]["reason"])
+                topic = f"{each['service']}.events"
+                [each["paused"]["reason"]] = await open_sealed(audit, None, [reason], topic)
+    except httpx.TransportError as error:
+        raise service.silent("audit", base, error) from None
+
+
+def _together(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One line for each service and topic: the farthest position, all that waits, the longest wait."""
+    lines: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in found:
+        line = lines.setdefault(
+            (each["service"], each["topic"]), {**each, "partition": "", "lag": 0, "owners": set()}
+        )
+        line["position"] = max(line["position"], each["position"])
+        line["lag"] += each["lag"]
+        line["lag_s"] = max(line["lag_s"] or 0.0, each["lag_s"] or 0.0)
+        line["owners"] |= {each["owner"]} - {None}
+        line["paused"] = line["paused"] or each["paused"]
+    for line in lines.values():
+        line["owner"] = ", ".join(sorted(line["owners"]))
+    return list(lines.values())
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    table = screen.new_table("service", "topic", "partition", "position", "lag", "seconds", "owner", "paused")
+    for column in (2, 3, 4, 5):
+        table.columns[column].justify = "right"
+    for each in found:
+        numbers = (str(each["partition"]), f"{each['position']:,}", f"{each['lag']:,}")
+        seconds = "?" if each["lag_s"] is None else f"{each['lag_s']:,.1f}"
+        owner = each["owner"] or "nobody"
+        table.add_row(each["service"], each["topic"], *numbers, seconds, owner, _paused(each["paused"]))
+    screen.out().print(table)
+
+
+def _paused(paused: Mapping[str, Any] | None) -> str:
+    if paused is None:
+        return ""
+    since = paused["since"][:16].replace("T", " ")
+    return f"{paused['by']} ({paused['role']}) since {since}: {paused['reason']}"

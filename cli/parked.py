@@ -1,0 +1,243 @@
+"""`caretrail parked`: records that a handler could not apply: list, look, apply again, discard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from cli import screen
+from cli.options import ActorOption, JsonOption, PurposeOption
+
+if TYPE_CHECKING:
+    from cli.stack_file import Stack
+
+app = typer.Typer(help="Parked records: list, show, redrive, discard.", no_args_is_help=True)
+
+RecordArgument = Annotated[
+    str, typer.Argument(metavar="RECORD", help="SERVICE/NUMBER, such as billing/17, as `list` has it.")
+]
+ServiceOption = Annotated[str, typer.Option("--service", metavar="NAME", help="Of this service alone.")]
+HandlerOption = Annotated[str, typer.Option("--handler", metavar="NAME", help="Of this handler alone.")]
+
+
+@app.command("list")
+def list_(service: ServiceOption = "", handler: HandlerOption = "", as_json: JsonOption = False) -> None:
+    """List the first parked record of each handler and key, why, since when, and how many wait behind it."""
+    from cli.problem import told
+
+    with told(as_json):
+        found = list(_heads(_stack(), service, handler))
+        if as_json:
+            screen.print_json(found)
+        else:
+            _show_list(found)
+
+
+@app.command()
+def show(
+    record: RecordArgument, actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOption = False
+) -> None:
+    """Show headers and body of a parked record; sealed values stay so, and who looks and why is recorded."""
+    from cli.problem import told
+
+    service, number = _reference(record)
+    with told(as_json):
+        found = _asked(_stack(), service, "GET", f"/{number}", _who(actor, purpose))
+        found["record"] = record
+        if as_json:
+            screen.print_json(found)
+        else:
+            _show(found)
+
+
+@app.command()
+def redrive(
+    record: Annotated[
+        str, typer.Argument(metavar="[RECORD]", help="SERVICE/NUMBER, the first of its key.")
+    ] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every key that is parked.")] = False,
+    service: ServiceOption = "",
+    handler: HandlerOption = "",
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Apply a parked record with today's code, then all that wait behind it; exit with 1 where one fails."""
+    from cli.problem import told
+
+    if bool(record) == every:
+        raise typer.BadParameter("expected a RECORD, or --all", param_hint="RECORD")
+    who, chosen = _who(actor, purpose), [] if every else [_reference(record)]
+    with told(as_json):
+        stack = _stack()
+        if every:
+            chosen = [(head["service"], head["id"]) for head in _heads(stack, service, handler)]
+        done = [
+            found
+            for each, number in chosen
+            if (found := _redriven(stack, each, number, who, quiet=as_json, among=every))
+        ]
+        if as_json:
+            screen.print_json(done if every else done[0])
+        elif not done:
+            typer.echo("Nothing is parked.")
+    if any(each["error"] for each in done):
+        raise typer.Exit(1)
+
+
+@app.command()
+def discard(
+    record: RecordArgument,
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why it is never to be applied; kept sealed.")
+    ],
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Decide that a parked record is never applied by its handler; what waits behind it needs a redrive."""
+    from cli.problem import told
+
+    service, number = _reference(record)
+    with told(as_json):
+        who = _who(actor, purpose)
+        found = _asked(_stack(), service, "POST", f"/{number}/discard", who, {"reason": reason})
+        found["next"] = found["next"] and f"{service}/{found['next']}"
+        if as_json:
+            screen.print_json(found | {"discarded": record})
+            return
+        typer.echo(f"{record} is discarded.")
+        if found["next"]:
+            typer.echo(f"{_counted(found['waiting'])} behind it: `caretrail parked redrive {found['next']}`.")
+
+
+def _stack() -> Stack:
+    from cli import stack_file
+    from cli.settings import CliSettings
+
+    return stack_file.read(CliSettings().home)
+
+
+def _who(actor: str, purpose: str) -> dict[str, str]:
+    from cli.settings import CliSettings, asking_as
+
+    return asking_as(CliSettings(), actor, purpose)
+
+
+def _reference(record: str) -> tuple[str, int]:
+    """Service and number. Raises typer.BadParameter."""
+    service, slash, number = record.partition("/")
+    if not (slash and service and number.isascii() and number.isdigit() and len(number) < 19):
+        raise typer.BadParameter("expected SERVICE/NUMBER, such as billing/17", param_hint="RECORD")
+    return service, int(number)
+
+
+def _asked(
+    stack: Stack, service: str, method: str, path: str, headers: Mapping[str, str], body: Any = None
+) -> dict[str, Any]:
+    """A service's answer about its parked records. Raises Problem."""
+    from cli.service import answer, client
+
+    key = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
+    with client(stack, service, {**headers, **key}) as asked:
+        found: dict[str, Any] = answer(asked.request(method, f"/internal/parked{path}", json=body))
+        return found
+
+
+def _heads(stack: Stack, service: str, handler: str) -> Iterator[dict[str, Any]]:
+    """The parked records of one service, or of all."""
+    from cli.settings import CliSettings, credential
+
+    for each in [service] if service else sorted(stack.services):
+        found = _asked(stack, each, "GET", "", credential(CliSettings()))
+        for head in found["parked"]:
+            if handler in ("", head["handler"]):
+                yield {"record": f"{each}/{head['id']}", **head}
+        if (more := found["keys"] - len(found["parked"])) > 0:
+            screen.err().print(f"{each}: {more} more keys are parked; these are the oldest.")
+
+
+def _redriven(
+    stack: Stack, service: str, number: int, who: Mapping[str, str], *, quiet: bool, among: bool
+) -> dict[str, Any]:
+    """Redrive a key to its end, or to the record that fails; a service answers every few seconds.
+
+    ``among`` others, one that cannot be redriven stops none of them, and one that was meanwhile is left out.
+    """
+    from cli.problem import Problem
+
+    applied, next = 0, number
+    while True:
+        try:
+            found = _asked(stack, service, "POST", f"/{next}/redrive", who)
+        except Problem as problem:
+            if not among or problem.status not in (404, 409):
+                raise
+            if problem.status == 404:
+                return {}
+            found = {"applied": 0, "next": next, "waiting": 0, "error": problem.detail}
+        applied += found["applied"]
+        if found["error"] or not found["next"]:
+            break
+        next = found["next"]
+        if not quiet:
+            screen.err().print(f"{service}: {applied} applied, {_counted(found['waiting'] + 1)}")
+    left = f"{service}/{found['next']}" if found["next"] else None
+    found |= {"record": f"{service}/{number}", "applied": applied, "next": left}
+    if not quiet:
+        _tell(found)
+    return found
+
+
+def _tell(found: Mapping[str, Any]) -> None:
+    from rich.text import Text
+
+    said = f"{_records(found['applied'])} applied"
+    if found["error"]:
+        said += f"; {found['next']} fails: {found['error']}, {_counted(found['waiting'])} behind it"
+    style = screen.BAD if found["error"] else screen.GOOD
+    screen.out().print(Text.assemble((found["record"], screen.NAME), "  ", (said, style)))
+
+
+def _records(count: int) -> str:
+    return "1 record" if count == 1 else f"{count:,} records"
+
+
+def _counted(waiting: int) -> str:
+    return f"{_records(waiting)} {'waits' if waiting == 1 else 'wait'}"
+
+
+def _show_list(found: list[dict[str, Any]]) -> None:
+    if not found:
+        typer.echo("Nothing is parked.")
+        return
+    table = screen.new_table("record", "handler", "key", "event", "error", "attempts", "waiting", "since")
+    for column in (5, 6):
+        table.columns[column].justify = "right"
+    for each in found:
+        kind = (each["event"]["type"] or "?").rpartition(".")[2]
+        since = each["since"][:16].replace("T", " ")
+        counts = (str(each["attempts"]), f"{each['waiting']:,}")
+        table.add_row(each["record"], each["handler"], each["key"], kind, each["error"], *counts, since)
+    screen.out().print(table)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    import json
+
+    from rich.text import Text
+
+    console, event = screen.out(), found["event"]
+    console.print(Text.assemble((found["record"], screen.NAME), f"  {found['handler']}  {event['type']}"))
+    console.print(
+        Text(f"{found['error']}; {found['attempts']} attempts, {_counted(found['waiting'])} behind")
+    )
+    if found["unreadable"]:
+        console.print(Text(f"Today's contracts do not read it: {found['unreadable']}", screen.BAD))
+    for name, value in found["headers"].items():
+        console.print(Text(f"  {name}: {value}", screen.QUIET))
+    body = json.dumps(found["body"], ensure_ascii=False, indent=2) if found["body"] is not None else None
+    console.print(Text(body or f"{found['body_bytes']} bytes that are no JSON"))

@@ -1,0 +1,122 @@
+"""HTTP for operators: how far the service's readers are; pause, resume and reset them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from aiokafka.errors import KafkaError
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from chassis.http import Caller, Calling
+from chassis.office import Ground
+from chassis.problems import Problem
+from operations import consumers
+from operations.consumers import NotPaused, OutOfReach, OwnStore, UnknownTopic, WouldSkip
+from operations.parked import Person
+from operations.topics import TooFar
+
+router = APIRouter(tags=["internal"])
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Topic = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Which(_Asked):
+    """Partitions of a topic, by its name or its service's, or of the ``store``; all where none is named."""
+
+    topic: Topic
+    partitions: list[int] | None = Field(None, min_length=1, max_length=12)
+
+
+class Pause(Which):
+    """What to read no more, and why."""
+
+    reason: Reason
+
+
+class Reset(_Asked):
+    """From where to read a partition: the beginning, an offset, or the first record sent at a time."""
+
+    topic: Topic
+    partition: int = Field(ge=0)
+    to: Literal["beginning"] | Annotated[int, Field(ge=0, le=2**63 - 1)] | AwareDatetime
+    reason: Reason
+
+
+def _ground(request: Request) -> Ground:
+    found: Ground = request.app.state.ground
+    return found
+
+
+def _person(caller: Caller) -> Person:
+    return Person(caller.actor, caller.purpose)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What cannot be done, as problems."""
+    try:
+        yield
+    except UnknownTopic as error:
+        raise Problem(404, "UnknownTopic", str(error)) from None
+    except NotPaused:
+        raise Problem(409, "NotPaused", "Pause the partition first; resume it after the reset.") from None
+    except OwnStore:
+        detail = "The own store is read by position, and each position once: there is nothing to reset."
+        raise Problem(409, "OwnStore", detail) from None
+    except OutOfReach as error:
+        raise Problem(409, "OutOfReach", f"The partition holds the offsets {error}.") from None
+    except WouldSkip as error:
+        detail = f"{error} records in between were never applied and do not come again: nothing is skipped."
+        raise Problem(409, "WouldSkip", detail) from None
+    except TooFar:
+        detail = "There is too much in between to see that nothing is skipped: choose an offset nearer by."
+        raise Problem(409, "TooFar", detail) from None
+    except (KafkaError, OSError):
+        raise Problem(503, "KafkaAway", "Kafka does not answer: ask again.") from None
+
+
+@router.get("/internal/consumers")
+async def listed(request: Request) -> list[dict[str, Any]]:
+    """Each partition that the service reads."""
+    with _refusing():
+        return await consumers.states(_ground(request))
+
+
+@router.post("/internal/consumers/pause")
+async def paused(request: Request, asked: Pause, caller: Calling) -> dict[str, Any]:
+    """Let partitions be read no more."""
+    ground = _ground(request)
+    with _refusing():
+        part = consumers.parts(ground, asked.topic, asked.partitions)
+        await consumers.pause(ground, part, asked.reason, _person(caller))
+    return {"topic": part[0][0], "partitions": [number for _, number in part]}
+
+
+@router.post("/internal/consumers/resume")
+async def resumed(request: Request, asked: Which, caller: Calling) -> dict[str, Any]:
+    """Let partitions be read again."""
+    ground = _ground(request)
+    with _refusing():
+        part = consumers.parts(ground, asked.topic, asked.partitions)
+        await consumers.resume(ground, part, _person(caller))
+    return {"topic": part[0][0], "partitions": [number for _, number in part]}
+
+
+@router.post("/internal/consumers/reset")
+async def reset(request: Request, asked: Reset, caller: Calling) -> dict[str, Any]:
+    """Let a paused partition be read from elsewhere on."""
+    ground = _ground(request)
+    to: int | datetime | None = None if isinstance(asked.to, str) else asked.to
+    with _refusing():
+        [part] = consumers.parts(ground, asked.topic, [asked.partition])
+        offset = await consumers.reset(ground, part, to, asked.reason, _person(caller))
+    return {"topic": part[0], "partition": part[1], "reads_from": offset}

@@ -1,0 +1,98 @@
+"""Progress: how far a service is, and what waits or is under way, for who watches or drives it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from chassis.database import query
+from chassis.office import AdapterOffice
+from chassis.positions import OWN
+from chassis.runtime import Role, Runtime
+from chassis.service import Effect
+from chassis.waking import waited
+
+LOOK_S, LOOK_APART_S = 0.5, 0.05
+"""How often progress is looked at while nothing is known to have moved: where the service's other roles
+have processes of their own, only looking shows what they did."""
+
+PULSE_S = 0.01
+"""What moves within this time is told together."""
+
+
+class Progress:
+    """Looks at a running service."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime, self._ground = runtime, runtime.ground
+        self._pending = Pending(runtime)
+
+    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+        """The progress now, and again each time that it is another."""
+        before, pause = None, LOOK_S if self._runtime.role is Role.ALL else LOOK_APART_S
+        while True:
+            moved = self._ground.moved.next()
+            found = await self.now()
+            if found != before:
+                yield found
+            before = found
+            await waited(moved, pause)
+            await asyncio.sleep(PULSE_S)
+
+    async def now(self) -> dict[str, Any]:
+        """Heads of the own log, marks of relay and consumers, and what waits or is under way.
+
+        A driver that moves simulated time asks for it, so timers that are due are fired at once. What is read
+        from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.
+        """
+        runtime, ground = self._runtime, self._ground
+        [row] = await ground.database.rows(PROGRESS, runtime.topic, ground.clock.now())
+        if row["due"] and runtime.timers:
+            runtime.timers.wake()
+        consumed: dict[str, dict[str, int]] = {}
+        for topic, partition, source, position in row.pop("positions") or ():
+            consumed.setdefault(OWN if topic == OWN else source, {})[str(partition)] = position
+        return {
+            "service": runtime.service.name,
+            "source": runtime.origin.source,
+            "sources": list(runtime.service.sources()),
+            **row,
+            "next_due": row["next_due"] and row["next_due"].isoformat(),
+            "consumed": consumed,
+            "queued": ground.store.depth,
+            "effects": await self._pending.count(row["head"]),
+            "watched": sum(watcher.pending for watcher in runtime.watchers),
+        }
+
+
+class Pending:
+    """Counts the effects of a service that are neither done nor parked, in whichever process."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._ground = runtime.ground
+        self._by_type: dict[str, list[Effect]] = {}
+        for effect in runtime.service.effects:
+            self._by_type.setdefault(effect.event.type(), []).append(effect)
+        self._seen, self._waiting = 0, set[tuple[str, UUID]]()
+
+    async def count(self, head: int) -> int:
+        """Effects of events up to the log's head that wait."""
+        if self._by_type and head > self._seen:
+            rows = await self._ground.database.rows(NEW, self._seen, head, list(self._by_type))
+            self._waiting |= {
+                (effect.name, row["id"]) for row in rows for effect in self._by_type[row["type"]]
+            }
+            self._seen = head
+        waiting = sorted(self._waiting)
+        if waiting:
+            ids = [AdapterOffice(self._ground, name).command_id(str(id)) for name, id in waiting]
+            names, events = [name for name, _ in waiting], [id for _, id in waiting]
+            done = await self._ground.database.rows(FINISHED, names, events, ids)
+            self._waiting -= {(row["effect"], row["event_id"]) for row in done}
+        return len(self._waiting)
+
+
+NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
+PROGRESS, FINISHED = query("progress", "operations"), query("effects_finished", "operations")

@@ -1,0 +1,108 @@
+"""`caretrail consumers` tells how far readers are, and tells them what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.double import Asked, Double, serving
+
+TOPIC = "caretrail.intake.events"
+
+
+def reader(partition: int, **more: Any) -> dict[str, Any]:
+    found = {"service": "billing", "topic": TOPIC, "partition": partition, "position": 40 + partition}
+    rest = {"head": 9, "lag": 3, "lag_s": 1.5, "owner": "812@here", "paused": None, "reads_from": None}
+    return found | rest | more
+
+
+SEALED = {"kid": "service:billing.1", "nonce": "aaaa", "ct": "bbbb"}
+PAUSED = {"since": "2026-03-09T14:00:00+00:00", "by": "ana", "role": "coordinator", "reason": SEALED}
+
+
+@pytest.fixture
+def billing(stack: Callable[..., None]) -> Iterator[Double]:
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "GET":
+            return 200, [reader(0), reader(1, lag_s=7.0, paused=PAUSED)]
+        told = asked.json()
+        if asked.path.endswith("/reset"):
+            return 200, {"topic": TOPIC, "partition": told["partition"], "reads_from": 12}
+        return 200, {"topic": TOPIC, "partitions": told.get("partitions", [0, 1])}
+
+    with serving(answer) as found:
+        stack(billing=found.url)
+        yield found
+
+
+def test_the_list_sums_up_a_topic_and_shows_who_paused_it(run: Run, billing: Double) -> None:
+    shown = run("consumers", "list", columns=200).stdout
+    assert "ana (coordinator) since 2026-03-09 14:00: ‹sealed›" in shown
+    [line] = [line.split() for line in shown.splitlines() if TOPIC in line]
+    assert line[2:5] == ["41", "6", "7.0"]
+    assert len([line for line in run("consumers", "list", "--partitions", columns=200).stdout.splitlines()
+                if TOPIC in line]) == 2  # fmt: skip
+    assert len(json.loads(run("consumers", "list", "--json").stdout)) == 2
+
+
+def test_a_reason_is_opened_by_audit_for_who_gives_a_name(
+    run: Run, billing: Double, stack: Callable[..., None]
+) -> None:
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "GET":
+            return 200, []
+        assert asked.headers["caretrail-actor"] == "ana;coordinator"
+        assert asked.json()["values"] == [{"kind": "FreeText", **SEALED}]
+        assert asked.json()["resource"] == "billing.events"
+        return 200, {"values": ["it is rebuilt"]}
+
+    with serving(answer) as audit:
+        stack(billing=billing.url, audit=audit.url)
+        found = json.loads(run("consumers", "list", "--open", "--json").stdout)
+        assert [each["paused"] and each["paused"]["reason"] for each in found] == [None, "it is rebuilt"]
+        assert run("consumers", "list", "--open", user=False).exit_code == 2
+
+
+def test_a_pause_names_who_and_why(run: Run, billing: Double) -> None:
+    answer = run("consumers", "pause", "billing", "intake", "--partition", 3, "--reason", "it is rebuilt")
+    assert answer.stdout == f"billing reads no more of {TOPIC}[3].\n"
+    asked = billing.asked[-1]
+    assert asked.json() == {"topic": "intake", "partitions": [3], "reason": "it is rebuilt"}
+    assert asked.headers["caretrail-actor"] == "ana;coordinator"
+    assert run("consumers", "pause", "billing", "intake").exit_code == 2
+    assert run("consumers", "pause", "billing", "intake", "--reason", "x", user=False).exit_code == 2
+
+
+def test_a_resume_is_for_all_partitions_unless_some_are_named(run: Run, billing: Double) -> None:
+    assert json.loads(run("consumers", "resume", "billing", "intake", "--json").stdout)["partitions"] == [
+        0,
+        1,
+    ]
+    assert billing.asked[-1].json() == {"topic": "intake"}
+
+
+@pytest.mark.parametrize(
+    ("to", "sent"),
+    [("beginning", "beginning"), ("12", 12), ("2026-03-12T10:00:00+01:00", "2026-03-12T10:00:00+01:00")],
+)
+def test_a_reset_takes_the_beginning_an_offset_or_a_time(
+    run: Run, billing: Double, to: str, sent: object
+) -> None:
+    told = ("reset", "billing", "intake", "--partition", 3, "--to", to, "--reason", "x")
+    assert "from offset 12 on, once it is resumed" in run("consumers", *told).stdout
+    assert billing.asked[-1].json()["to"] == sent
+
+
+def test_another_place_is_none(run: Run, billing: Double) -> None:
+    told = ("reset", "billing", "intake", "--partition", 3, "--to", "the end", "--reason", "x")
+    answer = run("consumers", *told, columns=200)
+    assert answer.exit_code == 2
+    assert "expected beginning, an offset, or a time" in answer.stderr
+
+
+def test_help_says_that_offsets_of_kafkas_groups_have_no_effect(run: Run) -> None:
+    assert "have no effect on them" in run("consumers", "--help", columns=200).stdout

@@ -1,0 +1,215 @@
+"""Readers are paused, resumed and told from where to read, and apply nothing twice: on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from caretrail_contracts.cloudevents import to_headers
+from caretrail_contracts.envelope import PARTITIONS, partition_of, topic_of
+from caretrail_contracts.system import ReadingPaused, ReadingReset, ReadingResumed
+
+from chassis.kafka import producer
+from tests.chassis.toy import INTAKE, SCHEDULING
+from tests.conftest import Run
+from tests.operations.test_parked import events, received, refer
+from tests.running import Running
+
+pytestmark = pytest.mark.servers
+
+
+async def tell(run: Running, action: str, service: str = "scheduling", **asked: Any) -> Any:
+    answer = await run.post(service, f"/internal/consumers/{action}", asked)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def state(run: Running, topic: str, partition: int = 0, service: str = "scheduling") -> dict[str, Any]:
+    answer = await run.get(service, "/internal/consumers")
+    assert answer.status_code == 200, answer.text
+    [found] = [
+        each
+        for each in answer.json()
+        if topic in [*each["topic"].split("."), each["topic"]] and each["partition"] == partition
+    ]
+    return dict(found)
+
+
+async def noticed(run: Running, where: str | None, service: str = "scheduling") -> None:
+    """Wait until the service says what is paused, for a second at most."""
+    async with asyncio.timeout(1):
+        while True:
+            paused = (await run.get(service, "/health/ready")).json()["paused"]
+            if (where in paused) if where else not paused:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_the_list_tells_position_head_lag_and_owner(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        patient = str(uuid4())
+        await refer(run, patient, "routine", "routine")
+        await run.settle()
+        found = await state(run, "intake", partition_of(patient))
+        assert (found["position"], found["head"], found["lag"], found["lag_s"]) == (2, 2, 0, 0.0)
+        assert found["owner"].partition("@")[0].isdigit()
+        assert found["paused"] is None
+        own = await state(run, "store")
+        assert (own["position"], own["head"], own["lag"]) == (2, 2, 0)
+        assert own["owner"] == found["owner"]
+        assert len((await run.get("scheduling", "/internal/consumers")).json()) == 1 + PARTITIONS
+
+
+async def test_a_paused_partition_waits_through_a_restart_and_others_flow(running: Run) -> None:
+    one, other = patients(2)
+    async with running(INTAKE, SCHEDULING) as run:
+        topic, number = topic_of("intake", run.settings.topic_prefix), partition_of(one)
+        told = await tell(run, "pause", topic="intake", partitions=[number], reason="the topic is rebuilt")
+        assert told == {"topic": topic, "partitions": [number]}
+        await noticed(run, f"{topic}[{number}]")
+        await refer(run, one, "routine")
+        await refer(run, other, "routine")
+        await until_received(run, other, 1)
+        assert (await run.get("scheduling", "/health/ready")).status_code == 200, "to be paused is no fault"
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, one, "routine")
+        await refer(run, other, "routine")
+        await until_received(run, other, 2)
+        await asyncio.sleep(1)
+        assert await received(run, one) == 0
+        found = await state(run, "intake", number)
+        assert (found["lag"], found["paused"]["by"], found["paused"]["role"]) == (2, "staff-1", "coordinator")
+        assert found["lag_s"] >= 1
+        assert found["paused"]["reason"].keys() == {"kid", "nonce", "ct"}
+        await tell(run, "resume", topic=topic)
+        await noticed(run, None)
+        await run.settle()
+        assert await received(run, one) == 2
+        [(paused, about)] = await events(run, ReadingPaused)
+        assert (paused.topic, paused.partitions, about.actor.id) == (topic, (number,), "staff-1")
+        assert "rebuilt" not in paused.to_bytes().decode()
+        [(resumed, _)] = await events(run, ReadingResumed)
+        assert resumed.partitions == tuple(range(PARTITIONS))
+
+
+def patients(count: int) -> list[str]:
+    """Patients whose events are in partitions of their own."""
+    found: dict[int, str] = {}
+    number = 0
+    while len(found) < count:
+        number += 1
+        found.setdefault(partition_of(str(UUID(int=number))), str(UUID(int=number)))
+    return list(found.values())
+
+
+async def until_received(run: Running, patient: str, count: int) -> None:
+    async with asyncio.timeout(20):
+        while await received(run, patient) < count:
+            await asyncio.sleep(0.02)
+
+
+async def test_the_own_store_is_paused_and_resumed(running: Run) -> None:
+    async with running(INTAKE) as run:
+        await tell(run, "pause", "intake", topic="store", reason="a projection is looked at")
+        await noticed(run, "store[0]", "intake")
+        await refer(run, str(uuid4()), "routine")
+        await asyncio.sleep(1)
+        own = await state(run, "store", service="intake")
+        assert own["lag"] >= 2
+        await tell(run, "resume", "intake", topic="store")
+        await run.settle()
+        assert (await state(run, "store", service="intake"))["lag"] == 0
+
+
+@pytest.mark.parametrize("to", ["beginning", 0, "2020-01-01T00:00:00Z"])
+async def test_a_partition_that_is_read_again_applies_nothing_twice(running: Run, to: Any) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        patient = str(uuid4())
+        await refer(run, patient, *["routine"] * 5)
+        await run.settle()
+        where = {"topic": "intake", "partition": partition_of(patient), "to": to, "reason": "read it again"}
+        refused = await run.post("scheduling", "/internal/consumers/reset", where)
+        assert (refused.status_code, refused.json()["title"]) == (409, "Not paused")
+        await tell(run, "pause", topic="intake", reason="read it again")
+        assert (await tell(run, "reset", **where))["reads_from"] == 0
+        assert (await state(run, "intake", partition_of(patient)))["reads_from"] == 0
+        await tell(run, "resume", topic="intake")
+        await refer(run, patient, "routine")
+        await run.settle()
+        assert await received(run, patient) == 6
+        assert (await state(run, "intake", partition_of(patient)))["position"] == 6
+        assert len(await events(run, ReadingReset)) == 1
+
+
+async def test_a_reset_forward_that_would_skip_is_refused(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        patient = str(uuid4())
+        await refer(run, patient, "routine")
+        await run.settle()
+        await tell(run, "pause", topic="intake", reason="to look")
+        await noticed(run, f"{topic_of('intake', run.settings.topic_prefix)}[{partition_of(patient)}]")
+        await refer(run, patient, "routine", "routine", "routine")
+        async with asyncio.timeout(10):
+            while (await state(run, "intake", partition_of(patient)))["head"] < 4:
+                await asyncio.sleep(0.05)
+        asked = {"topic": "intake", "partition": partition_of(patient), "reason": "skip it"}
+        refused = await run.post("scheduling", "/internal/consumers/reset", {**asked, "to": 3})
+        assert (refused.status_code, refused.json()["title"]) == (409, "Would skip")
+        assert refused.json()["detail"].startswith("2 records")
+        beyond = await run.post("scheduling", "/internal/consumers/reset", {**asked, "to": 99})
+        assert (beyond.status_code, beyond.json()["title"]) == (409, "Out of reach")
+        await tell(run, "resume", topic="intake")
+        await run.settle()
+        assert await received(run, patient) == 4
+
+
+async def test_a_partition_stopped_by_a_gap_goes_on_behind_what_was_published_again(running: Run) -> None:
+    """A topic lost records; its store publishes them again, behind the record that found the gap."""
+    async with running(INTAKE, SCHEDULING) as run:
+        patient = str(uuid4())
+        number, topic = partition_of(patient), topic_of("intake", run.settings.topic_prefix)
+        await refer(run, patient, "routine")
+        await run.settle()
+        await tell(run, "pause", topic="intake", reason="a gap is made")
+        await noticed(run, f"{topic}[{number}]")
+        await refer(run, patient, "routine", "routine")
+        async with asyncio.timeout(10):
+            while (await state(run, "intake", number))["head"] < 3:
+                await asyncio.sleep(0.05)
+        copy = [r for r in await run.runtime("intake").ground.store.read(0, 9) if r.envelope.position > 1]
+        sender = await producer(run.settings.kafka_bootstrap)
+        for record in copy:  # published again: offsets 3 and 4
+            headers = to_headers(record.envelope, record.prev)
+            key = record.envelope.key.encode()
+            await sender.send_and_wait(topic, record.body, key=key, partition=number, headers=headers)
+        await sender.stop()
+        # From offset 2 on the second record is missing, though it comes again at offset 3.
+        await tell(run, "reset", topic="intake", partition=number, to=2, reason="into the gap")
+        await tell(run, "resume", topic="intake")
+        await stopped_by_a_gap(run)
+        await tell(run, "pause", topic="intake", reason="it stopped")
+        moved = await tell(run, "reset", topic="intake", partition=number, to=3, reason="behind the gap")
+        assert moved["reads_from"] == 3
+        await tell(run, "resume", topic="intake")
+        await run.settle()
+        assert await received(run, patient) == 3
+        assert (await run.get("scheduling", "/health/ready")).json()["faults"] == []
+
+
+async def stopped_by_a_gap(run: Running) -> None:
+    async with asyncio.timeout(10):
+        while not (await run.get("scheduling", "/health/ready")).json()["faults"]:
+            await asyncio.sleep(0.02)
+
+
+async def test_what_is_not_read_and_the_own_store_are_refused(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        unknown = await run.post("scheduling", "/internal/consumers/pause", {"topic": "audit", "reason": "x"})
+        assert (unknown.status_code, unknown.json()["detail"]) == (404, "The service reads store, intake.")
+        asked = {"topic": "store", "partition": 0, "to": "beginning", "reason": "x"}
+        own = await run.post("scheduling", "/internal/consumers/reset", asked)
+        assert (own.status_code, own.json()["title"]) == (409, "Own store")
+        nobody = await run.clients["scheduling"].post("/internal/consumers/resume", json={"topic": "intake"})
+        assert nobody.status_code == 400
