@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from chassis.application import application
 from chassis.config import Settings
@@ -13,6 +14,7 @@ from chassis.runtime import Role
 from chassis.service import Service
 from operations import api, internal
 from operations.desk import Desk
+from operations.pressure import Bounds, Pressure
 from operations.starting import first
 
 
@@ -25,11 +27,15 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await first(service, settings)
         async with serving(app):
+            app.state.pressure = Pressure(app.state.ground)
+            await app.state.pressure.look()
             database, resumes = app.state.ground.database, role.includes(Role.CONSUMERS)
             async with Desk(service, settings, database, resumes=resumes) as app.state.desk:
                 yield
 
     app.router.lifespan_context = life
+    # Innermost: who has no credential learns nothing of how much waits.
+    app.user_middleware.append(Middleware(Bounds))
     app.include_router(internal.router)
     app.include_router(api.router)
     return app
