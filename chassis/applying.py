@@ -28,7 +28,7 @@ from chassis.office import Ground
 from chassis.positions import Fenced, Steps
 from chassis.problems import known
 from chassis.refusal import Conflict
-from chassis.telemetry import EVENTS_APPLIED, RECORDS_PARKED
+from chassis.telemetry import APPLY_BATCH, APPLY_SECONDS, EVENTS_APPLIED, RECORDS_PARKED
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
@@ -95,14 +95,16 @@ class Applier:
 
     async def apply(self, records: Sequence[Record], steps: Steps) -> None:
         """Apply records in order. Raises Fenced; lost connections come through as they are."""
-        try:
-            await self._transaction(records, steps, careful=False)
-        except Exception as error:
-            if isinstance(error, Fenced) or is_lost(error):
-                raise
-            log.warning("batch_failed", records=len(records), error=type(error).__name__)
-            for record in records:
-                await self._apart(record, steps)
+        with APPLY_SECONDS.time():
+            try:
+                await self._transaction(records, steps, careful=False)
+            except Exception as error:
+                if isinstance(error, Fenced) or is_lost(error):
+                    raise
+                log.warning("batch_failed", records=len(records), error=type(error).__name__)
+                for record in records:
+                    await self._apart(record, steps)
+        APPLY_BATCH.observe(len(records))
         EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
         self._ground.moved.give()
 

@@ -69,6 +69,10 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
 
+    def waits(self) -> dict[str, int]:
+        """What the pool counts: connections, and how many and how long requests waited for one."""
+        return self._pool.get_stats()
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for a while. Where it is lost, the others that lie idle are looked over too."""

@@ -22,6 +22,7 @@ from chassis.office import AdapterOffice, Ground
 from chassis.part import Part
 from chassis.refusal import Refused
 from chassis.service import Effect
+from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
 """Rest between attempts while the infrastructure fails: doubled each time up to the longer one."""
@@ -94,8 +95,9 @@ class Effects(Part):
     async def _in_order(self, records: list[Record]) -> None:
         for record in records:
             for effect in self._by_type[record.envelope.type]:
-                async with self._hands:
-                    await self._until_done(effect, record)
+                with EFFECTS_IN_HAND.labels(effect.name).track_inprogress():
+                    async with self._hands:
+                        await self._until_done(effect, record)
 
     async def _until_done(self, effect: Effect, record: Record) -> None:
         pause = PAUSE_S
@@ -104,6 +106,7 @@ class Effects(Part):
                 await self._do(effect, record)
                 return
             except Exception as error:
+                EFFECTS_FAILED.labels(effect.name).inc()
                 log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, PAUSE_MAX_S)

@@ -11,6 +11,7 @@ from chassis.command import Answer, Commit
 from chassis.database import LOST, Connection, Database, connect
 from chassis.part import Part
 from chassis.postgres import APPEND, TAKE_LOCK, Appender, PostgresReader
+from chassis.telemetry import COMMIT_BATCH, COMMIT_SECONDS
 from chassis.waking import Signal
 
 BATCH_MAX = 256
@@ -100,11 +101,13 @@ class PostgresStore(PostgresReader, Part):
 
     async def _durably(self, commits: list[Commit]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
+        COMMIT_BATCH.observe(len(commits))
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + OUTAGE_MAX_S, 0.05
         while True:
             try:
-                return await self._transaction(commits)
+                with COMMIT_SECONDS.time():
+                    return await self._transaction(commits)
             except LOST as error:
                 await self.close()
                 if loop.time() > deadline:

@@ -22,6 +22,8 @@ from chassis.problems import Problem, Unreadable
 from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 
+OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
+
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
 
@@ -63,7 +65,7 @@ class Caller(Office):
         except Exception as error:
             COMMANDS.labels(type(error).__name__).inc()
             raise
-        COMMANDS.labels("repeated" if answer.repeated else "accepted").inc()
+        OUTCOMES[answer.repeated].inc()
         return Accepted.model_validate(answer, from_attributes=True)
 
     async def open(

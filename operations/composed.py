@@ -14,6 +14,7 @@ from chassis.runtime import Role
 from chassis.service import Service
 from operations import api, internal
 from operations.desk import Desk
+from operations.measuring import Measures
 from operations.pressure import Bounds, Pressure
 from operations.starting import first
 
@@ -29,6 +30,7 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
         async with serving(app):
             app.state.pressure = Pressure(app.state.ground)
             await app.state.pressure.look()
+            app.state.measures = Measures(app.state.runtime, app.state.pressure)
             database, resumes = app.state.ground.database, role.includes(Role.CONSUMERS)
             async with Desk(service, settings, database, resumes=resumes) as app.state.desk:
                 yield

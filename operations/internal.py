@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caretrail_contracts.digests import digest_of
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from chassis.database import Row, query
 from chassis.postgres import record_of
@@ -46,9 +46,9 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
+async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await request.app.state.measures.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/internal/progress")
