@@ -138,6 +138,10 @@ class Applier:
                             for key in await self._handle(connection, batch, record, careful, unfit)
                         ]
                         await batch.finish()
+                        if not (batch.appends or ground.service.archives):
+                            # What a crash of the database takes back goes with its positions, and is applied
+                            # again; what is sent on, or kept for ever, is waited for.
+                            await connection.execute("set local synchronous_commit = off")
                     steps.check()
                 steps.done()
                 self._parking.remember(parked)

@@ -81,11 +81,8 @@ class TopicFeed(Part):
             found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
-            self._passed |= {
-                part: (read[-1].offset + 1, read[-1].timestamp)
-                for part, read in found.items()
-                if part not in self._stopped
-            }
+            for part in found.keys() - self._stopped.keys():
+                self._passed[part] = found[part][-1].offset + 1, found[part][-1].timestamp
         else:
             await asyncio.sleep(POLL_S)
         self.fault = "; ".join(self._stopped.values()) or None
