@@ -13,7 +13,7 @@ from chassis.following import Follower
 from chassis.kafka import producer, stopped
 from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.telemetry import EVENTS_RELAYED, RELAY_SECONDS
+from chassis.telemetry import RELAY_SECONDS
 
 Message = tuple[int, int, dict[str, Any]]
 """Position, partition, and what a batch of Kafka takes."""
@@ -54,7 +54,6 @@ class Relay(Follower):
             sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
         with RELAY_SECONDS.time():
             await asyncio.gather(*sent)
-        EVENTS_RELAYED.inc(len(found))
         position = found[-1][0]
         await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
         self.ground.moved.give()

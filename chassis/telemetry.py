@@ -11,7 +11,6 @@ COMMANDS = Counter("caretrail_commands", "Commands carried out over HTTP", ["out
 COMMIT_SECONDS = Histogram("caretrail_commit_seconds", "Time of the writer's transactions", buckets=SECONDS)
 COMMIT_BATCH = Histogram("caretrail_commit_batch_commands", "Commands of a transaction", buckets=SIZES)
 RELAY_SECONDS = Histogram("caretrail_relay_send_seconds", "Time until Kafka has a batch", buckets=SECONDS)
-EVENTS_RELAYED = Counter("caretrail_events_relayed", "Events that Kafka acknowledged")
 APPLY_SECONDS = Histogram("caretrail_apply_seconds", "Time until a batch is applied", buckets=SECONDS)
 APPLY_BATCH = Histogram("caretrail_apply_batch_records", "Records of a batch that is applied", buckets=SIZES)
 EVENTS_APPLIED = Counter("caretrail_events_applied", "Events that went through the handlers", ["topic"])
