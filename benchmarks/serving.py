@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 
+from benchmarks import stamping
 from benchmarks.workload import SERVICES
 from chassis.config import Settings
 from chassis.runtime import Role
@@ -14,4 +17,6 @@ if __name__ == "__main__":
     parser.add_argument("service", choices=SERVICES)
     parser.add_argument("--role", default=Role.ALL, type=Role)
     given = parser.parse_args()
+    if path := os.environ.get("CARETRAIL_STAMPS"):
+        stamping.begin(Path(path))
     serve(SERVICES[given.service], Settings(), given.role)

@@ -32,7 +32,7 @@ from chassis.positions import Fenced, Steps
 from chassis.problems import known
 from chassis.refusal import Conflict
 from chassis.service import Service
-from chassis.telemetry import EVENTS_APPLIED, RECORDS_PARKED
+from chassis.telemetry import APPLY_BATCH, APPLY_SECONDS, EVENTS_APPLIED, RECORDS_PARKED
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
@@ -119,14 +119,16 @@ class Applier:
 
     async def apply(self, records: Sequence[Record], steps: Steps) -> None:
         """Apply records in order. Raises Fenced; lost connections come through as they are."""
-        try:
-            await self._transaction(records, steps, careful=False)
-        except Exception as error:
-            if isinstance(error, Fenced) or is_lost(error):
-                raise
-            log.warning("batch_failed", records=len(records), error=type(error).__name__)
-            for record in records:
-                await self._apart(record, steps)
+        with APPLY_SECONDS.time():
+            try:
+                await self._transaction(records, steps, careful=False)
+            except Exception as error:
+                if isinstance(error, Fenced) or is_lost(error):
+                    raise
+                log.warning("batch_failed", records=len(records), error=type(error).__name__)
+                for record in records:
+                    await self._apart(record, steps)
+        APPLY_BATCH.observe(len(records))
         EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
         self._ground.moved.give()
 
@@ -161,6 +163,10 @@ class Applier:
                             for key in await self._handle(connection, batch, record, careful, unfit)
                         ]
                         await batch.finish()
+                        if not (batch.appends or ground.service.archives):
+                            # What a crash of the database takes back goes with its positions, and is applied
+                            # again; what is sent on, or kept for ever, is waited for.
+                            await connection.execute("set local synchronous_commit = off")
                     steps.check()
                     if any(cursor.rowcount == 0 for cursor in self._waiting):
                         raise Freed

@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     ``postgres_url`` is an administrator's and used by the migration alone; services connect as their
     own roles. ``clock_file`` names a shared clock of simulated time; without it the system's is used.
-    The limit of a body, 8 MiB, leaves room for a remittance file of some 20,000 claims.
+    The limit of a body, 8 MiB, leaves room for a remittance file of some 20,000 claims. Commands are turned
+    away while more than ``unpublished_max`` events of the own log wait for Kafka, or ``queued_max`` commits
+    wait in memory for the database.
     """
 
     model_config = SettingsConfigDict(
@@ -43,6 +45,8 @@ class Settings(BaseSettings):
     port: int = 0
     api_token: SecretStr | None = None
     body_bytes_max: int = 8_388_608
+    unpublished_max: int = 1_000_000
+    queued_max: int = 10_000
     log_level: str = "INFO"
 
     @property

@@ -61,6 +61,8 @@ class Database:
             max_idle=60,
             kwargs={"autocommit": True, "row_factory": dict_row},
         )
+        self.waits = self._pool.get_stats
+        """What the pool counts: connections, and how many and how long requests waited for one."""
 
     async def __aenter__(self) -> Database:
         await self._pool.open(wait=True, timeout=30)

@@ -17,12 +17,13 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis.applying import WAITS, Parking, describe
 from chassis.database import NEVER, query
-from chassis.group import Overloaded, Unavailable
+from chassis.group import Unavailable
 from chassis.kafka import record_of, stopped
 from chassis.office import AdapterOffice, Ground
 from chassis.part import PASSING, Part
 from chassis.refusal import Refused
 from chassis.service import Effect
+from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
 """Rest between attempts while the infrastructure fails: doubled each time up to the longer one."""
@@ -36,7 +37,7 @@ SIDE_BY_SIDE_MAX = 8
 ATTEMPTS_MAX = 6
 """So often an effect is attempted that fails of itself, in some 6 s, before its record is parked."""
 
-SURROUNDINGS = (*PASSING, Unavailable, Overloaded)
+SURROUNDINGS = (*PASSING, Unavailable)
 """What is no fault of the record: attempted until it goes well."""
 
 SESSION_MS = 6_000
@@ -100,8 +101,9 @@ class Effects(Part):
     async def _in_order(self, records: list[Record]) -> None:
         for record in records:
             for effect in self._by_type[record.envelope.type]:
-                async with self._hands:
-                    await self._until_done(effect, record)
+                with EFFECTS_IN_HAND.labels(effect.name).track_inprogress():
+                    async with self._hands:
+                        await self._until_done(effect, record)
 
     async def _until_done(self, effect: Effect, record: Record) -> None:
         """Until it is done, or parked: after some attempts, unless what fails is the surroundings."""
@@ -112,6 +114,7 @@ class Effects(Part):
                     await self.act(effect, record)
                 return
             except Exception as error:
+                EFFECTS_FAILED.labels(effect.name).inc()
                 log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
                 if not isinstance(error, SURROUNDINGS) or isinstance(error, NEVER):
                     attempts += 1

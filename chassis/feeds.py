@@ -78,6 +78,7 @@ class TopicFeed(Part):
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
         self._stopped, self._again = dict[TopicPartition, str](), 0.0
+        self._passed: dict[TopicPartition, tuple[int, int]] = {}
 
     async def turn(self) -> None:
         """Read and apply once."""
@@ -88,9 +89,19 @@ class TopicFeed(Part):
             found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
+            for part in found.keys() - self._stopped.keys():
+                self._passed[part] = found[part][-1].offset + 1, found[part][-1].timestamp
         else:
             await asyncio.sleep(POLL_S)
         self.fault = "; ".join(self._stopped.values()) or None
+
+    def behind(self) -> dict[TopicPartition, tuple[int, int]]:
+        """Of each partition held, as far as the broker told: how many records are not applied yet, and the
+        time of the last one that was, in ms of the epoch."""
+        told = {part: self._consumer.highwater(part) for part in self._passed if self._consumer}
+        return {
+            part: (end - self._passed[part][0], self._passed[part][1]) for part, end in told.items() if end
+        }
 
     async def _assigned(self) -> AIOKafkaConsumer:
         """Take over the partitions held: from the stored offset, whose record must be the stored one."""
@@ -105,6 +116,7 @@ class TopicFeed(Part):
         known = {
             each: self.readings.starts[each] for each in partitions if each in self.readings.starts
         } | known
+        self._passed = {part: (known.get(part, -1) + 1, 0) for part in partitions}
         for partition, offset in known.items():
             reader.seek(partition, offset)
         # All at once: each call waits for an answer of the broker.

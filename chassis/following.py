@@ -14,6 +14,11 @@ POLL_S = 0.25
 """How often is looked without being woken: the guarantee behind the wake-up."""
 
 
+BUSY_S = 0.01
+"""How soon after something was found, doubled each time that nothing is: other processes may write steadily,
+and what they commit wakes nobody here."""
+
+
 class Follower(Part):
     """Takes what is new in the service's own store, in its order, while a lock is held."""
 
@@ -38,12 +43,13 @@ class Follower(Part):
     async def turn(self) -> None:
         """Follow from the stored position on."""
         await self._ownership.until(self._lock)
-        position = await self.begin()
+        position, pause = await self.begin(), POLL_S
         while self._ownership.holds(self._lock):
             appended = self.ground.store.appended.next()
             found = await self.read(position)
             self.fault = None
             if found:
-                position = await self.take(found)
+                position, pause = await self.take(found), BUSY_S
             else:
-                await waited(appended, POLL_S)
+                await waited(appended, pause)
+                pause = min(2 * pause, POLL_S)

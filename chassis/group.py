@@ -11,13 +11,11 @@ from chassis.command import Answer, Commit
 from chassis.database import LOST, Connection, Database, connect
 from chassis.part import Part
 from chassis.postgres import APPEND, TAKE_LOCK, Appender, PostgresReader
+from chassis.telemetry import COMMIT_BATCH, COMMIT_SECONDS
 from chassis.waking import Signal
 
 BATCH_MAX = 256
 """Commits of one transaction at most: beyond it latency grows and throughput no longer does."""
-
-QUEUE_MAX = 10_000
-"""Commits that may wait; beyond it commands are refused with Overloaded."""
 
 OUTAGE_MAX_S = 20.0
 """How long commits wait for a database that is away before they fail with Unavailable."""
@@ -27,17 +25,14 @@ class Unavailable(Exception):
     """The database is away: whether the command was carried out is unknown; send it again."""
 
 
-class Overloaded(Exception):
-    """Too many commands wait: try again later."""
-
-
 Waiting = tuple[Commit, "asyncio.Future[Answer]"]
 
 
 class PostgresStore(PostgresReader, Part):
     """The store's writer of a process; run it with ``async with``.
 
-    ``appended`` is given when this process committed events: relay and own projections wait for it.
+    ``appended`` is given when this process committed events: relay and own projections wait for it;
+    ``seen`` is the highest position that it saw.
     """
 
     name = "group-commit"
@@ -45,7 +40,7 @@ class PostgresStore(PostgresReader, Part):
     def __init__(self, database: Database, appender: Appender) -> None:
         super().__init__(database.rows, appender.origin)
         self.appender = appender
-        self.appended = Signal()
+        self.appended, self.seen = Signal(), 0
         self._url = database.url
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
@@ -58,8 +53,6 @@ class PostgresStore(PostgresReader, Part):
 
     async def append(self, commit: Commit) -> Answer:
         """Write all of a commit durably, or nothing; see :class:`chassis.store.Store`."""
-        if len(self._queue) >= QUEUE_MAX:
-            raise Overloaded(f"{QUEUE_MAX} commands wait")
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._queue.append((commit, done))
         self._wake.set()
@@ -103,15 +96,18 @@ class PostgresStore(PostgresReader, Part):
                 done.set_exception(result)
             else:
                 done.set_result(result)
+                self.seen = max(self.seen, result.position)
         self.appended.give()
 
     async def _durably(self, commits: list[Commit]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
+        COMMIT_BATCH.observe(len(commits))
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + OUTAGE_MAX_S, 0.05
         while True:
             try:
-                return await self._transaction(commits)
+                with COMMIT_SECONDS.time():
+                    return await self._transaction(commits)
             except LOST as error:
                 await self.close()
                 if loop.time() > deadline:

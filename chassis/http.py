@@ -23,6 +23,7 @@ from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 
 JSON = "application/json"
+OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
 
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
@@ -65,7 +66,7 @@ class Caller(Office):
         except Exception as error:
             COMMANDS.labels(type(error).__name__).inc()
             raise
-        COMMANDS.labels("repeated" if answer.repeated else "accepted").inc()
+        OUTCOMES[answer.repeated].inc()
         return Accepted.model_validate(answer, from_attributes=True)
 
     async def open(

@@ -35,6 +35,8 @@ class Fetched(fetcher.PartitionRecords):  # type: ignore[misc]
     which has one sender, the rest comes so too, or not at all.
     """
 
+    next_fetch_offset: int
+
     def _unpack_records(self) -> Iterator[ConsumerRecord]:
         try:
             yield from super()._unpack_records()
@@ -61,12 +63,11 @@ def record_of(message: ConsumerRecord) -> Record:
 
 
 async def producer(bootstrap: str) -> AIOKafkaProducer:
-    """A started producer: idempotent, acknowledged by all replicas, in large batches."""
+    """A started producer: idempotent, acknowledged by all replicas, without linger: batches come built."""
     found = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         enable_idempotence=True,
         acks="all",
-        linger_ms=2,
         max_batch_size=262_144,
         max_request_size=RECORD_BYTES_MAX,
         request_timeout_ms=15_000,

@@ -10,7 +10,6 @@ from caretrail_contracts.cloudevents import BrokenHeader, Record
 from psycopg import AsyncCursor
 
 from chassis.database import Connection, Row, arrays, query
-from chassis.telemetry import CONSUMED_POSITION
 
 OWN = "store"
 """Where a service's own store stands among its topics; it has one partition."""
@@ -72,8 +71,6 @@ class Positions:
     def moved(self, to: dict[Spot, Place]) -> None:
         """A transaction that moved them is committed."""
         self._places |= to
-        for (topic, partition, _), place in to.items():
-            CONSUMED_POSITION.labels(topic, partition).set(place.position)
 
 
 class Steps:

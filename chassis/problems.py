@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from chassis.database import LOST
-from chassis.group import Overloaded, Unavailable
+from chassis.group import Unavailable
 from chassis.refusal import Conflict, KeyReused, Refusal, Reserved
 from chassis.store import EventTooLarge
 from chassis.text import FORMS
@@ -37,8 +37,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 class Problem(HTTPException):
     """An error of the HTTP edge. ``places`` name what is wrong and what was expected, never values."""
 
-    def __init__(self, status: int, rule: str, detail: str, places: tuple[Place, ...] = ()) -> None:
-        super().__init__(status, detail)
+    def __init__(
+        self, status: int, rule: str, detail: str, places: tuple[Place, ...] = (), retry_s: int = 1
+    ) -> None:
+        super().__init__(status, detail, {"Retry-After": str(retry_s)} if status == 503 else None)
         self.status, self.rule, self.places = status, rule, places
 
 
@@ -48,8 +50,8 @@ class Unreadable(Problem):
 
 def document(request: Request, problem: Problem) -> JSONResponse:
     """The answer that carries a problem."""
-    body = as_json(problem, request.url.path)
-    return JSONResponse(body, problem.status, HEADERS.get(problem.status), MEDIA_TYPE)
+    headers = {"Connection": "close"} if problem.status == 413 else problem.headers
+    return JSONResponse(as_json(problem, request.url.path), problem.status, headers, MEDIA_TYPE)
 
 
 def as_json(problem: Problem, path: str) -> dict[str, Any]:
@@ -66,17 +68,11 @@ def as_json(problem: Problem, path: str) -> dict[str, Any]:
     return body
 
 
-HEADERS = {413: {"Connection": "close"}, 503: {"Retry-After": "1"}}
-"""What the answers of a status say besides."""
-
-AGAIN = "The service cannot take this now: send it again."
-
 MEANINGS: dict[type[Exception], tuple[int, str]] = {
     KeyReused: (422, "This Idempotency-Key came with another body before: use a new one."),
     Reserved: (409, "Another one holds this unique key already."),
     Conflict: (409, "Others kept changing this at the same time: send it again."),
-    Unavailable: (503, AGAIN),
-    Overloaded: (503, AGAIN),
+    Unavailable: (503, "The service cannot take this now: send it again."),
 }
 """What an exception means to the caller, under its own name: status and detail."""
 

@@ -13,7 +13,7 @@ from chassis.following import Follower
 from chassis.kafka import producer, stopped
 from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.telemetry import RELAY_POSITION
+from chassis.telemetry import RELAY_SECONDS
 
 Message = tuple[int, int, dict[str, Any]]
 """Position, partition, and what a batch of Kafka takes."""
@@ -52,10 +52,10 @@ class Relay(Follower):
                 batch.append(**message)
         for partition, batch in batches.items():
             sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
-        await asyncio.gather(*sent)
+        with RELAY_SECONDS.time():
+            await asyncio.gather(*sent)
         position = found[-1][0]
         await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
-        RELAY_POSITION.labels(self.ground.topic).set(position)
         self.ground.moved.give()
         return position
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from chassis.application import application
 from chassis.config import Settings
@@ -13,6 +14,8 @@ from chassis.runtime import Role
 from chassis.service import Service
 from operations import api, bulk, consumers_api, internal, parked_api
 from operations.desk import Desk
+from operations.measuring import Measures
+from operations.pressure import Bounds, Pressure
 from operations.progress import Progress
 from operations.starting import first
 
@@ -27,11 +30,16 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
         await first(service, settings)
         async with serving(app):
             app.state.progress = Progress(app.state.runtime)
+            app.state.pressure = Pressure(app.state.ground)
+            await app.state.pressure.look()
+            app.state.measures = Measures(app.state.runtime, app.state.pressure)
             database, resumes = app.state.ground.database, role.includes(Role.CONSUMERS)
             async with Desk(service, settings, database, resumes=resumes) as app.state.desk:
                 yield
 
     app.router.lifespan_context = life
+    # Innermost: who has no credential learns nothing of how much waits.
+    app.user_middleware.append(Middleware(Bounds))
     for part in (internal, api, parked_api, consumers_api):
         app.include_router(part.router)
     if service.router and role.includes(Role.API) and (doors := bulk.doors(service.router)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from caretrail_contracts.digests import digest_of
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from chassis.database import Row, query
 from chassis.postgres import record_of
@@ -41,18 +41,26 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(request: Request, response: Response) -> dict[str, Any]:
-    """Every feed is caught up, or moved in the last 30 s; one that a person paused is no fault."""
-    faults = await _runtime(request).faults()
+    """Every feed is caught up, or moved in the last 30 s; one that a person paused is no fault.
+
+    ``refusing`` says why commands are turned away; reads go on, so the process is ready.
+    """
+    runtime, excess = _runtime(request), await request.app.state.pressure.excess()
+    faults = await runtime.faults()
     response.status_code = 503 if faults else 200
-    paused = {part for feed in _runtime(request).feeds for part in feed.readings.paused}
-    where = [f"{topic}[{partition}]" for topic, partition in sorted(paused)]
-    return {"status": "not ready" if faults else "ready", "faults": faults, "paused": where}
+    paused = {part for feed in runtime.feeds for part in feed.readings.paused}
+    return {
+        "status": "not ready" if faults else "ready",
+        "faults": faults,
+        "paused": [f"{topic}[{partition}]" for topic, partition in sorted(paused)],
+        "refusing": excess.why if excess else None,
+    }
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
+async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await request.app.state.measures.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/internal/progress")

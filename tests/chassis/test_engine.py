@@ -291,5 +291,6 @@ async def test_health_and_metrics_answer(running: Run) -> None:
             "status": "ready",
             "faults": [],
             "paused": [],
+            "refusing": None,
         }
         assert "caretrail_relay_position" in (await run.get("intake", "/metrics")).text

@@ -1,0 +1,122 @@
+"""The page of the metrics and a running stack know the same ones; gauges of what waits say what waits."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from chassis.clock import SharedClock
+from chassis.feeds import TopicFeed
+from services.intake.app import service as intake
+from services.notifications.app import service as notifications
+from services.scheduling.app import service as scheduling
+from tests.chassis import toy
+from tests.conftest import Run
+from tests.running import ROOT, Running
+
+pytestmark = pytest.mark.servers
+
+PAGE = ROOT / "docs" / "operations" / "metrics.md"
+ROW = re.compile(r"^\| `(caretrail_\w+)` \| (\w+)(?:, database)? \| ([^|]*)\|", re.MULTILINE)
+
+Metric = tuple[str, str]
+"""Name, as it is asked for, and type."""
+
+
+def documented() -> dict[Metric, set[str]]:
+    """The metrics of the page, with their labels."""
+    return {
+        (name, kind): set(re.findall(r"\w+", labels)) for name, kind, labels in ROW.findall(PAGE.read_text())
+    }
+
+
+async def shown(run: Running, service: str) -> dict[Metric, set[str]]:
+    """The metrics that a service shows, with the labels of those that have samples."""
+    text = (await run.get(service, "/metrics")).text
+    found = {}
+    for family in text_string_to_metric_families(text):
+        if family.name.startswith("caretrail_") and not family.name.endswith("_created"):
+            name = family.name + ("_total" if family.type == "counter" else "")
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            found[name, family.type] = labels
+    return found
+
+
+async def value(run: Running, service: str, name: str, **labels: str) -> float:
+    """What a gauge shows now."""
+    text = (await run.get(service, "/metrics")).text
+    [found] = [
+        sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    ]
+    return float(found)
+
+
+async def test_the_page_and_a_running_stack_know_the_same_metrics(running: Run) -> None:
+    page = documented()
+    async with running(intake, scheduling, notifications) as run:
+        for service in ("intake", "scheduling", "notifications"):
+            found = await shown(run, service)
+            assert found.keys() == page.keys(), found.keys() ^ page.keys()
+            assert {key for key, labels in found.items() if not labels <= page[key]} == set()
+
+
+async def test_parked_records_are_counted_by_handler(running: Run) -> None:
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        sick = str(uuid4())
+        await run.post("intake", "/referrals", {"patient": sick, "urgency": "stat"})
+        await run.post("intake", "/referrals", {"patient": sick})
+        await run.settle()
+        assert await value(run, "scheduling", "caretrail_parked_keys", handler="Counts") == 1
+        assert await value(run, "scheduling", "caretrail_parked_records", handler="Counts") == 2
+
+
+async def test_what_the_relay_did_not_send_is_counted_and_has_an_age(running: Run, tmp_path: Path) -> None:
+    begin = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    clock = SharedClock(tmp_path / "clock", create=begin)
+    async with running(toy.INTAKE, clock_file=tmp_path / "clock") as run:
+        for _ in range(3):
+            await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        await run.settle()
+        assert await value(run, "intake", "caretrail_relay_backlog_events") == 0
+        assert await value(run, "intake", "caretrail_relay_age_seconds") == 0
+        clock.move(begin + timedelta(seconds=90))
+        database = run.runtime("intake").ground.database
+        await database.rows("update relay_mark set position = 1 returning position")
+        assert await value(run, "intake", "caretrail_relay_backlog_events") == 2
+        assert await value(run, "intake", "caretrail_relay_age_seconds") == 90
+
+
+async def test_a_partition_that_is_not_read_on_falls_behind_in_records_and_seconds(
+    running: Run, tmp_path: Path
+) -> None:
+    begin = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    clock = SharedClock(tmp_path / "clock", create=begin)
+    patient, name = str(uuid4()), "caretrail_consumer_lag_"
+    async with running(toy.INTAKE, toy.SCHEDULING, clock_file=tmp_path / "clock") as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        found = await shown(run, "scheduling")
+        assert found["caretrail_consumer_lag_records", "gauge"] == {"topic", "partition"}
+        [feed] = [feed for feed in run.runtime("scheduling").feeds if isinstance(feed, TopicFeed)]
+        [spot] = [str(spot.partition) for spot, (_, passed_ms) in feed.behind().items() if passed_ms]
+        assert await value(run, "scheduling", name + "records", partition=spot) == 0
+        async with run.runtime("scheduling").ground.database.transaction() as held:
+            await held.execute("lock table positions in exclusive mode")
+            await run.post("intake", "/referrals", {"patient": patient})
+            async with asyncio.timeout(20):
+                while await value(run, "scheduling", name + "records", partition=spot) == 0:
+                    await asyncio.sleep(0.02)
+            clock.move(begin + timedelta(seconds=30))
+            assert await value(run, "scheduling", name + "seconds", partition=spot) == 30
+        await run.settle()
+        assert await value(run, "scheduling", name + "records", partition=spot) == 0
+        assert await value(run, "scheduling", name + "seconds", partition=spot) == 0
