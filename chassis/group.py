@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-import psycopg
-
 from chassis.command import Answer, Commit
 from chassis.database import LOST, Connection, Database, connect
 from chassis.part import Part
-from chassis.postgres import APPEND, TAKE_LOCK, Appender, PostgresReader
+from chassis.postgres import Appender, Packed, PostgresReader
 from chassis.waking import Signal
 
 BATCH_MAX = 256
@@ -31,7 +29,7 @@ class Overloaded(Exception):
     """Too many commands wait: try again later."""
 
 
-Waiting = tuple[Commit, "asyncio.Future[Answer]"]
+Waiting = tuple[Packed, "asyncio.Future[Answer]"]
 
 
 class PostgresStore(PostgresReader, Part):
@@ -61,7 +59,8 @@ class PostgresStore(PostgresReader, Part):
         if len(self._queue) >= QUEUE_MAX:
             raise Overloaded(f"{QUEUE_MAX} commands wait")
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append((commit, done))
+        # Packed by whom it concerns, while the batch before is being written.
+        self._queue.append((self.appender.pack(commit), done))
         self._wake.set()
         return await done
 
@@ -79,7 +78,7 @@ class PostgresStore(PostgresReader, Part):
         touched: set[object] = set()
         while self._queue and len(batch) < BATCH_MAX:
             waiting = self._queue.popleft()
-            marks = _marks(waiting[0])
+            marks = _marks(waiting[0].commit)
             (left if marks & touched else batch).append(waiting)
             touched |= marks
         self._queue.extendleft(reversed(left))
@@ -89,7 +88,7 @@ class PostgresStore(PostgresReader, Part):
         """Write a batch; where one commit breaks it, each alone, so that it fails alone."""
         results: list[Answer | Exception]
         try:
-            results = await self._durably([commit for commit, _ in batch])
+            results = await self._durably([packed for packed, _ in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 for waiting in batch:
@@ -105,13 +104,13 @@ class PostgresStore(PostgresReader, Part):
                 done.set_result(result)
         self.appended.give()
 
-    async def _durably(self, commits: list[Commit]) -> list[Answer | Exception]:
+    async def _durably(self, batch: list[Packed]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + OUTAGE_MAX_S, 0.05
         while True:
             try:
-                return await self._transaction(commits)
+                return await self._transaction(batch)
             except LOST as error:
                 await self.close()
                 if loop.time() > deadline:
@@ -119,20 +118,10 @@ class PostgresStore(PostgresReader, Part):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
 
-    async def _transaction(self, commits: list[Commit]) -> list[Answer | Exception]:
-        parameters = self.appender.parameters(commits)
+    async def _transaction(self, batch: list[Packed]) -> list[Answer | Exception]:
+        """One statement in autocommit: its answer comes when it is durable, or says that nothing is."""
         connection = self._connection = self._connection or await connect(self._url)
-        try:
-            async with connection.pipeline():
-                await connection.execute("begin")
-                await connection.execute(TAKE_LOCK)
-                cursor = await connection.execute(APPEND, parameters, prepare=True)
-                await connection.execute("commit")
-        except psycopg.Error:
-            if not connection.broken:
-                await connection.rollback()
-            raise
-        return self.appender.results(commits, await cursor.fetchall())
+        return await self.appender.append(connection, batch)
 
     async def close(self) -> None:
         """Let go of the connection."""
