@@ -1,18 +1,28 @@
-"""Group commit: concurrent commands of a process are written as one transaction in one round trip."""
+"""Group commit: concurrent commands of a process are written by one transaction in one round trip.
+
+The streams that they wait for are likewise read by one statement: what comes while one is under way goes
+into the next.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from datetime import datetime
+
+from caretrail_contracts.event import Event
 
 from chassis.command import Answer, Commit
-from chassis.database import LOST, Connection, Database, connect
+from chassis.database import LOST, Connection, Database, Row, connect
 from chassis.part import Part
-from chassis.postgres import Appender, Packed, PostgresReader
-from chassis.waking import Signal
+from chassis.postgres import STREAMS, Appender, Packed, PostgresReader, fact_of
+from chassis.waking import Signal, settle
 
 BATCH_MAX = 256
 """Commits of one transaction at most: beyond it latency grows and throughput no longer does."""
+
+STREAMS_MAX = 64
+"""Streams read by one statement at most: a long one delays no more than these."""
 
 QUEUE_MAX = 10_000
 """Commits that may wait; beyond it commands are refused with Overloaded."""
@@ -48,6 +58,8 @@ class PostgresStore(PostgresReader, Part):
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
+        self._wanted: list[tuple[str, asyncio.Future[list[Row]]]] = []
+        self._reading = asyncio.Lock()
 
     @property
     def depth(self) -> int:
@@ -63,6 +75,25 @@ class PostgresStore(PostgresReader, Part):
         self._queue.append((self.appender.pack(commit), done))
         self._wake.set()
         return await done
+
+    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
+        """The events of a stream in order, each with when it was true."""
+        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+        self._wanted.append((stream, done))
+        async with self._reading:
+            while not done.done():
+                await self._read_streams()
+        return [fact_of(row) for row in done.result()]
+
+    async def _read_streams(self) -> None:
+        """Read for all who wait; where that fails, or is given up, they wait on for the next of them."""
+        batch = self._wanted[:STREAMS_MAX]
+        found: dict[str, list[Row]] = {stream: [] for stream, _ in batch}
+        for row in await self._fetch(STREAMS, list(found)):
+            found[row["stream"]].append(row)
+        del self._wanted[: len(batch)]
+        for stream, done in batch:
+            settle(done, found[stream])
 
     async def turn(self) -> None:
         """Write all that waits."""
@@ -96,12 +127,7 @@ class PostgresStore(PostgresReader, Part):
                 return
             results = [error] * len(batch)
         for (_, done), result in zip(batch, results, strict=True):
-            if done.done():
-                continue
-            if isinstance(result, Exception):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
+            settle(done, result)
         self.appended.give()
 
     async def _durably(self, batch: list[Packed]) -> list[Answer | Exception]:

@@ -21,20 +21,17 @@ from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import Origin, body_of
 
 READ = query("read")
-STREAM = b"select type, version, occurred_at, body from events where stream = %s order by stream_version"
+STREAMS = b"""select stream, type, version, occurred_at, body from events where stream = any(%s)
+order by stream, stream_version"""
 OWNER = b"select owner from reservations where scope = %s and key = %s"
 
 Rows = list[tuple[bytes, ...]]
 
 EVENT: dict[str, Kind] = {
-    name: kind
-    for kind, names in (
-        (uuid, "id patient correlation_id causation_id"),
-        (text, "type stream site actor.id actor.role purpose"),
-        (integer, "version partition stream_version"),
-        (timestamptz, "occurred_at recorded_at"),
-    )
-    for name in names.split()
+    **dict.fromkeys(("id", "patient", "correlation_id", "causation_id"), uuid),
+    **dict.fromkeys(("type", "stream", "site", "actor.id", "actor.role", "purpose"), text),
+    **dict.fromkeys(("version", "partition", "stream_version"), integer),
+    **dict.fromkeys(("occurred_at", "recorded_at"), timestamptz),
 }
 """Fields of the envelope that are an event's own, and how each is packed."""
 
@@ -136,7 +133,7 @@ class PostgresReader:
 
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream in order, each with when it was true."""
-        return [fact_of(row) for row in await self._fetch(STREAM, stream)]
+        return [fact_of(row) for row in await self._fetch(STREAMS, [stream])]
 
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""

@@ -2,8 +2,9 @@
 -- stale stream or a taken key, and by number the first answers of known commands. The position after each
 -- commit follows from head, the position before the batch.
 --
--- The lock, whose number is the bytes of "caretrlg", comes first, and each statement after it sees what was committed before the lock was got: in a
--- volatile function, read committed, every statement has a snapshot of its own.
+-- The lock, whose number is the bytes of "caretrlg", comes first, and each statement after it sees what was
+-- committed before the lock was got: in a volatile function, read committed, every statement has a snapshot
+-- of its own.
 create function append_commits(
     command_ids uuid[], digests bytea[], outcomes jsonb[], refusals jsonb[], counts integer[],
     expected_ords integer[], expected_streams text[], expected_versions integer[],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -37,9 +38,16 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         yield MemoryStore(origin)
         return
     url = request.getfixturevalue("database")
+    async with opened(url) as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[PostgresStore]:
+    """The store of an empty database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLES)
-    async with Database(url) as database, PostgresStore(database, Appender(origin, 1)) as found:
+    async with Database(url) as database, PostgresStore(database, Appender(Origin("intake"), 1)) as found:
         yield found
 
 
@@ -213,6 +221,49 @@ async def test_writers_of_several_processes_leave_no_gap_and_meet_no_conflict(da
         assert all(positions == sorted(positions) for positions in seen)
         assert sorted(position for positions in seen for position in positions) == list(range(1, 1_201))
         assert await writers[0].head() == 1_200
+
+
+async def test_streams_read_side_by_side_each_come_whole_and_in_order(store: Store) -> None:
+    for number in range(1, 6):
+        await store.append(commit(f"chart-{number}", count=number))
+    wanted = [f"chart-{number % 7}" for number in range(200)]
+    found = await asyncio.gather(*map(store.read_stream, wanted))
+    assert [len(facts) for facts in found] == [number % 7 if number % 7 < 6 else 0 for number in range(200)]
+
+
+async def test_a_stream_read_after_an_append_has_it_though_others_read_just_then(store: Store) -> None:
+    async def write_and_read(stream: str) -> list[int]:
+        lengths = []
+        for after in range(10):
+            await store.append(commit(stream, after))
+            lengths.append(len(await store.read_stream(stream)))
+        return lengths
+
+    found = await asyncio.gather(*(write_and_read(f"chart-{number}") for number in range(12)))
+    assert found == [list(range(1, 11))] * 12
+
+
+@pytest.mark.servers
+async def test_a_reader_that_gives_up_or_fails_leaves_the_others_what_they_wait_for(database: str) -> None:
+    async with opened(database) as store:
+        await store.append(commit("chart-1", count=3))
+        first, *others = [asyncio.create_task(store.read_stream("chart-1")) for _ in range(100)]
+        await asyncio.sleep(0)
+        first.cancel()
+        assert [len(facts) for facts in await asyncio.gather(*others)] == [3] * 99
+
+        fetch, failures = store._fetch, iter([psycopg.OperationalError()])
+
+        async def fails_once(*about: Any) -> Any:
+            for error in failures:
+                raise error
+            return await fetch(*about)
+
+        store._fetch = fails_once
+        found = await asyncio.gather(
+            *(store.read_stream("chart-1") for _ in range(5)), return_exceptions=True
+        )
+        assert [type(one) for one in found] == [psycopg.OperationalError, *[list] * 4]
 
 
 async def test_an_event_id_derives_from_its_command(store: Store) -> None:
