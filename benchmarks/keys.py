@@ -13,7 +13,7 @@ KEYS = {
             "ms",
             "psycopg: one row inserted in autocommit",
             Floor(2, less=True),
-            "a group commit costs a turn of the loop and one statement of twelve parts",
+            "turns of the loop, and a call that checks before it inserts into five indexes",
         ),
         Key(
             "append_16",
@@ -21,7 +21,7 @@ KEYS = {
             "events/s",
             "eventsourcing: Application.save, best of 1, 4, 8, 16 threads",
             Floor(8),
-            "Python for each event: contract, envelope, ids, parameters; then the statement's plan",
+            "Python for each event: contract, envelope, ids, packing; callers and database take turns",
         ),
         Key(
             "append_64",
@@ -29,7 +29,7 @@ KEYS = {
             "events/s",
             "eventsourcing: Application.save, best of 1, 4, 8, 16 threads",
             Floor(16),
-            "Python for each event: contract, envelope, ids, parameters; then the statement's plan",
+            "Python for each event: contract, envelope, ids, packing; callers and database take turns",
         ),
         Key(
             "command_16",
@@ -37,7 +37,7 @@ KEYS = {
             "commands/s",
             "eventsourcing: repository.get and save, best of 1, 4, 8, 16 threads",
             Floor(6),
-            "each load is a round trip of its own on six connections, and ten contracts to validate",
+            "ten contracts to validate and fold for each load; callers and database take turns",
         ),
         Key(
             "http_commands",

@@ -133,8 +133,8 @@ class Batch:
         """Write everything: rows first, then, under the log's lock, events. Raises Conflict."""
         await self.flush()
         if self._staged:
-            results = await self._appender.append(self._connection, _chained(self._staged))
-            for result in results:
+            packed = [self._appender.pack(commit) for commit in _chained(self._staged)]
+            for result in await self._appender.append(self._connection, packed):
                 if isinstance(result, Exception):
                     raise result
 

@@ -129,8 +129,8 @@ class Effects(Part):
         async with self._ground.database.transaction() as connection:
             parked = await parking.queue(connection, effect.name, record, error, now)
             if broken:
-                commit = parking.event(effect.name, record, error, now)
-                await self._ground.store.appender.append(connection, [commit])
+                fact, appender = parking.event(effect.name, record, error, now), self._ground.store.appender
+                await appender.append(connection, [appender.pack(fact)])
         if parked.rowcount:
             self._ground.store.appended.give()
             self._ground.moved.give()

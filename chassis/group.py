@@ -1,21 +1,29 @@
-"""Group commit: concurrent commands of a process are written as one transaction in one round trip."""
+"""Group commit: concurrent commands of a process are written by one transaction in one round trip.
+
+The streams that they wait for are likewise read by one statement: what comes while one is under way goes
+into the next.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from datetime import datetime
 
-import psycopg
+from caretrail_contracts.event import Event
 
 from chassis.command import Answer, Commit
-from chassis.database import LOST, Connection, Database, connect
+from chassis.database import LOST, Connection, Database, Row, connect
 from chassis.part import Part
-from chassis.postgres import APPEND, TAKE_LOCK, Appender, PostgresReader
+from chassis.postgres import STREAMS, Appender, Packed, PostgresReader, fact_of
 from chassis.telemetry import COMMIT_BATCH, COMMIT_SECONDS
-from chassis.waking import Signal
+from chassis.waking import Signal, settle
 
 BATCH_MAX = 256
 """Commits of one transaction at most: beyond it latency grows and throughput no longer does."""
+
+STREAMS_MAX = 64
+"""Streams read by one statement at most: a long one delays no more than these."""
 
 OUTAGE_MAX_S = 20.0
 """How long commits wait for a database that is away before they fail with Unavailable."""
@@ -25,7 +33,7 @@ class Unavailable(Exception):
     """The database is away: whether the command was carried out is unknown; send it again."""
 
 
-Waiting = tuple[Commit, "asyncio.Future[Answer]"]
+Waiting = tuple[Packed, "asyncio.Future[Answer]"]
 
 
 class PostgresStore(PostgresReader, Part):
@@ -45,6 +53,8 @@ class PostgresStore(PostgresReader, Part):
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
+        self._wanted: list[tuple[str, asyncio.Future[list[Row]]]] = []
+        self._reading = asyncio.Lock()
 
     @property
     def depth(self) -> int:
@@ -54,9 +64,29 @@ class PostgresStore(PostgresReader, Part):
     async def append(self, commit: Commit) -> Answer:
         """Write all of a commit durably, or nothing; see :class:`chassis.store.Store`."""
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._queue.append((commit, done))
+        # Packed by whom it concerns, while the batch before is being written.
+        self._queue.append((self.appender.pack(commit), done))
         self._wake.set()
         return await done
+
+    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
+        """The events of a stream in order, each with when it was true."""
+        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+        self._wanted.append((stream, done))
+        async with self._reading:
+            while not done.done():
+                await self._read_streams()
+        return [fact_of(row) for row in done.result()]
+
+    async def _read_streams(self) -> None:
+        """Read for all who wait; where that fails, or is given up, they wait on for the next of them."""
+        batch = self._wanted[:STREAMS_MAX]
+        found: dict[str, list[Row]] = {stream: [] for stream, _ in batch}
+        for row in await self._fetch(STREAMS, list(found)):
+            found[row["stream"]].append(row)
+        del self._wanted[: len(batch)]
+        for stream, done in batch:
+            settle(done, found[stream])
 
     async def turn(self) -> None:
         """Write all that waits."""
@@ -72,7 +102,7 @@ class PostgresStore(PostgresReader, Part):
         touched: set[object] = set()
         while self._queue and len(batch) < BATCH_MAX:
             waiting = self._queue.popleft()
-            marks = _marks(waiting[0])
+            marks = _marks(waiting[0].commit)
             (left if marks & touched else batch).append(waiting)
             touched |= marks
         self._queue.extendleft(reversed(left))
@@ -82,7 +112,7 @@ class PostgresStore(PostgresReader, Part):
         """Write a batch; where one commit breaks it, each alone, so that it fails alone."""
         results: list[Answer | Exception]
         try:
-            results = await self._durably([commit for commit, _ in batch])
+            results = await self._durably([packed for packed, _ in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 for waiting in batch:
@@ -90,24 +120,20 @@ class PostgresStore(PostgresReader, Part):
                 return
             results = [error] * len(batch)
         for (_, done), result in zip(batch, results, strict=True):
-            if done.done():
-                continue
-            if isinstance(result, Exception):
-                done.set_exception(result)
-            else:
-                done.set_result(result)
+            settle(done, result)
+            if isinstance(result, Answer):
                 self.seen = max(self.seen, result.position)
         self.appended.give()
 
-    async def _durably(self, commits: list[Commit]) -> list[Answer | Exception]:
+    async def _durably(self, batch: list[Packed]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
-        COMMIT_BATCH.observe(len(commits))
+        COMMIT_BATCH.observe(len(batch))
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + OUTAGE_MAX_S, 0.05
         while True:
             try:
                 with COMMIT_SECONDS.time():
-                    return await self._transaction(commits)
+                    return await self._transaction(batch)
             except LOST as error:
                 await self.close()
                 if loop.time() > deadline:
@@ -115,20 +141,10 @@ class PostgresStore(PostgresReader, Part):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
 
-    async def _transaction(self, commits: list[Commit]) -> list[Answer | Exception]:
-        parameters = self.appender.parameters(commits)
+    async def _transaction(self, batch: list[Packed]) -> list[Answer | Exception]:
+        """One statement in autocommit: its answer comes when it is durable, or says that nothing is."""
         connection = self._connection = self._connection or await connect(self._url)
-        try:
-            async with connection.pipeline():
-                await connection.execute("begin")
-                await connection.execute(TAKE_LOCK)
-                cursor = await connection.execute(APPEND, parameters, prepare=True)
-                await connection.execute("commit")
-        except psycopg.Error:
-            if not connection.broken:
-                await connection.rollback()
-            raise
-        return self.appender.results(commits, await cursor.fetchall())
+        return await self.appender.append(connection, batch)
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -13,30 +13,39 @@ from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Actor, Envelope, Sensitivity
 from caretrail_contracts.event import Event, model_of
 from psycopg.sql import SQL, Composed, Identifier
-from psycopg.types.json import Jsonb
 
 from chassis.command import Answer, Commit
 from chassis.database import Connection, Row, query
+from chassis.packing import Kind, arrays, bytea, integer, jsonb, text, timestamptz, uuid
 from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import Origin, body_of
 
-LOG_LOCK = 0x6361726574726C67
-"""Advisory lock that orders every append of a database: the bytes of ``caretrlg``."""
-
-TAKE_LOCK = f"select pg_advisory_xact_lock({LOG_LOCK})".encode()
-APPEND = query("append")
 READ = query("read")
-STREAM = b"select type, version, occurred_at, body from events where stream = %s order by stream_version"
+STREAMS = b"""select stream, type, version, occurred_at, body from events where stream = any(%s)
+order by stream, stream_version"""
 OWNER = b"select owner from reservations where scope = %s and key = %s"
 
-ENVELOPE = [field.name for field in fields(Envelope) if field.name not in ("source", "actor")]
-"""Fields of the envelope that are columns of ``events`` under the same name."""
+Rows = list[tuple[bytes, ...]]
 
-COMMON = {"position", "epoch", "command_id", "organisation", "program", "sensitivity"}
-"""Those that the statement knows for all events of a command, or finds under the lock."""
+EVENT: dict[str, Kind] = {
+    **dict.fromkeys(("id", "patient", "correlation_id", "causation_id"), uuid),
+    **dict.fromkeys(("type", "stream", "site", "actor.id", "actor.role", "purpose"), text),
+    **dict.fromkeys(("version", "partition", "stream_version"), integer),
+    **dict.fromkeys(("occurred_at", "recorded_at"), timestamptz),
+}
+"""Fields of the envelope that are an event's own, and how each is packed."""
 
-APPENDED = [*(name for name in ENVELOPE if name not in COMMON), "actor_id", "actor_role"]
-appended = attrgetter(*(name.replace("actor_", "actor.") for name in APPENDED))
+fields_of = attrgetter(*EVENT)
+KINDS: tuple[tuple[Kind, ...], ...] = (
+    (uuid, bytea, jsonb, jsonb, integer),  # command: id, digest, versions of its streams, refusal, events
+    (integer, text, integer),  # expected: number of the commit, stream, version
+    (integer, text, text, uuid),  # reservation: number of the commit, scope, key, owner
+    (integer, *EVENT.values(), bytea),  # event: number of the commit, fields, body
+)
+"""How the rows of commits are packed that the function takes."""
+
+APPEND = b"select * from append_commits(%s" + b", %s" * (sum(map(len, KINDS)) + 3) + b")"
+"""The function of ``migrations/0002_append.sql``; it takes the log's lock, held until the commit."""
 
 
 def record_of(row: Row, source: str) -> Record:
@@ -55,59 +64,65 @@ def fact_of(row: Row) -> tuple[Event, datetime]:
     return event, row["occurred_at"].astimezone(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A commit and the packed rows of its command, expected versions, reservations and events."""
+
+    commit: Commit
+    rows: tuple[Rows, Rows, Rows, Rows]
+
+
 class Appender:
-    """Turns commits into the append statement's parameters, and its rows into answers or refusals."""
+    """Packs commits for the append statement, and turns its row into answers or refusals."""
 
     def __init__(self, origin: Origin, epoch: int) -> None:
         self.origin, self.epoch = origin, epoch
+        self._common = (epoch, origin.organisation, origin.program, origin.sensitivity.value)
 
-    async def append(self, connection: Connection, commits: Sequence[Commit]) -> list[Answer | Exception]:
-        """Write commits in the connection's transaction: take the lock, then append; one result each."""
-        await connection.execute(TAKE_LOCK)
-        cursor = await connection.execute(APPEND, self.parameters(commits), prepare=True)
-        return self.results(commits, await cursor.fetchall())
+    def pack(self, commit: Commit) -> Packed:
+        """A commit's rows. Raises EventTooLarge."""
+        id, digest, events = uuid(commit.cause.command_id), bytea(commit.cause.digest), []
+        for index, fact in enumerate(commit.facts):
+            fields = fields_of(self.origin.envelope(commit, index, fact, 0, self.epoch))
+            packed = [kind(field) for kind, field in zip(EVENT.values(), fields, strict=True)]
+            events.append((*packed, bytea(body_of(fact))))
+        command = (id, digest, jsonb(commit.streams), jsonb(commit.refusal), integer(len(events)))
+        expected: Rows = [(text(stream), integer(after)) for stream, after in commit.expected.items()]
+        wanted: Rows = [(text(held.scope), text(held.key), uuid(held.owner)) for held in commit.reservations]
+        return Packed(commit, ([command], expected, wanted, events))
 
-    def parameters(self, commits: Sequence[Commit]) -> dict[str, Any]:
-        """The arrays that the statement unnests, and what all events have in common."""
-        commands, expected, wanted, events = [], [], [], []
-        for ord, commit in enumerate(commits, 1):
-            refusal = None if commit.refusal is None else Jsonb(commit.refusal)
-            commands.append((commit.cause.command_id, commit.cause.digest, Jsonb(commit.streams), refusal))
-            expected += [(ord, *stream_version) for stream_version in commit.expected.items()]
-            wanted += [(ord, held.scope, held.key, held.owner) for held in commit.reservations]
-            for index, fact in enumerate(commit.facts):
-                envelope = self.origin.envelope(commit, index, fact, 0, self.epoch)
-                events.append((ord, *appended(envelope), body_of(fact)))
-        return {
-            **_arrays(["command_id", "digest", "streams", "refusal"], commands),
-            **_arrays(["expected_ord", "expected_stream", "expected_version"], expected),
-            **_arrays(["wanted_ord", "wanted_scope", "wanted_key", "wanted_owner"], wanted),
-            **_arrays(["ord", *APPENDED, "body"], events),
-            "epoch": self.epoch,
-            "organisation": self.origin.organisation,
-            "program": self.origin.program,
-            "sensitivity": self.origin.sensitivity.value,
-        }
-
-    def results(self, commits: Sequence[Commit], rows: Sequence[Row]) -> list[Answer | Exception]:
-        """What became of each commit."""
-        return [_result(commit, row) for commit, row in zip(commits, rows, strict=True)]
+    async def append(self, connection: Connection, batch: Sequence[Packed]) -> list[Answer | Exception]:
+        """Write commits in the connection's transaction, or one of their own; one result each."""
+        commands, *others = zip(*(one.rows for one in batch), strict=True)
+        parts = [[row for [row] in commands], *map(_numbered, others)]
+        columns = [array for kinds, rows in zip(KINDS, parts, strict=True) for array in arrays(kinds, rows)]
+        cursor = await connection.execute(APPEND, (*columns, *self._common), prepare=True)
+        [row] = await cursor.fetchall()
+        return list(_results(batch, row))
 
 
-def _arrays(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
-    return {name: [row[place] for row in rows] for place, name in enumerate(names)}
+def _numbered(commits: Iterable[Rows]) -> Rows:
+    """The rows of commits, before each the number of its commit."""
+    return [(integer(number), *row) for number, rows in enumerate(commits, 1) for row in rows]
 
 
-def _result(commit: Commit, row: Row) -> Answer | Exception:
-    if row["known"]:
-        if not row["same_digest"]:
-            return KeyReused(str(commit.cause.command_id))
-        return Answer(commit.cause.command_id, row["position"], row["streams"], row["refusal"], repeated=True)
-    if row["stale"]:
-        return Conflict(", ".join(commit.expected))
-    if row["taken"]:
-        return Reserved(", ".join(wanted.scope for wanted in commit.reservations))
-    return Answer(commit.cause.command_id, row["position"], commit.streams, commit.refusal)
+def _results(batch: Sequence[Packed], row: Row) -> Iterator[Answer | Exception]:
+    """What became of each commit."""
+    position, known = row["head"], row["known"] or {}
+    for number, commit in enumerate([one.commit for one in batch], 1):
+        id = commit.cause.command_id
+        if first := known.get(str(number)):
+            if first.pop("same_digest"):
+                yield Answer(id, **first, repeated=True)
+            else:
+                yield KeyReused(str(id))
+        elif number in row["stale"]:
+            yield Conflict(", ".join(commit.expected))
+        elif number in row["taken"]:
+            yield Reserved(", ".join(wanted.scope for wanted in commit.reservations))
+        else:
+            position += len(commit.facts)
+            yield Answer(id, position, commit.streams, commit.refusal)
 
 
 class PostgresReader:
@@ -118,7 +133,7 @@ class PostgresReader:
 
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream in order, each with when it was true."""
-        return [fact_of(row) for row in await self._fetch(STREAM, stream)]
+        return [fact_of(row) for row in await self._fetch(STREAMS, [stream])]
 
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 
 async def waited(event: asyncio.Event, at_most_s: float) -> bool:
@@ -12,6 +13,12 @@ async def waited(event: asyncio.Event, at_most_s: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
+
+
+def settle(done: asyncio.Future[Any], result: Any) -> None:
+    """Give whoever still waits a result, or raise it there where it is an error."""
+    if not done.done():
+        (done.set_exception if isinstance(result, Exception) else done.set_result)(result)
 
 
 class Signal:

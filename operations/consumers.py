@@ -218,7 +218,7 @@ async def _noted(ground: Ground, connection: Connection, kind: str, event: Event
     id = derive(ground.service.name, kind, uuid4())
     cause = Cause(command_id=id, actor=person.actor, purpose=person.purpose, correlation_id=id)
     commit = Commit.note(cause, ground.clock.now(), kind, event)
-    (written,) = await ground.store.appender.append(connection, [commit])
+    (written,) = await ground.store.appender.append(connection, [ground.store.appender.pack(commit)])
     if isinstance(written, Exception):
         raise written
     ground.store.appended.give()

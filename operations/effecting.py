@@ -68,7 +68,9 @@ async def _one(effects: Effects, ground: Ground, effect: Effect, row: Row, perso
         else:
             await connection.execute(APPLIED, ([row["id"]],))
             if person:
-                await ground.store.appender.append(connection, [fact(ground, row, person)])
+                await ground.store.appender.append(
+                    connection, [ground.store.appender.pack(fact(ground, row, person))]
+                )
         found = await left(connection, row, 0 if broken else 1, broken)
     ground.store.appended.give()
     ground.moved.give()

@@ -182,7 +182,7 @@ async def discard(ground: Ground, id: int, reason: str, person: Person) -> dict[
             await connection.execute(DONE, (row["handler"], about.id))
         rest = await fetch(connection, REST, row["handler"], row["key"])
         commit = note(ground.service, cause, ground.clock.now(), "discarded", event, about)
-        (written,) = await ground.store.appender.append(connection, [commit])
+        (written,) = await ground.store.appender.append(connection, [ground.store.appender.pack(commit)])
         if isinstance(written, Exception):
             raise written
     ground.store.appended.give()

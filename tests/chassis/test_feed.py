@@ -118,12 +118,14 @@ async def test_what_fails_beside_the_handlers_is_held_to_its_record(
         store = run.runtime("scheduling").ground.store
         append = store.appender.append
 
-        async def fails(connection: Any, commits: Any) -> Any:
+        async def fails(connection: Any, batch: Any) -> Any:
             if any(
-                fact.patient == sick and "Rejected" in fact.event.type() for c in commits for fact in c.facts
+                fact.patient == sick and "Rejected" in fact.event.type()
+                for packed in batch
+                for fact in packed.commit.facts
             ):
                 raise ValueError("a follow-up that cannot be written")
-            return await append(connection, commits)
+            return await append(connection, batch)
 
         monkeypatch.setattr(store.appender, "append", fails)
         await refer(run, sick)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.servers
 def url(database: str) -> str:
     """A database with the chassis' tables."""
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(TABLES.read_bytes())
+        connection.execute(TABLES)
     return database
 
 

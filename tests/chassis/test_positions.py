@@ -24,7 +24,7 @@ TOPIC = "caretrail.intake.events"
 @pytest.fixture
 async def database(database: str) -> AsyncIterator[Database]:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(TABLES.read_bytes())
+        connection.execute(TABLES)
     async with Database(database) as found:
         yield found
 

@@ -22,7 +22,8 @@ from chassis.store import Origin
 
 pytestmark = pytest.mark.servers
 
-TABLES = Path(chassis.__file__).parent / "migrations" / "0001_store.sql"
+MIGRATIONS = sorted((Path(chassis.__file__).parent / "migrations").glob("*.sql"))
+TABLES = b"\n".join(file.read_bytes() for file in MIGRATIONS)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIMES = (
@@ -51,7 +52,7 @@ def commit(at: datetime, site: str | None, patient: UUID | None, causation: UUID
 
 async def test_what_is_sent_is_what_headers_are_made_of_everywhere_else(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(TABLES.read_bytes())
+        connection.execute(TABLES)
     origin = Origin("intake")
     commits = [
         commit(at, site, patient, causation)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from caretrail_contracts.envelope import Actor
 from caretrail_contracts.intake import DeclineReason, ReferralDeclined
+from caretrail_contracts.system import InputRefused, Place
 
 import chassis
-from chassis.command import Cause, Commit, Fact, Reservation
+from chassis.command import Answer, Cause, Commit, Fact, Reservation
 from chassis.database import Database
 from chassis.group import PostgresStore
 from chassis.postgres import Appender
 from chassis.refusal import Conflict, KeyReused, Reserved
-from chassis.store import Origin, Store
+from chassis.store import EventTooLarge, Origin, Store
 from tests.memory import MemoryStore
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-TABLES = Path(chassis.__file__).parent / "migrations" / "0001_store.sql"
+MIGRATIONS = sorted((Path(chassis.__file__).parent / "migrations").glob("*.sql"))
+TABLES = b"\n".join(file.read_bytes() for file in MIGRATIONS)
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.servers)])
@@ -33,9 +38,16 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
         yield MemoryStore(origin)
         return
     url = request.getfixturevalue("database")
+    async with opened(url) as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[PostgresStore]:
+    """The store of an empty database."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(TABLES.read_bytes())
-    async with Database(url) as database, PostgresStore(database, Appender(origin, 1)) as found:
+        connection.execute(TABLES)
+    async with Database(url) as database, PostgresStore(database, Appender(Origin("intake"), 1)) as found:
         yield found
 
 
@@ -132,6 +144,126 @@ async def test_one_bad_commit_of_a_batch_does_not_take_the_others_with_it(store:
         *(store.append(one) for one in [*good[:5], commit("taken-1"), *good[5:]]), return_exceptions=True
     )
     assert [isinstance(result, Exception) for result in results] == [False] * 5 + [True] + [False] * 5
+
+
+async def test_an_event_that_is_too_large_fails_alone(store: Store) -> None:
+    large = commit()
+    event = InputRefused(
+        door="d", rule="r", places=tuple(Place(at="a" * 120, expected="x" * 120) for _ in range(2_000))
+    )
+    facts = (replace(large.facts[0], event=event),)
+    results = await asyncio.gather(
+        store.append(commit()),
+        store.append(replace(large, facts=facts)),
+        store.append(commit()),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [Answer, EventTooLarge, Answer]
+
+
+async def test_what_is_stored_is_what_was_decided(store: Store) -> None:
+    patient, cause, correlation = uuid4(), uuid4(), uuid4()
+    once = commit("Überweisung-1")
+    at = datetime(1931, 2, 28, 23, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=-9, minutes=-30)))
+    fact = replace(once.facts[0], occurred_at=at, patient=patient, site='ward "7"')
+    about = replace(once.cause, correlation_id=correlation, causation_id=cause)
+    await store.append(replace(once, cause=about, facts=(fact,)))
+    [record] = await store.read(0, 1)
+    expected = Origin("intake").envelope(replace(once, cause=about, facts=(fact,)), 0, fact, 1, 1)
+    assert record.envelope == expected
+    assert record.decode() == fact.event
+    assert [event for event, _ in await store.read_stream("Überweisung-1")] == [fact.event]
+
+
+async def test_a_repeat_gets_a_recorded_refusal_again(store: Store) -> None:
+    refused = replace(commit(), refusal={"rule": "Full", "message": "naïve", "at": None})
+    first = await store.append(refused)
+    again = await store.append(replace(commit(id=refused.cause.command_id), refusal=None))
+    assert again == replace(first, repeated=True)
+
+
+async def test_known_stale_taken_and_good_commits_of_one_batch_each_get_their_answer(store: Store) -> None:
+    known, mine = commit(count=3), uuid4()
+    first = await store.append(known)
+    await store.append(commit("moved-1", reserve=(Reservation("person", "k", mine),)))
+    results = await asyncio.gather(
+        store.append(commit(count=2)),
+        store.append(known),
+        store.append(commit("moved-1")),
+        store.append(commit(reserve=(Reservation("person", "k", uuid4()),))),
+        store.append(commit(id=known.cause.command_id, digest=b"other")),
+        store.append(commit(count=2)),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [Answer, Answer, Conflict, Reserved, KeyReused, Answer]
+    assert results[1] == replace(first, repeated=True)
+    assert await store.head() == 8
+    positions = {result.position for result in results if isinstance(result, Answer)}
+    assert positions == {3, 6, 8}
+
+
+@pytest.mark.servers
+async def test_writers_of_several_processes_leave_no_gap_and_meet_no_conflict(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(TABLES)
+    async with AsyncExitStack() as stack:
+        writers = []
+        for _ in range(4):
+            pool = await stack.enter_async_context(Database(database))
+            writers.append(
+                await stack.enter_async_context(PostgresStore(pool, Appender(Origin("intake"), 1)))
+            )
+
+        async def write(number: int) -> list[int]:
+            return [(await writers[number % 4].append(commit())).position for _ in range(75)]
+
+        seen = await asyncio.gather(*(write(number) for number in range(16)))
+        assert all(positions == sorted(positions) for positions in seen)
+        assert sorted(position for positions in seen for position in positions) == list(range(1, 1_201))
+        assert await writers[0].head() == 1_200
+
+
+async def test_streams_read_side_by_side_each_come_whole_and_in_order(store: Store) -> None:
+    for number in range(1, 6):
+        await store.append(commit(f"chart-{number}", count=number))
+    wanted = [f"chart-{number % 7}" for number in range(200)]
+    found = await asyncio.gather(*map(store.read_stream, wanted))
+    assert [len(facts) for facts in found] == [number % 7 if number % 7 < 6 else 0 for number in range(200)]
+
+
+async def test_a_stream_read_after_an_append_has_it_though_others_read_just_then(store: Store) -> None:
+    async def write_and_read(stream: str) -> list[int]:
+        lengths = []
+        for after in range(10):
+            await store.append(commit(stream, after))
+            lengths.append(len(await store.read_stream(stream)))
+        return lengths
+
+    found = await asyncio.gather(*(write_and_read(f"chart-{number}") for number in range(12)))
+    assert found == [list(range(1, 11))] * 12
+
+
+@pytest.mark.servers
+async def test_a_reader_that_gives_up_or_fails_leaves_the_others_what_they_wait_for(database: str) -> None:
+    async with opened(database) as store:
+        await store.append(commit("chart-1", count=3))
+        first, *others = [asyncio.create_task(store.read_stream("chart-1")) for _ in range(100)]
+        await asyncio.sleep(0)
+        first.cancel()
+        assert [len(facts) for facts in await asyncio.gather(*others)] == [3] * 99
+
+        fetch, failures = store._fetch, iter([psycopg.OperationalError()])
+
+        async def fails_once(*about: Any) -> Any:
+            for error in failures:
+                raise error
+            return await fetch(*about)
+
+        store._fetch = fails_once
+        found = await asyncio.gather(
+            *(store.read_stream("chart-1") for _ in range(5)), return_exceptions=True
+        )
+        assert [type(one) for one in found] == [psycopg.OperationalError, *[list] * 4]
 
 
 async def test_an_event_id_derives_from_its_command(store: Store) -> None:

@@ -29,7 +29,8 @@ from tests.running import Running
 pytestmark = pytest.mark.servers
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-TABLES = Path(chassis.__file__).parent / "migrations" / "0001_store.sql"
+MIGRATIONS = sorted((Path(chassis.__file__).parent / "migrations").glob("*.sql"))
+TABLES = b"\n".join(file.read_bytes() for file in MIGRATIONS)
 
 
 class First:
@@ -126,7 +127,7 @@ async def minutes(run: Running) -> dict[UUID, tuple[int, int]]:
 @pytest.fixture
 async def store(database: str) -> AsyncIterator[PostgresStore]:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(TABLES.read_bytes())
+        connection.execute(TABLES)
     async with Database(database) as found, PostgresStore(found, Appender(Origin("intake"), 1)) as opened:
         yield opened
 

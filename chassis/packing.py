@@ -1,0 +1,83 @@
+"""Packing: values as PostgreSQL takes them in binary arrays, each packed once, joined where they are sent.
+
+Each function packs a value, or null, and is named as its type is in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from struct import pack
+from typing import Any
+from uuid import UUID
+
+from psycopg import adapters
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+NULL = b"\xff\xff\xff\xff"
+ERA, MICROSECOND = datetime.fromisoformat("2000-01-01T00:00:00Z"), timedelta(microseconds=1)
+"""From when PostgreSQL counts time, and in what."""
+
+Kind = Callable[[Any], bytes]
+
+
+def bytea(value: bytes | None) -> bytes:
+    """Bytes."""
+    return NULL if value is None else pack("!i", len(value)) + value
+
+
+@lru_cache(maxsize=4_096)
+def text(value: str | None) -> bytes:
+    """A text; most are the same in many rows."""
+    return NULL if value is None else bytea(value.encode())
+
+
+def uuid(value: UUID | None) -> bytes:
+    """A UUID."""
+    return NULL if value is None else b"\0\0\0\x10" + value.bytes
+
+
+@lru_cache(maxsize=4_096)
+def integer(value: int) -> bytes:
+    """A whole number of 32 bits."""
+    return pack("!ii", 4, value)
+
+
+@lru_cache(maxsize=256)
+def timestamptz(value: datetime) -> bytes:
+    """A time with its offset from UTC."""
+    return pack("!iq", 8, (value - ERA) // MICROSECOND)
+
+
+def jsonb(value: Any) -> bytes:
+    """A JSON object."""
+    return NULL if value is None else bytea(b"\x01" + json.dumps(value).encode())
+
+
+class Array(bytes):
+    """An array in binary form; what it is an array of, the statement knows."""
+
+
+class ArrayDumper(Dumper):
+    """Hands arrays to psycopg as they are."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: Array) -> Array:
+        """The bytes."""
+        return obj
+
+
+adapters.register_dumper(Array, ArrayDumper)
+
+
+def arrays(kinds: Sequence[Kind], rows: Sequence[Sequence[bytes]]) -> list[Array]:
+    """Rows of packed values turned into the arrays that a statement unnests."""
+    types = [adapters.types[kind.__name__].oid for kind in kinds]
+    if not rows:
+        return [Array(pack("!iiI", 0, 0, type)) for type in types]
+    heads = [pack("!iiIii", 1, 0, type, len(rows), 1) for type in types]
+    return [Array(head + b"".join(items)) for head, items in zip(heads, zip(*rows, strict=True), strict=True)]
