@@ -68,9 +68,8 @@ async def _one(effects: Effects, ground: Ground, effect: Effect, row: Row, perso
         else:
             await connection.execute(APPLIED, ([row["id"]],))
             if person:
-                await ground.store.appender.append(
-                    connection, [ground.store.appender.pack(fact(ground, row, person))]
-                )
+                appender = ground.store.appender
+                await appender.append(connection, [appender.pack(fact(ground, row, person))])
         found = await left(connection, row, 0 if broken else 1, broken)
     ground.store.appended.give()
     ground.moved.give()

@@ -40,7 +40,7 @@ async def refer(run: Running, patient: UUID) -> None:
 
 async def readiness(run: Running) -> dict[str, Any]:
     found: dict[str, Any] = (await run.get("scheduling", "/health/ready")).json()
-    return found
+    return {name: found[name] for name in ("status", "faults")}
 
 
 async def refused(run: Running) -> list[str]:
