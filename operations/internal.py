@@ -37,12 +37,12 @@ async def live() -> dict[str, str]:
 async def ready(request: Request, response: Response) -> dict[str, Any]:
     """Every feed is caught up, or moved in the last 30 s.
 
-    ``refusing`` says why commands are turned away; reads go on, so the process is ready.
+    While commands are turned away, ``refusing`` says why; reads go on, so the process is ready.
     """
     faults, excess = await _runtime(request).faults(), await request.app.state.pressure.excess()
     response.status_code = 503 if faults else 200
     status = "not ready" if faults else "ready"
-    return {"status": status, "faults": faults, "refusing": excess.why if excess else None}
+    return {"status": status, "faults": faults, **({"refusing": excess.why} if excess else {})}
 
 
 @router.get("/metrics")
