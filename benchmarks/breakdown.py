@@ -51,7 +51,7 @@ def main() -> None:
 async def _measured(home: Path, seconds: float) -> None:
     async with lab(home, SIZES["quick"]) as found:
         syncs = _wal_syncs(found)
-        stamps, cpu_ms = await _followed(found, seconds)
+        stamps, cpu_ms = await followed(found, seconds)
         syncs = (_wal_syncs(found) - syncs) / len(stamps["visible"])
     print(f"{'ms':42} {'p50':>7} {'p90':>7} {'p99':>7}")
     for begin, end, title in STEPS:
@@ -64,7 +64,8 @@ async def _measured(home: Path, seconds: float) -> None:
     print(f"syncs of PostgreSQL's log an event: {syncs:.2f}")
 
 
-async def _followed(found: Lab, seconds: float) -> tuple[Stamps, list[float]]:
+async def followed(found: Lab, seconds: float) -> tuple[Stamps, list[float]]:
+    """The stamps of every event, and the CPU time of both processes in ms an event."""
     settings = await found.prepare(f"breakdown_{int(time())}", "clinical", "billing", topics=True)
     paths = [found.home / f"stamps-{name}.json" for name in ("teller", "shower")]
     served = []

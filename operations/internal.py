@@ -43,7 +43,7 @@ async def live() -> dict[str, str]:
 async def ready(request: Request, response: Response) -> dict[str, Any]:
     """Every feed is caught up, or moved in the last 30 s; one that a person paused is no fault.
 
-    ``refusing`` says why commands are turned away; reads go on, so the process is ready.
+    While commands are turned away, ``refusing`` says why; reads go on, so the process is ready.
     """
     runtime, excess = _runtime(request), await request.app.state.pressure.excess()
     faults = await runtime.faults()
@@ -53,7 +53,7 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
         "status": "not ready" if faults else "ready",
         "faults": faults,
         "paused": [f"{topic}[{partition}]" for topic, partition in sorted(paused)],
-        "refusing": excess.why if excess else None,
+        **({"refusing": excess.why} if excess else {}),
     }
 
 

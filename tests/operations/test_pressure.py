@@ -113,7 +113,7 @@ async def test_a_command_that_was_turned_away_is_taken_under_its_key_once_kafka_
             await asyncio.sleep(0.05)
     assert (answer.status_code, answer.json()["repeated"]) == (201, False)
     assert await cut.head() == BOUND + 2
-    assert (await cut.client.get("/health/ready")).json()["refusing"] is None
+    assert "refusing" not in (await cut.client.get("/health/ready")).json()
 
 
 async def test_reads_go_on_and_health_says_why_commands_do_not(cut: Cut) -> None:
