@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from time import monotonic
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -28,9 +27,6 @@ BATCH_MAX = 1_000
 
 READER = "reader"
 """The group of locks for the partitions of others' topics."""
-
-AGAIN_S = 5.0
-"""How often a partition that is stopped by a gap is looked at anew, from the positions as stored then."""
 
 log = structlog.get_logger(__name__)
 
@@ -69,12 +65,11 @@ class TopicFeed(Part):
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
-        self._stopped, self._again = dict[TopicPartition, str](), 0.0
+        self._stopped = dict[tuple[TopicPartition, str], str]()
 
     async def turn(self) -> None:
         """Read and apply once."""
-        again = bool(self._stopped) and monotonic() > self._again
-        if self._consumer is None or again or self._ownership.held(READER) != self._held:
+        if self._consumer is None or self._ownership.held(READER) != self._held:
             self._consumer = await self._assigned()
         if self._held:
             found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
@@ -99,9 +94,9 @@ class TopicFeed(Part):
         # All at once: each call waits for an answer of the broker.
         if fresh := [partition for partition in partitions if partition not in known]:
             await reader.seek_to_beginning(*fresh)
-        for lost in self._stopped.keys() - set(partitions):
+        for lost in [spot for spot in self._stopped if spot[0] not in partitions]:
             self._tell(lost, None)
-        self._held, self._again = held, monotonic() + AGAIN_S
+        self._held = held
         return reader
 
     async def _take(self, topic: str, found: dict[TopicPartition, list[ConsumerRecord]]) -> None:
@@ -111,13 +106,15 @@ class TopicFeed(Part):
             read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
                 continue
-            try:
-                for record, message in read:
+            for record, message in read:
+                spot = partition, record.envelope.source
+                try:
                     if await self._is_new(steps, record, message):
                         new.append(record)
-                        self._tell(partition, None)
-            except Gap as gap:
-                self._tell(partition, str(gap))
+                        self._tell(spot, None)
+                except Gap as gap:
+                    # Read on: a relay that goes back sends what is missing, and this again, behind it.
+                    self._tell(spot, self._stopped.get(spot) or str(gap))
         if new:
             await self._applier.apply(new, steps)
 
@@ -129,14 +126,13 @@ class TopicFeed(Part):
             await self._keep_broken(message, error)
             return False
 
-    def _tell(self, partition: TopicPartition, gap: str | None) -> None:
-        """Say of a partition that it is stopped, and by what, or that it goes on."""
-        if gap != self._stopped.pop(partition, None):
-            log.warning("partition_stopped" if gap else "partition_goes_on", gap=gap, **partition._asdict())
-            PARTITION_STOPPED.labels(*partition).set(1 if gap else 0)
-        if gap and self._consumer:
-            self._consumer.pause(partition)
-            self._stopped[partition] = gap
+    def _tell(self, spot: tuple[TopicPartition, str], gap: str | None) -> None:
+        """Say of a partition that a source's records stop there, and by what, or that they go on."""
+        if gap != self._stopped.pop(spot, None):
+            log.warning("partition_stopped" if gap else "partition_goes_on", gap=gap, **spot[0]._asdict())
+            PARTITION_STOPPED.labels(*spot[0]).set(1 if gap else 0)
+        if gap:
+            self._stopped[spot] = gap
 
     async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, ConsumerRecord]]:
         read = []

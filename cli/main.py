@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import contracts, demo, ingest, mailbox, projections, stack, tail, timeline
+from cli import contracts, demo, ingest, mailbox, projections, stack, tail, timeline, topics
 from cli.surroundings import Commands
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("tail")(tail.tail)
 app.add_typer(ingest.app, name="ingest")
 app.add_typer(contracts.app, name="contracts")
 app.add_typer(projections.app, name="projections")
+app.add_typer(topics.app, name="topics")
 app.command("mailbox")(mailbox.mailbox)
 app.command("check")(stack.check)
 app.command("migrate")(stack.migrate)

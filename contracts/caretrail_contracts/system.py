@@ -1,4 +1,4 @@
-"""Events that any service records about itself: refusals, looks at personal data, parked records."""
+"""Events that any service records about itself: refusals, looks at data, parked records, restores."""
 
 from __future__ import annotations
 
@@ -66,3 +66,22 @@ class RecordRedriven(Event, service="system"):
     key: Name
     source: Name
     position: int
+
+
+class TopicRepublished(Event, service="system"):
+    """Somebody had a service's topic published again, from the event after a position of its store on."""
+
+    topic: Name
+    after: int
+    events: int
+
+
+class StoreRestored(Event, service="system"):
+    """A service goes on from a store of an earlier time; what its topic held above the head was taken in.
+
+    ``epoch`` is the one in force from then on: a new one where it is not sure that the topic lacked nothing.
+    """
+
+    head: int
+    imported: int
+    epoch: int
