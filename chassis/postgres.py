@@ -60,6 +60,8 @@ class Appender:
 
     def __init__(self, origin: Origin, epoch: int) -> None:
         self.origin, self.epoch = origin, epoch
+        self.known = set[UUID]()
+        """Commands that readers were found to repeat, as they do on a store of an earlier time."""
 
     async def append(self, connection: Connection, commits: Sequence[Commit]) -> list[Answer | Exception]:
         """Write commits in the connection's transaction: take the lock, then append; one result each."""

@@ -13,6 +13,7 @@ from chassis.runtime import Role
 from chassis.service import Service
 from operations import api, internal
 from operations.desk import Desk
+from operations.restoring import recover, tell
 from operations.starting import first
 
 
@@ -23,8 +24,10 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        await recover(service, settings)
         await first(service, settings)
         async with serving(app):
+            await tell(app.state.ground)
             database, resumes = app.state.ground.database, role.includes(Role.CONSUMERS)
             async with Desk(service, settings, database, resumes=resumes) as app.state.desk:
                 yield

@@ -74,7 +74,7 @@ async def walk(
         reader.assign(full)
         for partition in full:
             reader.seek(partition, begins[partition])
-        async for partition, messages in _polled(reader, {each: ends[each] for each in full}):
+        async for _, messages in _polled(reader, {each: ends[each] for each in full}):
             for message in messages:
                 record = _readable(message)
                 if record and record.envelope.source == source and _taken(steps, record, message, found):

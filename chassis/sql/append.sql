@@ -6,7 +6,8 @@ with command as (
     ) with ordinality as c (command_id, digest, streams, refusal, ord)
 ),
 known as (
-    select c.ord, k.position, k.streams, k.refusal, k.digest is not distinct from c.digest as same_digest
+    -- What was taken in from the topic has no digest: there the id alone tells that a command is the same.
+    select c.ord, k.position, k.streams, k.refusal, k.digest is null or k.digest = c.digest as same_digest
     from command c join commands k using (command_id)
 ),
 stale as (

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.chassis import toy
 from tests.chassis.forging import Send, body, forger, headers, patient_of
-from tests.chassis.test_feed import applied, has, readiness, refer
+from tests.chassis.test_feed import applied, readiness, refer
 from tests.conftest import Run
 from tests.running import Running
 
@@ -108,5 +108,5 @@ async def mend(run: Running, send: Send, fault: str, said: dict[str, bytes | Non
     late: dict[str, bytes | None] = {"position": found[1].encode()}
     for changes in (missing, late):
         patient = patient_of(PARTITION)
-        known = {name: said[name] for name in ("source", "epoch", "prev") if name in said}
-        await send(PARTITION, str(patient), headers(patient, 1, **{**known, **changes}), body(patient))
+        known: dict[str, bytes | None] = {name: said.get(name, b"1") for name in ("source", "epoch", "prev")}
+        await send(PARTITION, str(patient), headers(patient, 1, **known | changes), body(patient))

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from caretrail_contracts.cloudevents import Record, to_headers
