@@ -84,7 +84,7 @@ class _Recovery:
             await self._take_in(here, heads, None)
         else:
             raise Behind(
-                f"the store is behind its topic {self._topic}, though nobody restored it as far as can be seen"
+                f"the store is behind its topic {self._topic}, though nobody restored it as far as is seen"
             )
 
     async def _take_in(self, here: Row, heads: dict[int, Place], seen: dict[str, int] | None) -> None:
@@ -119,7 +119,7 @@ class _Recovery:
     def _ahead(self, tails: dict[int, Tail], heads: dict[int, Place]) -> bool:
         """Whether a partition ends above what the store has of it."""
         for number, tail in tails.items():
-            about, head = tail.last and tail.last.envelope, heads.get(number, NOWHERE)
+            head, about = heads.get(number, NOWHERE), tail.last.envelope if tail.last else None
             ours = about is not None and about.source == self._source
             if about and ours and (about.epoch, about.position) > (head.epoch, head.position):
                 return True

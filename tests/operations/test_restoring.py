@@ -1,4 +1,4 @@
-"""A store that was set back takes in what its topic holds, and nothing that was acknowledged is lost or doubled."""
+"""A store that was set back takes in what its topic holds: nothing acknowledged is lost or doubled."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def restores(run: Running, service: str) -> list[Any]:
 async def test_a_service_set_back_takes_in_what_its_topic_holds(
     running: Run, settings: Settings, known: bool
 ) -> None:
-    """Where all that was recorded is known to be there the epoch goes on; where it is not known, one begins."""
+    """Where all that was recorded is known to be there the epoch goes on; else one begins."""
     key, asked = uuid4().hex, {"patient": str(uuid4())}
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 50)
@@ -80,7 +80,11 @@ async def test_a_service_set_back_takes_in_what_its_topic_holds(
     keep(settings, "intake")
     async with running(INTAKE, SCHEDULING) as run:
         first = await run.post("intake", "/referrals", asked, key=key)
-        await refer(run, 69)
+        await refer(run, 67)
+        (stream,) = first.json()["streams"]
+        accept = f"/referrals/{stream[-36:]}/accept"
+        assert (await run.post("intake", accept)).status_code == 200
+        refused = await run.post("intake", accept, key=key)
         await run.settle()
         before = await log_of(run, "intake")
     set_back(settings, "intake")
@@ -89,6 +93,9 @@ async def test_a_service_set_back_takes_in_what_its_topic_holds(
     async with running(INTAKE, SCHEDULING) as run:
         again = await run.post("intake", "/referrals", asked, key=key)
         assert again.json() == first.json() | {"repeated": True}
+        assert (await run.post("intake", accept, key=key)).json() == refused.json()
+        found = (await run.get("intake", "/internal/digests")).json()
+        assert found["commands"] == [], "the memory of commands fits the events"
         await refer(run, 10)
         await run.settle()
         after = plain(await log_of(run, "intake"))
@@ -98,7 +105,7 @@ async def test_a_service_set_back_takes_in_what_its_topic_holds(
         assert (event.head, event.imported, event.epoch) == (50, 70, 1 if known else 2)
         assert {record.envelope.epoch for record in after[120:]} == {1 if known else 2}
         await assert_topic_is_store(run, "intake")
-        await assert_applied_once(run, 130)
+        await assert_applied_once(run, 128)
     async with running(INTAKE, SCHEDULING) as run:
         assert len(await restores(run, "intake")) == 1, "a second start has nothing to take in"
 
