@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
-from chassis.command import Cause, Command, Commit, Work
+from chassis.command import Answer, Cause, Command, Commit, Work
 from chassis.database import Connection, Row, fetch, is_lost, query
 from chassis.ids import derive
 from chassis.policy import Cancel, Policy, Reaction, Timer
@@ -98,7 +98,9 @@ class Batch:
             )
 
     async def decide(self, command: Command, cause: Cause) -> None:
-        """Carry out a command within the batch; a refusal is recorded."""
+        """Carry out a command within the batch, unless it is known; a refusal is recorded."""
+        if cause.command_id in self._appender.known:
+            return
         work = Work(self, self._aggregates, cause, self._clock.now(), self._service.options)
         commit = await self._service.handlers.decide(command, work)
         self.stage(commit)
@@ -111,8 +113,9 @@ class Batch:
         return Cause.own(id, self._service.name, "timer", correlation, event_id)
 
     def stage(self, commit: Commit) -> None:
-        """Take a commit in, to be written at the end."""
-        self._staged.append(commit)
+        """Take a commit in, to be written at the end, unless it is known."""
+        if commit.cause.command_id not in self._appender.known:
+            self._staged.append(commit)
 
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream as the store and this batch's own commits have it."""
@@ -134,7 +137,13 @@ class Batch:
         await self.flush()
         if self._staged:
             packed = [self._appender.pack(commit) for commit in _chained(self._staged)]
-            for result in await self._appender.append(self._connection, packed):
+            results = await self._appender.append(self._connection, packed)
+            repeated = {each.command_id for each in results if isinstance(each, Answer) and each.repeated}
+            if repeated:
+                # Later commands of the batch were decided as if these were new: all again, without them.
+                self._appender.known |= repeated
+                raise Conflict("the batch repeats commands")
+            for result in results:
                 if isinstance(result, Exception):
                     raise result
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from time import monotonic
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -29,9 +28,6 @@ BATCH_MAX = 1_000
 
 READER = "reader"
 """The group of locks for the partitions of others' topics."""
-
-AGAIN_S = 5.0
-"""How often a partition that is stopped by a gap is looked at anew, from the positions as stored then."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,19 +73,19 @@ class TopicFeed(Part):
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
-        self._stopped, self._again = dict[TopicPartition, str](), 0.0
+        self._stopped = dict[tuple[TopicPartition, str], str]()
         self._passed: dict[TopicPartition, tuple[int, int]] = {}
 
     async def turn(self) -> None:
         """Read and apply once."""
-        again = await self.readings.changed() or (bool(self._stopped) and monotonic() > self._again)
+        again = await self.readings.changed()
         if self._consumer is None or again or self._ownership.held(READER) != self._held:
             self._consumer = await self._assigned()
         if self._held:
             found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
-            for part in found.keys() - self._stopped.keys():
+            for part in found.keys() - {spot[0] for spot in self._stopped}:
                 self._passed[part] = found[part][-1].offset + 1, found[part][-1].timestamp
         else:
             await asyncio.sleep(POLL_S)
@@ -122,10 +118,10 @@ class TopicFeed(Part):
         # All at once: each call waits for an answer of the broker.
         if fresh := [partition for partition in partitions if partition not in known]:
             await reader.seek_to_beginning(*fresh)
-        for lost in self._stopped.keys() - set(partitions):
+        for lost in [spot for spot in self._stopped if spot[0] not in partitions]:
             self._tell(lost, None)
         reader.pause(*(each for each in partitions if tuple(each) in self.readings.paused))
-        self._held, self._again = held, monotonic() + AGAIN_S
+        self._held = held
         return reader
 
     async def _take(self, topic: str, found: dict[TopicPartition, list[ConsumerRecord]]) -> None:
@@ -135,13 +131,15 @@ class TopicFeed(Part):
             read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
                 continue
-            try:
-                for record, message in read:
+            for record, message in read:
+                spot = partition, record.envelope.source
+                try:
                     if await self._is_new(steps, record, message):
                         new.append(record)
-                        self._tell(partition, None)
-            except Gap as gap:
-                self._tell(partition, str(gap))
+                        self._tell(spot, None)
+                except Gap as gap:
+                    # Read on: a relay that goes back sends what is missing, and this again, behind it.
+                    self._tell(spot, self._stopped.get(spot) or str(gap))
         if new:
             await self._applier.apply(new, steps)
 
@@ -153,14 +151,13 @@ class TopicFeed(Part):
             await self._keep_broken(message, error)
             return False
 
-    def _tell(self, partition: TopicPartition, gap: str | None) -> None:
-        """Say of a partition that it is stopped, and by what, or that it goes on."""
-        if gap != self._stopped.pop(partition, None):
-            log.warning("partition_stopped" if gap else "partition_goes_on", gap=gap, **partition._asdict())
-            PARTITION_STOPPED.labels(*partition).set(1 if gap else 0)
-        if gap and self._consumer:
-            self._consumer.pause(partition)
-            self._stopped[partition] = gap
+    def _tell(self, spot: tuple[TopicPartition, str], gap: str | None) -> None:
+        """Say of a partition that a source's records stop there, and by what, or that they go on."""
+        if gap != self._stopped.pop(spot, None):
+            log.warning("partition_stopped" if gap else "partition_goes_on", gap=gap, **spot[0]._asdict())
+            PARTITION_STOPPED.labels(*spot[0]).set(1 if gap else 0)
+        if gap:
+            self._stopped[spot] = gap
 
     async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, ConsumerRecord]]:
         read = []

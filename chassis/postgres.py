@@ -78,6 +78,8 @@ class Appender:
     def __init__(self, origin: Origin, epoch: int) -> None:
         self.origin, self.epoch = origin, epoch
         self._common = (epoch, origin.organisation, origin.program, origin.sensitivity.value)
+        self.known = set[UUID]()
+        """Commands that readers were found to repeat, as they do on a store of an earlier time."""
 
     def pack(self, commit: Commit) -> Packed:
         """A commit's rows. Raises EventTooLarge."""

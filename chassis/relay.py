@@ -13,6 +13,7 @@ from chassis.following import Follower
 from chassis.kafka import producer, stopped
 from chassis.office import Ground
 from chassis.ownership import Ownership
+from chassis.positions import Fenced
 from chassis.telemetry import RELAY_SECONDS
 
 Message = tuple[int, int, dict[str, Any]]
@@ -20,7 +21,10 @@ Message = tuple[int, int, dict[str, Any]]
 
 
 class Relay(Follower):
-    """Reads the log from its mark, sends, awaits every acknowledgement, then moves the mark."""
+    """Reads the log from its mark, sends, awaits every acknowledgement, then moves the mark.
+
+    The mark is read anew each time and moved from there alone: somebody may have moved it back.
+    """
 
     name, batch_max = "relay", 2_000
     """Events sent before the mark moves."""
@@ -29,6 +33,7 @@ class Relay(Follower):
         lock = f"relay:{ground.topic}"
         super().__init__(ground, ownership.claim("relay", [lock]), lock)
         self._producer: AIOKafkaProducer | None = None
+        self._mark = 0
 
     async def begin(self) -> int:
         """The mark."""
@@ -36,12 +41,14 @@ class Relay(Follower):
         return int(row["position"]) if row else 0
 
     async def read(self, after: int) -> Sequence[Message]:
-        """What was committed after a position."""
+        """What was committed after the mark."""
+        self._mark = await self.begin()
         async with self.ground.database.connection() as connection:
-            return await outgoing(connection, self.ground.store.appender.origin.source, after, self.batch_max)
+            source = self.ground.store.appender.origin.source
+            return await outgoing(connection, source, self._mark, self.batch_max)
 
     async def take(self, found: Sequence[Message]) -> int:
-        """Send messages, a batch for each partition, then move the mark."""
+        """Send messages, a batch for each partition, then move the mark. Raises Fenced."""
         sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
         batches, sent = dict[int, Any](), []
         for _, partition, message in found:
@@ -55,7 +62,8 @@ class Relay(Follower):
         with RELAY_SECONDS.time():
             await asyncio.gather(*sent)
         position = found[-1][0]
-        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
+        if not await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark):
+            raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")
         self.ground.moved.give()
         return position
 

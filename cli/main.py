@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import typer
 
-from cli import consumers, contracts, demo, ingest, mailbox, parked, projections, stack, tail, timeline
+from cli import (
+    consumers,
+    contracts,
+    demo,
+    ingest,
+    mailbox,
+    parked,
+    projections,
+    stack,
+    tail,
+    timeline,
+    topics,
+)
 from cli.surroundings import Commands
 
 app = typer.Typer(
@@ -31,6 +43,7 @@ app.add_typer(contracts.app, name="contracts")
 app.add_typer(projections.app, name="projections")
 app.add_typer(parked.app, name="parked")
 app.add_typer(consumers.app, name="consumers")
+app.add_typer(topics.app, name="topics")
 app.command("mailbox")(mailbox.mailbox)
 app.command("check")(stack.check)
 app.command("migrate")(stack.migrate)

@@ -1,4 +1,4 @@
-"""HTTP for operators: which projections there are, rebuild one, verify one, how far it is."""
+"""HTTP for operators: projections, their rebuilds and how far they are; the topic beside the store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from chassis.http import Calling
 from chassis.problems import Problem
+from operations import republishing
 from operations.desk import Desk, UnknownProjection
 from operations.rebuilding import Running
 
@@ -62,6 +64,22 @@ async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
             f"A {found['action'] or 'rebuild'} of {name} is under way: wait for its end.",
         ) from None
     return await desk.state(name)
+
+
+@router.get("/internal/topic")
+async def topic(request: Request) -> dict[str, Any]:
+    """The service's topic beside its store."""
+    return await republishing.compared(request.app.state.ground)
+
+
+@router.post("/internal/topic/republish")
+async def republish(request: Request, caller: Calling) -> dict[str, Any]:
+    """Have the topic sent again from where it ends, if it lacks anything."""
+    try:
+        return await republishing.republish(request.app.state.ground, caller)
+    except republishing.StoreBehind as error:
+        detail = f"The store is behind its topic: {error}. Restart the service, which takes in what it lacks."
+        raise Problem(409, "StoreBehind", detail) from None
 
 
 def _unknown(name: str) -> Problem:

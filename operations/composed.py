@@ -17,6 +17,7 @@ from operations.desk import Desk
 from operations.measuring import Measures
 from operations.pressure import Bounds, Pressure
 from operations.progress import Progress
+from operations.restoring import recover, tell
 from operations.starting import first
 
 
@@ -27,8 +28,10 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        await recover(service, settings)
         await first(service, settings)
         async with serving(app):
+            await tell(app.state.ground)
             app.state.progress = Progress(app.state.runtime)
             app.state.pressure = Pressure(app.state.ground)
             await app.state.pressure.look()

@@ -96,7 +96,7 @@ class Folder:
         self._topics = {spot[2]: spot[0] for spot in job.vector}
 
     async def run(self) -> None:
-        """Fold to the end of the job. Raises Unfoldable, Incomplete, Gap, Fenced."""
+        """Fold to the end of the job. Raises Unfoldable, Incomplete, Fenced."""
         job = self._job
         reader, writer = (
             await connect(job.database, options=READING),

@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 
 from chassis.database import Connection, Row
 from chassis.kafka import consumer, record_of, stopped
-from chassis.positions import OWN, Place, Positions, Spot, Steps, follows
+from chassis.positions import OWN, Gap, Place, Positions, Spot, Steps, follows
 from operations.job import Job, Vector, ahead_of
 
 POLL_MS = 500
@@ -37,7 +37,7 @@ class Chunk:
 
 
 async def history(reader: Connection, job: Job, kinds: list[str], places: Vector) -> AsyncGenerator[Chunk]:
-    """The chunks of a job beyond ``places``. Raises Incomplete, Gap."""
+    """The chunks of a job beyond ``places``. Raises Incomplete."""
     until = job.vector
     own = next((place for spot, place in until.items() if spot[0] == OWN), None)
     parts = [[part] for part in reversed(job.partitions)] if job.by_partition else [list(job.partitions)]
@@ -139,7 +139,7 @@ class _Reading:
         await self._begin(open, ends)
         while open:
             found = await self._poll(open, ends)
-            chunk = await self._chunk(found)
+            chunk = await self._chunk(found, ends)
             yield chunk
             self._places |= chunk.to
             for number in {spot[1] for spot in chunk.to}:
@@ -194,7 +194,9 @@ class _Reading:
                     )
         raise Incomplete(f"{self._topic} gave nothing for {STALLED_MAX_S:.0f} s")
 
-    async def _chunk(self, found: dict[TopicPartition, list[ConsumerRecord]]) -> Chunk:
+    async def _chunk(
+        self, found: dict[TopicPartition, list[ConsumerRecord]], ends: dict[TopicPartition, int]
+    ) -> Chunk:
         await self._positions.load(self._rows)
         steps, chunk = Steps(self._positions, self._topic), Chunk([], {})
         for partition, messages in found.items():
@@ -209,14 +211,21 @@ class _Reading:
                 if bound is None or (at and not follows(record, at)):
                     continue  # not to be folded, or sent by no relay: the feed has put it on record
                 if ahead_of(place, bound):
-                    if follows(record, bound):
+                    if follows(record, bound) and message.offset >= ends[partition]:
                         self._reached(spot, chunk, bound)
-                elif steps.take(record, message.offset):
+                elif self._new(steps, record, message.offset):
                     chunk.records.append(record)
                     chunk.to[spot] = place
                     chunk.passed[spot] = chunk.passed.get(spot, 0) + 1
             await asyncio.sleep(0)
         return chunk
+
+    def _new(self, steps: Steps, record: Record, offset: int) -> bool:
+        """Whether a record is to be folded next; one before which others are missing may come again."""
+        try:
+            return steps.take(record, offset)
+        except Gap:
+            return False
 
     def _reached(self, spot: Spot, chunk: Chunk, bound: Place) -> None:
         if ahead_of(bound, chunk.to.get(spot) or self._places[spot]):

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from chassis.positions import Fenced, Gap
+from chassis.positions import Fenced
 from operations.folding import Unfoldable
 from operations.history import Incomplete
 from operations.job import Job
@@ -38,7 +38,7 @@ async def failing() -> AsyncIterator[None]:
         yield
     except Unfoldable as error:
         raise Failed(str(error), event=error.event) from error
-    except (Incomplete, Gap, Fenced) as error:
+    except (Incomplete, Fenced) as error:
         raise Failed(str(error)) from error
 
 

@@ -12,7 +12,7 @@ import threading
 from caretrail_contracts.catalogue import all_events
 
 from chassis.kafka import assert_fast
-from chassis.positions import Fenced, Gap
+from chassis.positions import Fenced
 from operations.explaining import explain
 from operations.folding import Folder, Unfoldable
 from operations.history import Incomplete
@@ -39,7 +39,7 @@ def main() -> None:
         told = asyncio.run(explain(job, projection) if job.against else Folder(job, projection).run())
     except Unfoldable as error:
         _tell({"why": str(error), "event": error.event})
-    except (Incomplete, Gap, Fenced) as error:
+    except (Incomplete, Fenced) as error:
         _tell({"why": str(error)})
     else:
         _tell({"done": told})

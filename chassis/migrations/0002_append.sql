@@ -40,7 +40,8 @@ begin
         known := (
             select jsonb_object_agg(c.ord, jsonb_build_object(
                 'position', k.position, 'streams', k.streams, 'refusal', k.refusal,
-                'same_digest', k.digest is not distinct from c.digest
+                -- What was taken in from the topic has no digest: there the id tells that a command is the same.
+                'same_digest', k.digest is null or k.digest = c.digest
             ))
             from unnest(command_ids, digests) with ordinality as c (id, digest, ord)
             join commands k on k.command_id = c.id

@@ -1,4 +1,4 @@
-"""Events that any service records about itself: refusals, looks at personal data, parked records, readers."""
+"""Events that any service records about itself: refusals, looks, parked records, readers, restores."""
 
 from __future__ import annotations
 
@@ -102,3 +102,22 @@ class ReadingReset(Event, service="system"):
     partition: int
     offset: int
     reason: Sealed[FreeText]
+
+
+class TopicRepublished(Event, service="system"):
+    """Somebody had a service's topic published again, from the event after a position of its store on."""
+
+    topic: Name
+    after: int
+    events: int
+
+
+class StoreRestored(Event, service="system"):
+    """A service goes on from a store of an earlier time; what its topic held above the head was taken in.
+
+    ``epoch`` is the one in force from then on: a new one where it is not sure that the topic lacked nothing.
+    """
+
+    head: int
+    imported: int
+    epoch: int

@@ -41,7 +41,7 @@ def headers(patient: UUID, number: int, /, **changes: bytes | None) -> Headers:
 
 def body(patient: UUID) -> bytes:
     """The body of a patient's referral."""
-    return example(ReferralReceived).model_copy(update={"patient": patient}).to_bytes()
+    return example(ReferralReceived).model_copy(update={"patient": patient, "referral": patient}).to_bytes()
 
 
 class Bytes(str):

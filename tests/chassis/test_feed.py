@@ -82,10 +82,13 @@ async def test_a_record_that_claims_another_place_than_it_came_from_is_refused(
         assert await refused(run) == [f"ce_{name}"]
 
 
-async def test_a_gap_stops_its_partition_alone_and_is_told_until_it_is_mended(running: Run) -> None:
+async def test_a_gap_stops_its_source_alone_and_is_told_until_what_is_missing_comes_behind_it(
+    running: Run,
+) -> None:
     async with running(toy.INTAKE, toy.SCHEDULING) as run, forger(run) as send:
-        forged, behind = patient_of(3), patient_of(3)
-        await send(3, str(forged), headers(forged, 9, prev=b"8"), body(forged))
+        missing, forged = patient_of(3), patient_of(3)
+        late = headers(forged, 9, prev=b"8")
+        await send(3, str(forged), late, body(forged))
         async with asyncio.timeout(15):
             while (await readiness(run))["status"] == "ready":
                 await asyncio.sleep(0.02)
@@ -94,18 +97,16 @@ async def test_a_gap_stops_its_partition_alone_and_is_told_until_it_is_mended(ru
         assert f"{topic}[3]" in fault
         labels = {"topic": topic, "partition": "3"}
         assert REGISTRY.get_sample_value("caretrail_partition_stopped", labels) == 1
-        await refer(run, behind)
-        for partition in set(range(12)) - {3}:
+        for partition in range(12):
             other = patient_of(partition)
             await refer(run, other)
             await applied(run, other)
-        database = run.runtime("scheduling").ground.database
-        assert not await database.rows("select * from counts where patient = %s", behind)
-        seen = (
-            "insert into positions values (%s, 3, 'urn:caretrail:intake:forged', 1, 8, null) returning topic"
-        )
-        await database.rows(seen, topic)
-        await applied(run, behind)
+        assert not await has(run, forged)
+        assert (await readiness(run))["faults"] == [fault]
+        await send(3, str(missing), headers(missing, 8), body(missing))
+        await send(3, str(forged), late, body(forged))
+        await applied(run, forged)
+        assert await has(run, missing)
         assert await readiness(run) == {"status": "ready", "faults": []}
         assert REGISTRY.get_sample_value("caretrail_partition_stopped", labels) == 0
 

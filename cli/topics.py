@@ -1,0 +1,141 @@
+"""`caretrail topics`: list the services' topics beside their stores, publish one again from its store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import screen
+from cli.options import ActorOption, JsonOption, PurposeOption
+
+if TYPE_CHECKING:
+    from cli.settings import CliSettings
+    from cli.stack_file import Stack
+
+POLL_S = 0.2
+
+app = typer.Typer(help="Topics: list them beside their stores, publish one again.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False) -> None:
+    """Each topic and its service: what it holds, and whether it lacks or exceeds what the store has."""
+    from cli import stack_file
+    from cli.problem import told
+    from cli.settings import CliSettings
+
+    with told(as_json):
+        stack = stack_file.read(CliSettings().home)
+        found = [_asked(stack, service) for service in stack.services]
+        if as_json:
+            screen.print_json(found)
+        else:
+            _show(found)
+
+
+@app.command()
+def restore(
+    topic: Annotated[
+        str, typer.Argument(metavar="TOPIC", help="Such as caretrail.intake.events, or just intake.")
+    ],
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a topic where it is missing, and publish again what it lacks of its store; wait until it is there.
+
+    Readers drop what they had. Who has it done is on record: operator;administrator and HOPERAT, where
+    nobody is named.
+    """
+    from cli import stack_file
+    from cli.problem import told
+    from cli.settings import CliSettings, asking_as
+
+    settings = CliSettings()
+    who = actor or settings.actor or "operator;administrator"
+    asking = asking_as(settings, who, purpose or settings.purpose or "HOPERAT")
+    with told(as_json):
+        stack = stack_file.read(settings.home)
+        found = _restored(settings, stack, _service(stack, settings, topic), asking, as_json)
+        if as_json:
+            screen.print_json(found)
+        elif found["after"] is None:
+            typer.echo(f"{found['topic']} lacked nothing.")
+        else:
+            typer.echo(f"{found['topic']}: {found['events']:,} events published again, {found['state']}.")
+    if found["state"] != "whole":
+        raise typer.Exit(1)
+
+
+def _service(stack: Stack, settings: CliSettings, topic: str) -> str:
+    """The service of a topic, named in full or by the service. Raises Problem."""
+    from caretrail_contracts.envelope import topic_of
+
+    from cli.problem import Problem
+
+    for service in stack.services:
+        if topic in (service, topic_of(service, settings.topic_prefix)):
+            return service
+    known = ", ".join(topic_of(service, settings.topic_prefix) for service in stack.services)
+    raise Problem(f"no service has a topic {topic}", f"There are: {known}.")
+
+
+def _asked(stack: Stack, service: str) -> dict[str, Any]:
+    from cli.service import answer, client
+
+    with client(stack, service, {}) as asked:
+        found: dict[str, Any] = answer(asked.get("/internal/topic"))
+    return found
+
+
+def _restored(
+    settings: CliSettings, stack: Stack, service: str, asking: dict[str, str], quiet: bool
+) -> dict[str, Any]:
+    """Ask the service, make the topic, and follow the relay to where its store was."""
+    from uuid import uuid4
+
+    from cli.reaching import reached
+    from cli.service import answer, client
+    from deploy.topics import make_topics
+
+    # Asked before the topic is there: the relay begins with what readers take first.
+    with client(stack, service, {**asking, "Idempotency-Key": uuid4().hex}) as asked:
+        found = answer(asked.post("/internal/topic/republish", timeout=None))
+        with reached():
+            make_topics(stack.kafka_bootstrap, [service], settings.topic_prefix)
+        head = answer(asked.get("/internal/progress"))["head"]
+        _follow(asked, found["after"], head, quiet)
+        after = answer(asked.get("/internal/topic"))
+    return {**found, "records": after["records"], "state": after["state"]}
+
+
+def _follow(asked: Any, after: int | None, head: int, quiet: bool) -> None:
+    """Wait until the relay is where the store's head was."""
+    from rich import progress
+
+    from cli.service import answer
+
+    with progress.Progress(console=screen.err(), disable=quiet, transient=True) as shown:
+        bar = shown.add_task("published", total=head - (after or 0) or None)
+        while (relayed := answer(asked.get("/internal/progress"))["relayed"]) < head:
+            shown.update(bar, completed=max(0, relayed - (after or 0)))
+            time.sleep(POLL_S)
+
+
+def _show(found: list[dict[str, Any]]) -> None:
+    table = screen.new_table("topic", "service", "partitions", "records", "events", "state")
+    for column in (2, 3, 4):
+        table.columns[column].justify = "right"
+    for each in found:
+        style = screen.GOOD if each["state"] == "whole" else screen.BAD
+        counts = [f"{each[name]:,}" for name in ("partitions", "records", "events")]
+        table.add_row(each["topic"], each["service"], *counts, f"[{style}]{each['state']}[/]")
+    screen.out().print(table)
+    for each in found:
+        for part in each["by_partition"]:
+            if part["state"] != "whole":
+                said = f"ends at {part['last']} with {part['records']} records"
+                stored = f"the store at {part['head']} with {part['events']} events"
+                screen.out().print(f"{each['topic']}[{part['partition']}] {said}; {stored}.", markup=False)

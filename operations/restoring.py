@@ -1,0 +1,178 @@
+"""Restoring: a store of an earlier time takes in what its own topic holds above its head, before it opens."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
+from caretrail_contracts.system import StoreRestored
+
+from chassis.command import Cause
+from chassis.config import Settings, database_url
+from chassis.database import Connection, Row, connect, fetch, query
+from chassis.ids import derive
+from chassis.kafka import stopped
+from chassis.office import Ground
+from chassis.ownership import lock_number
+from chassis.positions import Place
+from chassis.service import Service
+from operations import walking
+from operations.walking import Silent, Tail, Walk
+
+log = structlog.get_logger(__name__)
+
+
+class Behind(Exception):
+    """The store may be behind its own topic, and would give positions that the topic has to other events."""
+
+
+async def recover(service: Service, settings: Settings) -> None:
+    """See that the store is not behind its topic, and take in what it lacks where it was restored.
+
+    A store stands elsewhere once it was restored: on another server, as another database, on another
+    timeline. One that stands where it stood and yet is behind is refused: its disk was set back, or somebody
+    else wrote to the topic, and a person must tell which. Raises Behind.
+    """
+    connection = await connect(database_url(settings, service.name))
+    try:
+        await connection.execute("select pg_advisory_lock(%s)", (lock_number("restore"),))
+        await _Recovery(service, settings, connection).carry_out()
+    finally:
+        await connection.close()
+
+
+class _Recovery:
+    """The look at one store, by the one process of its service that holds the lock."""
+
+    def __init__(self, service: Service, settings: Settings, connection: Connection) -> None:
+        self._service, self._settings, self._connection = service, settings, connection
+        self._topic = topic_of(service.name, settings.topic_prefix)
+        self._source = f"urn:caretrail:{service.name}:{settings.cell}"
+
+    async def carry_out(self) -> None:
+        """Look, and take in what is missing. Raises Behind."""
+        [here] = await fetch(self._connection, HERE)
+        known = await fetch(self._connection, "select server, database, timeline, seen from place")
+        moved = bool(known) and any(known[0][name] != here[name] for name in here)
+        heads = await self._heads()
+        try:
+            ahead = self._ahead(await walking.tails(self._settings.kafka_bootstrap, self._topic), heads)
+        except (KafkaError, OSError, TimeoutError, Silent) as error:
+            if moved:
+                raise Behind("the store was restored: Kafka must be there to say what it lacks") from error
+            log.warning("topic_not_seen", topic=self._topic, error=type(error).__name__)
+            return
+        if moved:
+            await self._take_in(here, heads, known[0]["seen"])
+        elif ahead:
+            await self._settle(here, heads, new=not known)
+        elif not known:
+            await self._connection.execute(STAND, here)
+
+    async def _settle(self, here: Row, heads: dict[int, Place], *, new: bool) -> None:
+        """Something ends above the store: the records of its own, or what readers pass over as well."""
+        found = await self._walk(heads, keep=False)
+        if not any(found.reached[number] != heads.get(number) for number in found.reached):
+            log.warning("topic_holds_what_nobody_sent", topic=self._topic)
+        elif new:
+            await self._take_in(here, heads, None)
+        else:
+            raise Behind(
+                f"the store is behind its topic {self._topic}, though nobody restored it as far as is seen"
+            )
+
+    async def _take_in(self, here: Row, heads: dict[int, Place], seen: dict[str, int] | None) -> None:
+        """Take in the records above the heads; a new epoch begins unless all that was ever seen is there."""
+        found = await self._walk(heads, keep=True)
+        if found.gaps:
+            raise Behind(f"the topic lacks records that the store needs: {'; '.join(found.gaps.values())}")
+        head = max((place.position for place in heads.values()), default=0)
+        lost = seen is None or any(
+            position > found.reached.get(int(number), NOWHERE).position for number, position in seen.items()
+        )
+        async with self._connection.transaction():
+            await self._connection.execute(TAKE_LOCK)
+            async with self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
+                for record in found.records:
+                    await copy.write_row(_row(record))
+            await self._connection.execute(REMEMBER, {"head": head})
+            [row] = await fetch(self._connection, BEGIN_EPOCH, int(lost), self._source) or [{"epoch": 1}]
+            await self._connection.execute(STAND, here)
+            await self._connection.execute(RESTORED, (row["epoch"], head, len(found.records)))
+        log.warning("store_restored", head=head, imported=len(found.records), epoch=row["epoch"])
+        if self._service.effects:
+            await _look_again(self._settings.kafka_bootstrap, self._topic)
+
+    async def _walk(self, heads: dict[int, Place], *, keep: bool) -> Walk:
+        return await walking.walk(self._settings.kafka_bootstrap, self._topic, self._source, heads, keep=keep)
+
+    async def _heads(self) -> dict[int, Place]:
+        rows = await fetch(self._connection, HEADS)
+        return {row["partition"]: Place(row["epoch"], row["position"], None) for row in rows}
+
+    def _ahead(self, tails: dict[int, Tail], heads: dict[int, Place]) -> bool:
+        """Whether a partition ends above what the store has of it."""
+        for number, tail in tails.items():
+            head, about = heads.get(number, NOWHERE), tail.last.envelope if tail.last else None
+            ours = about is not None and about.source == self._source
+            if about and ours and (about.epoch, about.position) > (head.epoch, head.position):
+                return True
+        return False
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    about = record.envelope
+    return (*columns(about)[:-1], about.sensitivity.value, about.actor.id, about.actor.role, record.body)
+
+
+async def _look_again(bootstrap: str, topic: str) -> None:
+    """Let the effects look at every event again: what was done is known by its command, marks may be gone."""
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=f"{topic}.effects", enable_auto_commit=False
+    )
+    await reader.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        reader.assign(partitions)
+        await reader.commit(dict.fromkeys(partitions, 0))
+    finally:
+        await stopped(reader)
+
+
+async def tell(ground: Ground) -> None:
+    """Put restores on record, each once."""
+    name = ground.service.name
+    for row in await ground.database.rows("select * from restores where not told"):
+        event = StoreRestored(head=row["head"], imported=row["imported"], epoch=row["epoch"])
+        id = derive(name, "restored", row["restored_at"].isoformat())
+        await ground.note(Cause.own(id, name, "restore"), "restored", event)
+        await ground.database.rows(TOLD, row["head"], row["restored_at"])
+
+
+NOWHERE = Place(0, 0, None)
+TAKE_LOCK = b"select pg_advisory_xact_lock(7161130662566718567)"
+"""The lock of the log, as the function ``append_commits`` takes it."""
+
+APART = ("source", "actor", "sensitivity")
+NAMES = [*(field.name for field in fields(Envelope) if field.name not in APART), "sensitivity"]
+columns = attrgetter(*NAMES)
+COPY = f"copy events ({', '.join([*NAMES, 'actor_id', 'actor_role', 'body'])}) from stdin"
+HEADS = """
+select distinct on (partition) partition, epoch, position from events order by partition, position desc
+"""
+HERE, REMEMBER, BEGIN_EPOCH = (
+    query(name, "operations") for name in ("here", "remember_commands", "begin_epoch")
+)
+STAND = b"""
+insert into place (server, database, timeline) values (%(server)s, %(database)s, %(timeline)s)
+on conflict (single) do update
+set server = excluded.server, database = excluded.database, timeline = excluded.timeline, seen = null
+"""
+RESTORED = b"insert into restores (epoch, head, imported) values (%s, %s, %s)"
+TOLD = b"update restores set told = true where head = %s and restored_at = %s returning head"

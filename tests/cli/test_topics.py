@@ -1,0 +1,89 @@
+"""`caretrail topics`: topics beside their stores; one that lacks something is published again, on record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.double import Asked, serving
+
+WHOLE: dict[str, Any] = {
+    "topic": "caretrail.intake.events",
+    "service": "intake",
+    "state": "whole",
+    "partitions": 12,
+    "records": 1200,
+    "events": 1200,
+    "by_partition": [],
+}
+LACKS = WHOLE | {
+    "state": "lacks",
+    "records": 900,
+    "by_partition": [
+        {"partition": 3, "records": 10, "last": 40, "events": 90, "head": 1100, "state": "lacks"},
+        {"partition": 4, "records": 80, "last": 900, "events": 80, "head": 900, "state": "whole"},
+    ],
+}
+
+
+def test_each_topic_is_shown_beside_its_store_and_what_it_lacks(run: Run, stack: Any) -> None:
+    with serving(lambda asked: (200, LACKS)) as intake:
+        stack(intake=intake.url)
+        shown = run("topics", "list").stdout
+        assert "caretrail.intake.events" in shown
+        assert "1,200" in shown
+        assert "[3] ends at 40 with 10 records; the store at 1100 with 90 events." in shown
+        assert "[4]" not in shown
+        assert json.loads(run("topics", "list", "--json").stdout) == [LACKS]
+
+
+@pytest.mark.parametrize("name", ["intake", "caretrail.intake.events"])
+def test_a_restore_says_who_asks_and_follows_the_relay(
+    run: Run, stack: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr("deploy.topics.make_topics", lambda *given: made.append(given))
+    relayed = iter((0, 600, 1200, 1200))
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "POST":
+            return 200, {"topic": WHOLE["topic"], "after": 0, "events": 1200}
+        if asked.path.endswith("progress"):
+            return 200, {"head": 1200, "relayed": next(relayed)}
+        return 200, WHOLE
+
+    with serving(answer) as intake:
+        stack(intake=intake.url)
+        done = run("topics", "restore", name, user=False)
+        assert done.exit_code == 0
+        assert done.stdout == "caretrail.intake.events: 1,200 events published again, whole.\n"
+        posted = intake.asked[0]
+        assert posted.path == "/internal/topic/republish"
+        assert posted.headers["caretrail-actor"] == "operator;administrator"
+        assert posted.headers["idempotency-key"]
+        assert made == [("127.0.0.1:1", ["intake"], "caretrail")]
+
+
+def test_a_topic_that_is_not_whole_afterwards_is_a_failure(
+    run: Run, stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploy.topics.make_topics", lambda *given: None)
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "POST":
+            return 200, {"topic": WHOLE["topic"], "after": None, "events": 0}
+        return 200, LACKS | {"head": 5, "relayed": 5}
+
+    with serving(answer) as intake:
+        stack(intake=intake.url)
+        assert run("topics", "restore", "intake").exit_code == 1
+
+
+def test_an_unknown_topic_is_told_with_those_there_are(run: Run, stack: Any) -> None:
+    stack(intake="http://127.0.0.1:1")
+    done = run("topics", "restore", "intak")
+    assert done.exit_code == 1
+    assert "caretrail.intake.events" in done.stderr

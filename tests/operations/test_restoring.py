@@ -1,0 +1,206 @@
+"""A store that was set back takes in what its topic holds: nothing acknowledged is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from caretrail_contracts.cloudevents import Record, to_headers
+
+from chassis.config import Settings
+from deploy.topics import make_topics
+from operations.restoring import Behind
+from tests.chassis.forging import body, forger, headers, patient_of
+from tests.chassis.toy import INTAKE, SCHEDULING
+from tests.conftest import Run
+from tests.operations.test_topics import (
+    assert_applied_once,
+    assert_topic_is_store,
+    delete,
+    refer,
+    taken,
+)
+from tests.running import Running
+
+pytestmark = pytest.mark.servers
+
+
+def admin(settings: Settings, *statements: str, database: str = "postgres") -> None:
+    """An administrator's statements."""
+    assert settings.postgres_url
+    url = psycopg.conninfo.make_conninfo(settings.postgres_url.get_secret_value(), dbname=database)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def keep(settings: Settings, service: str) -> None:
+    """Keep a copy of a stopped service's database, as a backup of this moment."""
+    name = f"{settings.database_prefix}_{service}"
+    admin(settings, f"create database {name}_kept template {name}")
+
+
+def set_back(settings: Settings, service: str) -> None:
+    """Let the copy take the database's place."""
+    name = f"{settings.database_prefix}_{service}"
+    admin(settings, f"drop database {name} with (force)", f"alter database {name}_kept rename to {name}")
+
+
+def know(settings: Settings, service: str, seen: str) -> None:
+    """Say what is known to have been recorded, as the restore of a database that is still there does."""
+    admin(settings, f"update place set seen = '{seen}'", database=f"{settings.database_prefix}_{service}")
+
+
+async def log_of(run: Running, service: str) -> list[Record]:
+    return await run.runtime(service).ground.store.read(0, 100_000)
+
+
+def plain(records: list[Record]) -> list[Record]:
+    """Without what the restore itself recorded."""
+    return [record for record in records if not record.envelope.type.endswith("StoreRestored")]
+
+
+async def restores(run: Running, service: str) -> list[Any]:
+    records = await log_of(run, service)
+    return [record.decode() for record in records if record.envelope.type.endswith("StoreRestored")]
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_service_set_back_takes_in_what_its_topic_holds(
+    running: Run, settings: Settings, known: bool
+) -> None:
+    """Where all that was recorded is known to be there the epoch goes on; else one begins."""
+    key, asked = uuid4().hex, {"patient": str(uuid4())}
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 50)
+        await run.settle()
+    keep(settings, "intake")
+    async with running(INTAKE, SCHEDULING) as run:
+        first = await run.post("intake", "/referrals", asked, key=key)
+        await refer(run, 67)
+        (stream,) = first.json()["streams"]
+        accept = f"/referrals/{stream[-36:]}/accept"
+        assert (await run.post("intake", accept)).status_code == 200
+        refused = await run.post("intake", accept, key=key)
+        await run.settle()
+        before = await log_of(run, "intake")
+    set_back(settings, "intake")
+    if known:
+        know(settings, "intake", '{"0": 0}')
+    async with running(INTAKE, SCHEDULING) as run:
+        again = await run.post("intake", "/referrals", asked, key=key)
+        assert again.json() == first.json() | {"repeated": True}
+        assert (await run.post("intake", accept, key=key)).json() == refused.json()
+        found = (await run.get("intake", "/internal/digests")).json()
+        assert found["commands"] == [], "the memory of commands fits the events"
+        await refer(run, 10)
+        await run.settle()
+        after = plain(await log_of(run, "intake"))
+        assert after[:120] == before
+        assert [record.envelope.position for record in after[120:]] == list(range(122, 132))
+        [event] = await restores(run, "intake")
+        assert (event.head, event.imported, event.epoch) == (50, 70, 1 if known else 2)
+        assert {record.envelope.epoch for record in after[120:]} == {1 if known else 2}
+        await assert_topic_is_store(run, "intake")
+        await assert_applied_once(run, 128)
+    async with running(INTAKE, SCHEDULING) as run:
+        assert len(await restores(run, "intake")) == 1, "a second start has nothing to take in"
+
+
+async def test_a_reader_set_back_applies_nothing_twice(running: Run, settings: Settings) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 50)
+        await run.settle()
+    keep(settings, "scheduling")
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 50)
+        await run.settle()
+        before = await log_of(run, "scheduling")
+        await refer(run, 20)
+    set_back(settings, "scheduling")
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 30)
+        await run.settle()
+        assert (await log_of(run, "scheduling"))[:100] == before
+        await assert_topic_is_store(run, "scheduling")
+        await assert_applied_once(run, 150)
+
+
+async def test_a_topic_that_lacks_the_end_too_begins_an_epoch_and_readers_go_on(
+    running: Run, settings: Settings
+) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 50)
+        await run.settle()
+    keep(settings, "intake")
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 50)
+        await run.settle()
+        kept = (await log_of(run, "intake"))[:70]
+        topic = run.runtime("intake").topic
+    set_back(settings, "intake")
+    know(settings, "intake", str({part: 100 for part in map(str, range(12))}).replace("'", '"'))
+    async with running(SCHEDULING) as run:
+        await asyncio.to_thread(delete, run, topic)
+        make_topics(settings.kafka_bootstrap, ["intake"], settings.topic_prefix)
+        async with forger(run) as send:
+            for record in kept:
+                about = record.envelope
+                await send(about.partition, about.key, to_headers(about, record.prev), record.body)
+        async with running(INTAKE) as first:
+            [event] = await restores(first, "intake")
+            assert (event.imported, event.epoch) == (20, 2)
+            await refer(first, 40)
+            async with asyncio.timeout(30):
+                while (await applied(run)) < 140:
+                    await asyncio.sleep(0.05)
+            assert plain(await log_of(first, "intake"))[:70] == kept
+            assert sorted(await taken(first, "intake"), key=position) == await log_of(first, "intake")
+        await assert_applied_once(run, 140)
+
+
+def position(record: Record) -> int:
+    return record.envelope.position
+
+
+async def applied(run: Running) -> int:
+    """How many referrals scheduling has counted, of those that are lost as well."""
+    rows = await run.runtime("scheduling").ground.database.rows(
+        "select coalesce(sum(received), 0)::int as n from counts"
+    )
+    return int(rows[0]["n"])
+
+
+async def test_a_store_behind_its_topic_that_nobody_restored_does_not_serve(
+    running: Run, settings: Settings
+) -> None:
+    async with running(INTAKE, SCHEDULING) as run, forger(run) as send:
+        await refer(run, 5)
+        await run.settle()
+        database = run.runtime("intake").ground.database
+        rows = await database.rows("select max(position) as head from events where partition = 3")
+        claims: dict[str, bytes | None] = {
+            "source": run.runtime("intake").origin.source.encode(),
+            "prev": str(rows[0]["head"]).encode() if rows[0]["head"] else None,
+        }
+        forged = patient_of(3)
+        await send(3, str(forged), headers(forged, 900, **claims), body(forged))
+    with pytest.raises(Behind):
+        async with running(INTAKE):
+            pass
+
+
+async def test_what_no_reader_takes_keeps_no_service_from_starting(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run, forger(run) as send:
+        await refer(run, 60)
+        await run.settle()
+        source: dict[str, bytes | None] = {"source": run.runtime("intake").origin.source.encode()}
+        forged = patient_of(partition_with_events := 3)
+        await send(
+            partition_with_events, str(forged), headers(forged, 900, prev=b"1", **source), body(forged)
+        )
+    async with running(INTAKE, SCHEDULING) as run:
+        assert (await run.post("intake", "/referrals", {"patient": str(UUID(int=1))})).status_code == 201

@@ -1,0 +1,179 @@
+"""A topic that was lost is published again from its store, under readers that go on without a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+import pytest
+from caretrail_contracts.cloudevents import Record, to_headers
+from confluent_kafka.admin import AdminClient
+
+from deploy.topics import make_topics
+from operations import walking
+from tests.chassis.forging import body, forger, headers, patient_of
+from tests.chassis.toy import INTAKE, SCHEDULING
+from tests.conftest import Run
+from tests.operations.test_rebuilding import outcome
+from tests.running import Running
+
+pytestmark = pytest.mark.servers
+
+
+async def refer(run: Running, count: int) -> None:
+    """Receive referrals of forty patients."""
+
+    async def one(number: int) -> None:
+        answer = await run.post("intake", "/referrals", {"patient": str(UUID(int=number % 40 + 1))})
+        assert answer.status_code == 201, answer.text
+
+    for start in range(0, count, 50):
+        await asyncio.gather(*map(one, range(start, min(count, start + 50))))
+
+
+def delete(run: Running, *topics: str) -> None:
+    """Delete topics, and wait until they are gone."""
+    admin = AdminClient({"bootstrap.servers": run.settings.kafka_bootstrap})
+    for gone in admin.delete_topics(list(topics)).values():
+        gone.result(30)
+    until = time.monotonic() + 30
+    while set(topics) & set(admin.list_topics(timeout=10).topics):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+async def republish(run: Running, service: str = "intake") -> Any:
+    """What the command does: the service is asked, and the topic made where it is missing."""
+    answer = await run.post(service, "/internal/topic/republish")
+    assert answer.status_code == 200, answer.text
+    await asyncio.to_thread(make_topics, run.settings.kafka_bootstrap, [service], run.settings.topic_prefix)
+    return answer.json()
+
+
+async def state(run: Running, service: str = "intake") -> Any:
+    return (await run.get(service, "/internal/topic")).json()
+
+
+async def taken(run: Running, service: str) -> list[Record]:
+    """What a reader makes of a topic from its beginning."""
+    runtime = run.runtime(service)
+    found = await walking.walk(
+        run.settings.kafka_bootstrap, runtime.topic, runtime.origin.source, {}, keep=True
+    )
+    assert found.gaps == {}
+    return found.records
+
+
+async def assert_topic_is_store(run: Running, service: str) -> None:
+    """A reader gets each event of the store once, in the order of its key, with its bytes and ``prev``."""
+    stored = await run.runtime(service).ground.store.read(0, 100_000)
+    read = await taken(run, service)
+    assert len(read) == len(stored)
+    assert sorted(read, key=lambda record: record.envelope.position) == stored
+
+
+async def assert_applied_once(run: Running, referrals: int) -> None:
+    database = run.runtime("scheduling").ground.database
+    (row,) = await database.rows("select coalesce(sum(received), 0)::int as received from counts")
+    assert row["received"] == referrals
+    (row,) = await database.rows(
+        "select count(*)::int as rejected from events where type = 'caretrail.scheduling.EnrollmentRejected'"
+    )
+    assert row["rejected"] == referrals
+    assert not await database.rows("select * from parked")
+
+
+async def test_a_whole_topic_lacks_nothing_and_nothing_is_sent_again(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 30)
+        await run.settle()
+        found = await state(run)
+        assert (found["state"], found["records"], found["events"]) == ("whole", 30, 30)
+        assert await republish(run) == {"topic": run.runtime("intake").topic, "after": None, "events": 0}
+
+
+@pytest.mark.parametrize("more", [0, 3, 200])
+async def test_a_topic_deleted_under_running_readers_is_sent_again_and_read_on(
+    running: Run, more: int
+) -> None:
+    """With few and many events after the loss: the topic may end below and above the readers' offsets."""
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 120)
+        await run.settle()
+        topic = run.runtime("intake").topic
+        await asyncio.to_thread(delete, run, topic)
+        assert (await state(run))["state"] == "missing"
+        await refer(run, more)
+        found = await republish(run)
+        assert (found["after"], found["events"]) == (0, 120)
+        await refer(run, 5)
+        await run.settle()
+        await assert_topic_is_store(run, "intake")
+        await assert_applied_once(run, 125 + more)
+        assert (await state(run))["state"] == "whole"
+        events = [record.decode() for record in await run.runtime("intake").ground.store.read(0, 10_000)]
+        assert Counter(type(event).__name__ for event in events)["TopicRepublished"] == 1
+
+
+async def test_a_topic_made_anew_that_was_written_to_before_anybody_noticed(running: Run) -> None:
+    """New events came first: readers stop at the gap, and go on once what is before it comes behind it."""
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 60)
+        await run.settle()
+        await asyncio.to_thread(delete, run, run.runtime("intake").topic)
+        make_topics(run.settings.kafka_bootstrap, ["intake"], run.settings.topic_prefix)
+        await refer(run, 60)
+        async with asyncio.timeout(20):
+            while (await state(run))["records"] < 60:
+                await asyncio.sleep(0.1)
+        assert (await state(run))["state"] == "lacks"
+        assert await republish(run) == {"topic": run.runtime("intake").topic, "after": 0, "events": 120}
+        await run.settle()
+        await assert_topic_is_store(run, "intake")
+        await assert_applied_once(run, 120)
+        asked = {"action": "verify"}
+        found = await run.clients["scheduling"].post("/internal/projections/Counts", json=asked)
+        assert (await outcome(run))["outcome"] == "equal", found.text
+
+
+async def test_a_topic_that_lost_its_end_is_sent_again_from_there(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 80)
+        await run.settle()
+        runtime = run.runtime("intake")
+        kept = (await runtime.ground.store.read(0, 100))[:50]
+        await asyncio.to_thread(delete, run, runtime.topic)
+        make_topics(run.settings.kafka_bootstrap, ["intake"], run.settings.topic_prefix)
+        async with forger(run) as send:
+            for record in kept:
+                about = record.envelope
+                await send(about.partition, about.key, to_headers(about, record.prev), record.body)
+        found = await state(run)
+        assert (found["state"], found["records"]) == ("lacks", 50)
+        assert (await republish(run))["after"] < 50
+        await refer(run, 40)
+        await run.settle()
+        await assert_topic_is_store(run, "intake")
+        await assert_applied_once(run, 120)
+
+
+async def test_a_store_behind_its_topic_is_not_sent_again(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run, forger(run) as send:
+        await refer(run, 10)
+        await run.settle()
+        forged = patient_of(3)
+        rows = await run.runtime("intake").ground.database.rows(
+            "select max(position) as head from events where partition = 3"
+        )
+        head = rows[0]["head"]
+        claims: dict[str, bytes | None] = {
+            "source": run.runtime("intake").origin.source.encode(),
+            "prev": str(head).encode() if head else None,
+        }
+        await send(3, str(forged), headers(forged, 900, **claims), body(forged))
+        assert (await state(run))["state"] == "exceeds"
+        answer = await run.post("intake", "/internal/topic/republish")
+        assert (answer.status_code, answer.json()["type"][-11:]) == (409, "StoreBehind")
