@@ -21,7 +21,7 @@ LOCK = ROOT / "requirements.lock"
 STAMP = VENV / ".caretrail-setup"
 INPUTS = (ROOT / "pyproject.toml", LOCK, Path(__file__))
 OLDEST_PYTHON = (3, 11)
-PACKAGES = ("chassis", "cli", "contracts", "deploy", "keystore", "operations", "services")
+PACKAGES = ("chassis", "cli", "contracts", "deploy", "keystore", "operations", "services", "web")
 
 
 def fingerprint() -> str:

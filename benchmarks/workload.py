@@ -18,11 +18,11 @@ from pydantic import BaseModel, StringConstraints
 
 from chassis.aggregate import Aggregate
 from chassis.command import Cause, Command, Handlers, Work
-from chassis.http import Accepted, Calling
 from chassis.policy import Policies
 from chassis.projection import Change, Projection, Table, on
 from chassis.refusal import Refusal
 from chassis.service import Service
+from web.http import Accepted, Calling
 
 BODY_BYTES = 400
 """Size of each event's body."""

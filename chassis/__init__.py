@@ -1,1 +1,1 @@
-"""What every service stands on: store, relay, subscriptions, policies, timers, doors, HTTP."""
+"""What every service stands on: store, relay, subscriptions, policies, timers, effects."""

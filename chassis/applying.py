@@ -29,7 +29,6 @@ from chassis.database import Connection, Database, Row, is_lost, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.positions import Fenced, Steps
-from chassis.problems import known
 from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.telemetry import APPLY_BATCH, APPLY_SECONDS, EVENTS_APPLIED, RECORDS_PARKED
@@ -218,6 +217,11 @@ def describe(error: Exception) -> str:
         places = ["/" + "/".join(map(str, known(item))) + ": " + item["type"] for item in error.errors()]
         return f"{error.title}: {'; '.join(places)}"[:400]
     return type(error).__name__
+
+
+def known(item: Any) -> tuple[Any, ...]:
+    """Where an error of pydantic lies, without the name of an unknown field: it could be anything."""
+    return tuple(item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"])
 
 
 PARK = query("park")

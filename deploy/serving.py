@@ -14,10 +14,10 @@ from caretrail_contracts.system import Place
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chassis.config import Settings
-from chassis.problems import MEDIA_TYPE, Problem, as_json
 from chassis.runtime import Role
 from chassis.service import Service
 from operations.composed import composed
+from web.problems import MEDIA_TYPE, Problem, as_json
 
 
 class TokenMissing(Exception):
@@ -97,6 +97,6 @@ def set_up_logs(service: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for name in ("chassis", "operations", "services"):
+    for name in ("chassis", "operations", "services", "web"):
         logging.getLogger(name).setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)

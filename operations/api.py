@@ -7,11 +7,11 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.http import Calling
-from chassis.problems import Problem
 from operations import republishing
 from operations.desk import Desk, UnknownProjection
 from operations.rebuilding import Running
+from web.http import Calling
+from web.problems import Problem
 
 router = APIRouter(tags=["internal"])
 

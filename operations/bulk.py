@@ -21,9 +21,9 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, create_model
 from starlette.routing import compile_path
 
-from chassis.http import Accepted, Caller, Calling
 from chassis.office import Ground
-from chassis.problems import RESPONSES, Unreadable, document, problem_of
+from web.http import Accepted, Caller, Calling
+from web.problems import RESPONSES, Unreadable, document, problem_of
 
 MEDIA_TYPE = "application/x-ndjson"
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from chassis.application import application
 from chassis.config import Settings
 from chassis.runtime import Role
 from chassis.service import Service
@@ -19,6 +18,7 @@ from operations.pressure import Bounds, Pressure
 from operations.progress import Progress
 from operations.restoring import recover, tell
 from operations.starting import first
+from web.application import application
 
 
 def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> FastAPI:

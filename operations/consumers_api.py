@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from chassis.http import Caller, Calling
 from chassis.office import Ground
-from chassis.problems import Problem
 from operations import consumers
 from operations.consumers import NotPaused, OutOfReach, OwnStore, UnknownTopic, WouldSkip
 from operations.parked import Person
 from operations.topics import TooFar
+from web.http import Caller, Calling
+from web.problems import Problem
 
 router = APIRouter(tags=["internal"])
 

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from chassis.http import Caller, Calling
 from chassis.office import Ground
-from chassis.problems import Problem
 from operations import parked
 from operations.effecting import carry_out
 from operations.parked import Busy, NotParked, Person, WaitsBehind
 from operations.redriving import NoHandler, redrive
+from web.http import Caller, Calling
+from web.problems import Problem
 
 router = APIRouter(tags=["internal"])
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.database import LOST, query
 from chassis.office import Ground
-from chassis.problems import Problem, document
+from web.problems import Problem, document
 
 LOOK_S = 0.25
 """Beyond the bound the database is asked this often at most, and below it never."""

@@ -8,11 +8,11 @@ from caretrail_contracts.envelope import PARTITIONS
 from caretrail_contracts.system import TopicRepublished
 
 from chassis.database import Row, query
-from chassis.http import Caller
 from chassis.office import Ground
 from chassis.positions import Place
 from operations import walking
 from operations.walking import Tail
+from web.http import Caller
 
 
 class StoreBehind(Exception):

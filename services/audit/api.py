@@ -16,11 +16,11 @@ from caretrail_contracts.system import Place
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from chassis.http import Calling
-from chassis.problems import Problem
 from keystore.doors import ERASED, Tampered
 from services.audit.adapters.stores import compare
 from services.audit.commands import ConcludeCheck
+from web.http import Calling
+from web.problems import Problem
 
 router = APIRouter()
 

@@ -10,10 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Request
 
-from chassis.application import application
 from chassis.config import Settings
-from chassis.http import calling
-from chassis.problems import document, problem_of
 from chassis.service import Service
 from operations import api
 from services.audit.app import service as audit
@@ -22,6 +19,9 @@ from services.clinical.app import service as clinical
 from services.intake.app import service as intake
 from services.notifications.app import service as notifications
 from services.scheduling.app import service as scheduling
+from web.application import application
+from web.http import calling
+from web.problems import document, problem_of
 
 SERVICES = (intake, clinical, scheduling, billing, notifications, audit)
 

@@ -23,13 +23,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from chassis.application import application
 from chassis.config import Settings
-from chassis.problems import MEDIA_TYPE, RESPONSES
 from chassis.service import Service
 from tests.api.doors import SERVICES
 from tests.conftest import Run
 from tests.running import STAFF
+from web.application import application
+from web.problems import MEDIA_TYPE, RESPONSES
 
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 CHECKS = (

@@ -9,11 +9,11 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from chassis.problems import places_of
 from chassis.service import Service
 from chassis.text import Line, Lines, Name
 from services.intake.api.bodies import ContactBody, PersonBody
 from tests.api.doors import SERVICES, door, operations, parameters
+from web.problems import places_of
 
 CONTROL = [*map(chr, range(32)), "\x7f"]
 BREAKS = "\t\r\n\x7f"

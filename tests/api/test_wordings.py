@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic_core._pydantic_core import list_all_errors
 
-from chassis.problems import MEDIA_TYPE, SCHEMA, expected_of
 from chassis.service import Service
 from tests.api.doors import SERVICES, client, door, operations, parameters
+from web.problems import MEDIA_TYPE, SCHEMA, expected_of
 
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 

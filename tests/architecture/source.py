@@ -14,6 +14,7 @@ FOLDERS = (
     "keystore",
     "operations",
     "services",
+    "web",
     "cli",
     "deploy",
     "contracts",

@@ -14,7 +14,7 @@ OPTIONAL = {
     "migrations",  # where it keeps tables beside those that its projections declare
 }
 
-SHIPPED = ("chassis", "keystore", "operations", "services", "cli", "deploy", "contracts")
+SHIPPED = ("chassis", "keystore", "operations", "services", "web", "cli", "deploy", "contracts")
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 SERVICES = sorted(path for path in (ROOT / "services").iterdir() if (path / "__init__.py").exists())

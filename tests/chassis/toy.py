@@ -17,11 +17,11 @@ from pydantic import BaseModel
 
 from chassis.aggregate import Aggregate
 from chassis.command import Command, Handlers, Work
-from chassis.http import Accepted, Calling
 from chassis.policy import Policies, Timer
 from chassis.projection import Change, Projection, Table, on
 from chassis.refusal import Refusal
 from chassis.service import Service
+from web.http import Accepted, Calling
 
 POISON = Urgency.STAT
 """Referrals of this urgency break the second service's handlers while ``Faults.on``."""

@@ -9,10 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from services.billing.commands.contracts import RequestAuthorization
 from services.billing.domain.authorization import AuthorizationStatus
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

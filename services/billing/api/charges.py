@@ -9,9 +9,9 @@ from caretrail_contracts.codes import Money
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from chassis.http import Calling
-from chassis.paging import After, Limit, Page, page
 from services.billing.domain.charge_day import ChargeStatus
+from web.http import Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

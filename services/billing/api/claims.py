@@ -11,11 +11,11 @@ from caretrail_contracts.codes import Code, Money
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
 from services.billing.commands.claims import CutClaims, SubmitAgain
 from services.billing.domain.claim import ClaimStatus
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

@@ -10,9 +10,9 @@ from caretrail_contracts.codes import Code, Money
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from services.billing.commands.denials import CloseDenial, FileAppeal
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

@@ -12,9 +12,6 @@ from caretrail_contracts.system import Place
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
 
-from chassis.http import Caller, Calling
-from chassis.paging import After, Limit, Page, page
-from chassis.problems import Problem, Unreadable
 from chassis.refusal import NotFound
 from keystore.doors import Erased
 from services.billing.adapters.remittances import (
@@ -26,6 +23,9 @@ from services.billing.adapters.remittances import (
 from services.billing.adapters.x12.answer import as_answer
 from services.billing.commands.remittances import remittance_ids
 from services.billing.domain.remittance import Remittance
+from web.http import Caller, Calling
+from web.paging import After, Limit, Page, page
+from web.problems import Problem, Unreadable
 
 router = APIRouter()
 

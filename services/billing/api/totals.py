@@ -6,7 +6,7 @@ from caretrail_contracts.codes import Money
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from chassis.http import Calling
+from web.http import Calling
 
 router = APIRouter()
 

@@ -11,9 +11,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from chassis.http import Accepted, Calling
 from services.clinical.api.patients import require_patient
 from services.clinical.commands.diagnoses import RecordDiagnosis
+from web.http import Accepted, Calling
 
 router = APIRouter()
 

@@ -11,13 +11,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
-from chassis.http import Accepted, Calling
 from chassis.ids import derive
-from chassis.paging import After, Limit, Page, page
 from services.clinical.api.patients import require_patient
 from services.clinical.commands.measures import AdministerMeasure
 from services.clinical.domain.instruments import asks_for_suicide_screen
 from services.clinical.domain.measure import SCORED
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import Place
 
-from chassis.http import Caller
-from chassis.problems import Unreadable
 from keystore.doors import ERASED
 from keystore.keys import NoKey
+from web.http import Caller
+from web.problems import Unreadable
 
 CLOSED = "‹sealed›"
 """What stands for a sealed text that nobody asked to open."""

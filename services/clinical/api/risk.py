@@ -11,13 +11,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
 from chassis.text import Lines
 from services.clinical.api.patients import require_patient, seal_words, words
 from services.clinical.commands.risk import ScreenRisk, StateRisk
 from services.clinical.domain.instruments import ScreenAnswer, ScreenForm, suicide_risk
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

@@ -10,14 +10,14 @@ from caretrail_contracts.sealed import MemberId
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
 from services.intake.api import registering
 from services.intake.api.bodies import AdmissionBody, DischargeBody
 from services.intake.api.sealing import sealed
 from services.intake.commands import AdmitPatient, DischargePatient
 from services.intake.domain.episode import episode_id
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

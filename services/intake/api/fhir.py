@@ -11,13 +11,13 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.config import JsonDict
 
-from chassis.http import JSON, Caller, Calling
-from chassis.problems import Unreadable
 from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import ReferralForm, as_answer
 from services.intake.adapters.fhir.referrals import read_referrals, refuse_impossible_births
 from services.intake.api.referral_files import body_of, number_of
 from services.intake.api.registering import Received, receive
+from web.http import JSON, Caller, Calling
+from web.problems import Unreadable
 
 router = APIRouter(prefix="/referrals/fhir")
 

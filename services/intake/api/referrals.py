@@ -11,14 +11,14 @@ from caretrail_contracts.sealed import sealed_fields
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from chassis.refusal import NotFound
 from services.intake.api.bodies import DeclineBody, ReferralBody, TriageBody
 from services.intake.api.registering import Received, receive
 from services.intake.api.sealing import Kinds, closed, opened
 from services.intake.commands import AcceptReferral, DeclineReferral, TriageReferral
 from services.intake.domain.referral import Status
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter(prefix="/referrals")
 

@@ -10,9 +10,7 @@ from caretrail_contracts.sealed import BirthDate, FreeText, MemberId, PersonName
 from caretrail_contracts.system import Place
 from pydantic import Field
 
-from chassis.http import Accepted, Caller
 from chassis.ids import derive
-from chassis.problems import Unreadable
 from chassis.refusal import Reserved
 from services.intake.api.bodies import PersonBody, ReferralBody
 from services.intake.api.sealing import sealed, sealed_contact
@@ -20,6 +18,8 @@ from services.intake.commands import PERSON_KEYS, REFERRAL_KEYS, ReceiveReferral
 from services.intake.domain.dates import is_birth_date
 from services.intake.domain.identity import match_text
 from services.intake.domain.referral import Referral
+from web.http import Accepted, Caller
+from web.problems import Unreadable
 
 
 class Received(Accepted):

@@ -8,12 +8,12 @@ from uuid import UUID
 from caretrail_contracts.sealed import EmailAddress, PhoneNumber, PostalAddress, Sealed
 from pydantic import BaseModel
 
-from chassis.http import Caller
 from chassis.refusal import NotFound
 from keystore.doors import Erased
 from keystore.keys import NoKey
 from services.intake.api.bodies import ContactBody
 from services.intake.domain.person import Contact
+from web.http import Caller
 
 CLOSED = "‹sealed›"
 

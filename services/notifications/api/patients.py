@@ -11,10 +11,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from services.notifications.commands.preferences import OptIn, OptOut
 from services.notifications.domain.message import Status
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

@@ -13,11 +13,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.config import JsonDict
 
-from chassis.http import Accepted, Caller, Calling
-from chassis.paging import After, Limit, Page, page
-from chassis.problems import Problem
 from chassis.refusal import NotFound
 from services.notifications.commands.tasks import AcknowledgeTask, CompleteTask
+from web.http import Accepted, Caller, Calling
+from web.paging import After, Limit, Page, page
+from web.problems import Problem
 
 router = APIRouter()
 

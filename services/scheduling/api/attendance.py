@@ -11,10 +11,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.config import JsonDict
 
-from chassis.http import Accepted, Calling
 from services.scheduling.commands.attendance import CorrectAttendance, RecordAttendance
 from services.scheduling.domain.attendance import attendance_id
 from services.scheduling.domain.presence import Missed, There
+from web.http import Accepted, Calling
 
 router = APIRouter()
 

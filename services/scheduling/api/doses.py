@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from chassis.http import Calling
-from chassis.paging import After, Limit, Page, page
 from services.scheduling.domain.attendance import attendance_id
+from web.http import Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

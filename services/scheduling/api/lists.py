@@ -10,8 +10,8 @@ from caretrail_contracts.codes import Code
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from chassis.http import Calling
-from chassis.paging import After, Limit, Page, page
+from web.http import Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

@@ -10,10 +10,10 @@ from caretrail_contracts.codes import Code
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.http import Accepted, Calling
-from chassis.paging import After, Limit, Page, page
 from services.scheduling.api.attendance import EPISODE, EXCUSED, PATIENT, MemberIn
 from services.scheduling.commands.sessions import CancelSession, CloseSession, MemberFacts
+from web.http import Accepted, Calling
+from web.paging import After, Limit, Page, page
 
 router = APIRouter()
 

@@ -18,9 +18,9 @@ from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from chassis.positions import OWN
-from chassis.problems import Problem, Unreadable
 from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
+from web.problems import Problem, Unreadable
 
 JSON = "application/json"
 OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from chassis.applying import known
 from chassis.database import LOST
 from chassis.group import Unavailable
 from chassis.refusal import Conflict, KeyReused, Refusal, Reserved
@@ -23,7 +24,7 @@ from chassis.text import FORMS
 MEDIA_TYPE = "application/problem+json"
 
 SCHEMA, WORDS = (
-    json.loads(files("chassis").joinpath(f"{name}.json").read_bytes()) for name in ("problem.schema", "words")
+    json.loads(files("web").joinpath(f"{name}.json").read_bytes()) for name in ("problem.schema", "words")
 )
 """The JSON Schema of a problem document; the words for its statuses, and for what a schema expected."""
 
@@ -115,11 +116,6 @@ def places_of(error: RequestValidationError) -> tuple[Place, ...]:
     return tuple(
         Place(at=_pointer(known(item))[:120], expected=expected_of(item)) for item in error.errors()[:20]
     )
-
-
-def known(item: Any) -> tuple[Any, ...]:
-    """Where an error of pydantic lies, without the name of an unknown field: it could be anything."""
-    return tuple(item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"])
 
 
 def _pointer(loc: tuple[Any, ...]) -> str:

@@ -12,11 +12,11 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
-from chassis.http import Caller, actor_of, has_token, purpose_of, readable
 from chassis.office import KEPT_BYTES_MAX
-from chassis.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
+from web.http import Caller, actor_of, has_token, purpose_of, readable
+from web.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of
 
 OPEN_PATHS = ("/health/live", "/health/ready")
 """What answers without a credential."""

@@ -5,8 +5,7 @@ from caretrail_contracts.examples import example
 from caretrail_contracts.intake import ReferralReceived
 from pydantic import ValidationError
 
-from chassis.applying import describe
-from chassis.problems import known
+from chassis.applying import describe, known
 
 
 def test_the_name_of_an_unknown_field_is_left_out() -> None:
