@@ -40,12 +40,12 @@ class StoreFeed(Follower):
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         super().__init__(ground, ownership.claim("store", [OWN]), OWN)
         self._applier, self._positions = Applier(ground, archive=False), Positions()
-        self.readings = Readings(ground.database)
+        self.readings = Readings(ground.database, own=True)
 
     async def read(self, after: int) -> Sequence[Record]:
         """What comes after a position, unless it is paused."""
         await self.readings.changed()
-        return [] if (OWN, 0) in self.readings.paused else await super().read(after)
+        return [] if self.readings.paused else await super().read(after)
 
     async def begin(self) -> int:
         """How far the own store was applied."""
@@ -69,7 +69,7 @@ class TopicFeed(Part):
         self._partitions = {f"{partition.topic}[{partition.partition}]": partition for partition in every}
         self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
         self._applier, self._positions = Applier(ground, archive=True), Positions()
-        self.readings = Readings(ground.database)
+        self.readings = Readings(ground.database, own=False)
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()

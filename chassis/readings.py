@@ -14,10 +14,10 @@ Part = tuple[str, int]
 
 
 class Readings:
-    """What was told, in memory as the table had it half a second ago."""
+    """What was told the own store's reader, or those of topics; as the table had it half a second ago."""
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._next = database, 0.0
+    def __init__(self, database: Database, *, own: bool) -> None:
+        self._database, self._own, self._next = database, own, 0.0
         self.paused = frozenset[Part]()
         self.starts: dict[Part, int] = {}
         """Offsets from which to read where nothing was applied since they were told."""
@@ -27,11 +27,11 @@ class Readings:
         if monotonic() < self._next:
             return False
         self._next, before = monotonic() + LOOK_S, (self.paused, self.starts)
-        rows = await self._database.rows(TOLD)
+        rows = await self._database.rows(TOLD, self._own)
         parts = {(row["topic"], row["partition"]): row for row in rows}
         self.paused = frozenset(part for part, row in parts.items() if row["paused_at"])
         self.starts = {p: row["read_from"] for p, row in parts.items() if row["read_from"] is not None}
         return before != (self.paused, self.starts)
 
 
-TOLD = b"select topic, partition, paused_at, read_from from readings"
+TOLD = b"select topic, partition, paused_at, read_from from readings where (topic = 'store') = %s"
