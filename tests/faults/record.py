@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.faults import kills
 from tests.faults.checker import RULES, Finding
 from tests.faults.rounds import Round
 
@@ -27,6 +28,17 @@ def append(path: Path, found: Round) -> None:
     new = path.with_suffix(".new")
     new.write_text(f'{{"rounds": [\n{lines}\n]}}\n')
     new.replace(path)
+
+
+def tally(rounds: Iterable[Round]) -> kills.Tally:
+    """The kills of a record."""
+    return kills.Tally.of(fault for one in rounds for fault in one.faults)
+
+
+def enough(rounds: Iterable[Round], wanted: int) -> bool:
+    """Whether a record holds so many kills, and each point killed often enough."""
+    found = tally(rounds)
+    return found.kills.total() >= wanted and not found.due()
 
 
 def by_kind(rounds: Iterable[Round]) -> dict[str, tuple[int, float]]:

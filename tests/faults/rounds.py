@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tests.faults.evidence import SERVICES, Evidence, gather
 from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault
 from tests.faults.forgeries import FORGERIES, Forgery, Press
 from tests.faults.history import History
+from tests.faults.kills import Siege
 from tests.faults.load import Load
 from tests.faults.theatre import Theatre, theatre
 
@@ -48,15 +50,32 @@ class Round:
     findings: list[Finding] = field(default_factory=list)
     disks: list[str] = field(default_factory=list)
     at: str = ""
+    kind: str = "faults"
+    """What was done: faults of all kinds, or those of one kind of round."""
+
+    load: float | None = None
+    """The machine's load average over a minute, the mean of a look every few seconds."""
+
+    processors: int | None = None
+
+    def note(self, fault: Fault, began: float) -> None:
+        """Put down a fault that is over; ``began`` is of the monotonic clock."""
+        about = {"at": round(began - self._began, 1), "kind": type(fault).__name__, "told": fault.told}
+        self.faults.append({**about, "seconds": round(time.monotonic() - began, 1)})
+
+    def starts(self) -> None:
+        """The stack is hurt from now on."""
+        self._began = time.monotonic()
 
 
 async def play(
-    home: Path, seconds: float, seed: int, *, bug: str = "", lanes: bool = True, disks: bool = True
+    home: Path, seconds: float, seed: int, *, bug: str = "", disks: bool = True, siege: Siege | None = None
 ) -> tuple[Round, Evidence]:
-    """One round; its home is removed where nothing was found. ``lanes`` off leaves the stack unhurt."""
+    """One round; its home is removed where nothing was found. A ``siege`` makes it one of kills alone."""
     rate = DAYS * 86_400 / max(seconds, 30.0)
     found = Round(seed, seconds, at=datetime.now(UTC).isoformat(timespec="seconds"))
-    async with theatre(home, BEGINS, rate, disks=disks and lanes, bug=bug) as stage:
+    found.kind, found.processors = "kills" if siege else "faults", os.cpu_count()
+    async with theatre(home, BEGINS, rate, disks=disks and not siege, bug=bug) as stage:
         found.disks = stage.disks
         history, press = History(stage, seed), Press(stage.direct, seed)
         load = Load(history, stage.clock, seed)
@@ -64,8 +83,13 @@ async def play(
             await load.prepare()
             async with asyncio.TaskGroup() as together:
                 together.create_task(load.run())
-                together.create_task(_hurt(stage, found, press, seconds, lanes))
+                found.starts()
+                hurting = (
+                    siege.hurt(stage, found.note, seconds, seed) if siege else _hurt(stage, found, press)
+                )
+                together.create_task(hurting)
                 together.create_task(_end(history, seconds))
+                together.create_task(_feel(found, history))
             stage.clock.turn_at(1.0)
             found.lag_s, behind = await calm(stage)
         finally:
@@ -99,11 +123,18 @@ async def _end(history: History, seconds: float) -> None:
     history.over = True
 
 
-async def _hurt(stage: Theatre, found: Round, press: Press, seconds: float, lanes: bool) -> None:
+async def _feel(found: Round, history: History) -> None:
+    """How much work the machine has, from all who share it."""
+    looks = []
+    while not history.over:
+        looks.append(os.getloadavg()[0])
+        found.load = round(sum(looks) / len(looks), 1)
+        await asyncio.sleep(5)
+
+
+async def _hurt(stage: Theatre, found: Round, press: Press) -> None:
     """Three lanes of faults side by side, each one after the other."""
-    if not lanes:
-        return
-    until = time.monotonic() + seconds
+    until = time.monotonic() + found.seconds
     kinds: tuple[tuple[type[Fault], ...], ...] = (PROCESSES, SURROUNDINGS, FORGERIES)
     async with asyncio.TaskGroup() as together:
         for number, lane in enumerate(kinds):
@@ -131,9 +162,7 @@ async def _lane(
             fault.press = press
         began = time.monotonic()
         await fault.strike()
-        at = found.seconds - (until - began)
-        about = {"at": round(at, 1), "kind": kind.__name__, "told": fault.told}
-        found.faults.append({**about, "seconds": round(time.monotonic() - began, 1)})
+        found.note(fault, began)
 
 
 async def calm(stage: Theatre) -> tuple[float | None, list[str]]:
@@ -186,5 +215,6 @@ select
         where (e.type like '%.MessageReleased' or e.type like '%.StaffNoticeReleased') and not exists (
             select from events s where s.stream = e.stream and s.position > e.position
         )
-    ) as unsent
+    ) as unsent,
+    (select count(*) from rebuilds where ended_at is null) as rebuilding
 """

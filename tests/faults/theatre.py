@@ -26,7 +26,7 @@ from chassis.config import Settings
 from deploy.local import kafka, postgres
 from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
-from deploy.local.supervisor import Child, Program, Supervisor
+from deploy.local.supervisor import Child, Program, Supervisor, _is_ready
 from deploy.migration import migrate
 from deploy.topics import make_topics
 from tests.faults import turning
@@ -247,6 +247,16 @@ async def _tick(found: Theatre) -> None:
 def progress_of(found: Theatre, name: str) -> Mapping[str, Any]:
     """What the supervisor wrote of a process."""
     return dict(json.loads((found.home / "run" / f"{name}.json").read_text()))
+
+
+async def answers(found: Theatre, service: str, seconds: float) -> bool:
+    """Wait until a service takes connections; whether it does."""
+    end = time.monotonic() + seconds
+    while not await _is_ready(f"tcp://127.0.0.1:{found.ports[service]}"):
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.1)
+    return True
 
 
 async def until(condition: Callable[[], bool], seconds: float, step: float = 0.05) -> bool:
