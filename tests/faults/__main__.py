@@ -6,12 +6,13 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import bugs, kills, record, rounds
+from tests.faults import bugs, kills, losses, record, rounds
 
 ROUND_S, KILLS_S = 180.0, 300.0
 """A round at most, and one of kills; longer runs are rounds of following seeds, each on a fresh stack."""
@@ -41,9 +42,7 @@ def _round(
     """One round, shown and put on record; its home is left where anything was found."""
     seed = given.seed or max((one.seed for one in before), default=0) + 1
     home = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-", dir=given.home))
-    siege = kills.Siege(record.tally(before)) if given.kills else None
-    played = rounds.play(home, seconds, seed, disks=not given.no_disks, bug=given.bug, siege=siege)
-    found, _ = asyncio.run(played)
+    found, _ = asyncio.run(rounds.play(home, seconds, seed, _kind(given, before), bug=given.bug))
     if not given.bug:
         record.append(given.record, found)
     console.print(table(found))
@@ -56,6 +55,15 @@ def _round(
     return found
 
 
+def _kind(given: argparse.Namespace, before: list[rounds.Round]) -> rounds.Kind:
+    """The kind of round that is asked for."""
+    if given.kills:
+        return rounds.Kind("kills", kills.Siege(record.tally(before)).hurt)
+    if given.brokers > 1:
+        return rounds.Kind("brokers", losses.losing, brokers=given.brokers)
+    return replace(rounds.EVERYTHING, disks=not given.no_disks)
+
+
 def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--seconds", type=float, default=180, help="how long the stack is hurt, in all")
@@ -66,6 +74,9 @@ def _given() -> argparse.Namespace:
     parser.add_argument("--record", type=Path, default=Path(".caretrail/faults.json"))
     parser.add_argument(
         "--kills", type=int, default=0, help="rounds of kills alone, until the record holds so many"
+    )
+    parser.add_argument(
+        "--brokers", type=int, default=1, help="so many, of which one after the other loses its disk"
     )
     parser.add_argument("--page", type=Path, default=None, help="write the sum of the record as a page")
     parser.add_argument("--bug", choices=("", *bugs.ALL), default="", help="seed a bug: it must be found")

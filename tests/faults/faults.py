@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import aiohttp
 
@@ -40,6 +42,41 @@ DOWN, MISSED = "(was down)", "(not reached)"
 
 BACK_MAX_S = 10.0
 """In which the supervisor starts a service again."""
+
+
+class Note(Protocol):
+    """Takes a fault that is over, and when it began by the monotonic clock."""
+
+    def __call__(self, fault: Fault, began: float) -> None:
+        """Put it down."""
+
+
+class Hurt(Protocol):
+    """What is done in a round, for so many seconds."""
+
+    async def __call__(self, stage: Theatre, note: Note, seconds: float, seed: int) -> None:
+        """Do it, and end."""
+
+
+async def lane(
+    stage: Theatre,
+    note: Note,
+    draw: Random,
+    end: float,
+    kinds: dict[type[Fault], float],
+    scale: float = 1.0,
+    made: Callable[[Fault], None] = lambda _: None,
+) -> None:
+    """Faults of these kinds, by their weights, one after the other; ``made`` completes each."""
+    while True:
+        await asyncio.sleep(draw.uniform(0.5, 3))
+        if time.monotonic() >= end:
+            return
+        [kind] = draw.choices(list(kinds), list(kinds.values()))
+        fault, began = kind(stage, Random(draw.random()), scale), time.monotonic()
+        made(fault)
+        await fault.strike()
+        note(fault, began)
 
 
 @dataclass

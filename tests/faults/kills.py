@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from deploy.local.programs import SERVICES
 from tests.faults import points
-from tests.faults.faults import AT, DOWN, MISSED, Fault, Kill, KillAtPoint, KillBroker, KillPostgres
+from tests.faults.faults import AT, DOWN, MISSED, Fault, Kill, KillAtPoint, KillBroker, KillPostgres, Note
 from tests.faults.theatre import Theatre, answers, until
 
 EACH = 5
@@ -36,8 +36,6 @@ SHORT = 0.25
 
 OTHERS: tuple[tuple[str, float], ...] = (("payer", 2), ("mailbox", 2), ("kafka", 1), ("postgres", 1))
 Told = dict[str, Any]
-Note = Callable[[Fault, float], None]
-"""Takes a fault that is over, and when it began by the monotonic clock."""
 
 
 @dataclass

@@ -17,10 +17,9 @@ from psycopg.rows import dict_row
 
 from tests.faults.checker import READS, Finding, check
 from tests.faults.evidence import SERVICES, Evidence, gather
-from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault
+from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault, Hurt, Note, lane
 from tests.faults.forgeries import FORGERIES, Forgery, Press
 from tests.faults.history import History
-from tests.faults.kills import Siege
 from tests.faults.load import Load
 from tests.faults.theatre import Theatre, theatre
 
@@ -68,26 +67,33 @@ class Round:
         self._began = time.monotonic()
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of round: what is done, and the stack that it is done to."""
+
+    name: str
+    hurt: Hurt
+    brokers: int = 1
+    disks: bool = False
+
+
 async def play(
-    home: Path, seconds: float, seed: int, *, bug: str = "", disks: bool = True, siege: Siege | None = None
+    home: Path, seconds: float, seed: int, kind: Kind | None = None, *, bug: str = ""
 ) -> tuple[Round, Evidence]:
-    """One round; its home is removed where nothing was found. A ``siege`` makes it one of kills alone."""
+    """One round; its home is left as it is."""
+    kind = kind or EVERYTHING
     rate = DAYS * 86_400 / max(seconds, 30.0)
-    found = Round(seed, seconds, at=datetime.now(UTC).isoformat(timespec="seconds"))
-    found.kind, found.processors = "kills" if siege else "faults", os.cpu_count()
-    async with theatre(home, BEGINS, rate, disks=disks and not siege, bug=bug) as stage:
-        found.disks = stage.disks
-        history, press = History(stage, seed), Press(stage.direct, seed)
+    found = Round(seed, seconds, at=datetime.now(UTC).isoformat(timespec="seconds"), kind=kind.name)
+    async with theatre(home, BEGINS, rate, disks=kind.disks, bug=bug, brokers=kind.brokers) as stage:
+        found.disks, found.processors = stage.disks, os.cpu_count()
+        history = History(stage, seed)
         load = Load(history, stage.clock, seed)
         try:
             await load.prepare()
             async with asyncio.TaskGroup() as together:
                 together.create_task(load.run())
                 found.starts()
-                hurting = (
-                    siege.hurt(stage, found.note, seconds, seed) if siege else _hurt(stage, found, press)
-                )
-                together.create_task(hurting)
+                together.create_task(kind.hurt(stage, found.note, seconds, seed))
                 together.create_task(_end(history, seconds))
                 together.create_task(_feel(found, history))
             stage.clock.turn_at(1.0)
@@ -97,7 +103,7 @@ async def play(
         addresses = {name: stage.store(name) for name in SERVICES}
         mailbox = home / "mailbox"
         evidence = await asyncio.to_thread(
-            gather, addresses, stage.direct, mailbox, history.told(), press.injected
+            gather, addresses, stage.direct, mailbox, history.told(), stage.injected
         )
     evidence.lag_s, evidence.behind = found.lag_s, behind
     sum_up(found, evidence)
@@ -132,37 +138,24 @@ async def _feel(found: Round, history: History) -> None:
         await asyncio.sleep(5)
 
 
-async def _hurt(stage: Theatre, found: Round, press: Press) -> None:
+async def everything(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
     """Three lanes of faults side by side, each one after the other."""
-    until = time.monotonic() + found.seconds
-    kinds: tuple[tuple[type[Fault], ...], ...] = (PROCESSES, SURROUNDINGS, FORGERIES)
-    async with asyncio.TaskGroup() as together:
-        for number, lane in enumerate(kinds):
-            draw = Random(f"faults {found.seed} {number}")
-            together.create_task(_lane(stage, found, press, lane, draw, until))
+    end, press = time.monotonic() + seconds, Press(stage.direct, seed, stage.injected)
+    scale = min(1.0, seconds / FULL_SCALE_S) / SHORTER
 
-
-async def _lane(
-    stage: Theatre,
-    found: Round,
-    press: Press,
-    kinds: tuple[type[Fault], ...],
-    draw: Random,
-    until: float,
-) -> None:
-    scale = min(1.0, found.seconds / FULL_SCALE_S) / SHORTER
-    weights = [0 if kind is DiskFull and not stage.disks else kind.weight for kind in kinds]
-    while True:
-        await asyncio.sleep(draw.uniform(0.5, 3))
-        if time.monotonic() >= until:
-            return
-        [kind] = draw.choices(kinds, weights)
-        fault = kind(stage, Random(draw.random()), scale)
+    def made(fault: Fault) -> None:
         if isinstance(fault, Forgery):
             fault.press = press
-        began = time.monotonic()
-        await fault.strike()
-        found.note(fault, began)
+
+    lanes: tuple[tuple[type[Fault], ...], ...] = (PROCESSES, SURROUNDINGS, FORGERIES)
+    async with asyncio.TaskGroup() as together:
+        for number, kinds in enumerate(lanes):
+            draw = Random(f"faults {seed} {number}")
+            weights = {kind: 0 if kind is DiskFull and not stage.disks else kind.weight for kind in kinds}
+            together.create_task(lane(stage, note, draw, end, weights, scale, made))
+
+
+EVERYTHING = Kind("faults", everything, disks=True)
 
 
 async def calm(stage: Theatre) -> tuple[float | None, list[str]]:
