@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import bugs, kills, losses, record, rounds
+from tests.faults import bugs, kills, losses, record, rolling, rounds
 
 ROUND_S, KILLS_S = 180.0, 300.0
 """A round at most, and one of kills; longer runs are rounds of following seeds, each on a fresh stack."""
@@ -61,6 +61,9 @@ def _kind(given: argparse.Namespace, before: list[rounds.Round]) -> rounds.Kind:
         return rounds.Kind("kills", kills.Siege(record.tally(before)).hurt)
     if given.brokers > 1:
         return rounds.Kind("brokers", losses.losing, brokers=given.brokers)
+    if given.upgrade:
+        rules = {"a release rolls out under load": rolling.rolled}
+        return rounds.Kind("upgrade", rolling.rolling, rules=rules)
     return replace(rounds.EVERYTHING, disks=not given.no_disks)
 
 
@@ -78,6 +81,7 @@ def _given() -> argparse.Namespace:
     parser.add_argument(
         "--brokers", type=int, default=1, help="so many, of which one after the other loses its disk"
     )
+    parser.add_argument("--upgrade", action="store_true", help="roll out a new release meanwhile")
     parser.add_argument("--page", type=Path, default=None, help="write the sum of the record as a page")
     parser.add_argument("--bug", choices=("", *bugs.ALL), default="", help="seed a bug: it must be found")
     parser.add_argument("--no-disks", action="store_true", help="mount no small disks to fill")

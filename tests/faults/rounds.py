@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import time
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.faults.checker import READS, Finding, check
+from tests.faults.checker import READS, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
 from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault, Hurt, Note, lane
 from tests.faults.forgeries import FORGERIES, Forgery, Press
@@ -75,6 +76,8 @@ class Kind:
     hurt: Hurt
     brokers: int = 1
     disks: bool = False
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    """What must hold besides."""
 
 
 async def play(
@@ -93,8 +96,7 @@ async def play(
             async with asyncio.TaskGroup() as together:
                 together.create_task(load.run())
                 found.starts()
-                together.create_task(kind.hurt(stage, found.note, seconds, seed))
-                together.create_task(_end(history, seconds))
+                together.create_task(_until_hurt(kind.hurt(stage, found.note, seconds, seed), history, found))
                 together.create_task(_feel(found, history))
             stage.clock.turn_at(1.0)
             found.lag_s, behind = await calm(stage)
@@ -107,6 +109,7 @@ async def play(
         )
     evidence.lag_s, evidence.behind = found.lag_s, behind
     sum_up(found, evidence)
+    found.findings += check(evidence, kind.rules)
     evidence.save(home / "evidence.json.gz")
     return found, evidence
 
@@ -124,9 +127,12 @@ def clear(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
 
 
-async def _end(history: History, seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    history.over = True
+async def _until_hurt(hurting: Awaitable[None], history: History, found: Round) -> None:
+    """Clients work for the time given, or longer where what is begun takes longer."""
+    began = time.monotonic()
+    await hurting
+    await asyncio.sleep(max(0.0, found.seconds - (time.monotonic() - began)))
+    history.over, found.seconds = True, round(time.monotonic() - began, 1)
 
 
 async def _feel(found: Round, history: History) -> None:

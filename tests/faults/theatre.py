@@ -282,9 +282,10 @@ def progress_of(found: Theatre, name: str) -> Mapping[str, Any]:
 
 
 async def answers(found: Theatre, service: str, seconds: float) -> bool:
-    """Wait until a service takes connections; whether it does."""
-    end = time.monotonic() + seconds
-    while not await _is_ready(f"tcp://127.0.0.1:{found.ports[service]}"):
+    """Wait until a service, or a second process of one, takes connections; whether it does."""
+    end, second = time.monotonic() + seconds, found.replicas.get(service)
+    port = second.program.port if second else found.ports[service]
+    while not await _is_ready(f"tcp://127.0.0.1:{port}"):
         if time.monotonic() > end:
             return False
         await asyncio.sleep(0.1)
