@@ -57,6 +57,8 @@ class Round:
     """The machine's load average over a minute, the mean of a look every few seconds."""
 
     processors: int | None = None
+    remark: str = ""
+    """What became of its findings, from whoever looked into them."""
 
     def note(self, fault: Fault, began: float) -> None:
         """Put down a fault that is over; ``began`` is of the monotonic clock."""
