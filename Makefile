@@ -39,7 +39,7 @@ bench: setup ## measure beside the references (QUICK=1 smaller, ONLY=append_16,r
 	@CARETRAIL_HOME=$${CARETRAIL_HOME:-.caretrail/bench} $(BIN)/python -m benchmarks
 
 SECONDS ?= 180
-SEED ?= 1
+SEED ?=
 
 faults: setup ## hurt a running stack and check what is left (SECONDS=7200 SEED=1)
-	$(BIN)/python -m tests.faults --seconds $(SECONDS) --seed $(SEED) $(ARGS)
+	$(BIN)/python -m tests.faults --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -141,7 +141,8 @@ class Desk(Protocol):
 class Work:
     """The unit of work of one command. ``now`` is the time at which its events are recorded.
 
-    ``kept`` holds aggregates as last committed; one in use is taken out, so that none is shared.
+    ``kept`` holds aggregates as last committed; one in use is taken out, so that none is shared. It is a
+    guess: whatever was decided by it, be it nothing or a refusal, holds only at the version that it had.
     ``options`` are the service's own settings.
     """
 
@@ -152,6 +153,7 @@ class Work:
         self.owner = desk.owner
         self._desk, self._kept = desk, kept
         self._touched: dict[str, tuple[Aggregate, int]] = {}
+        self._guessed: dict[str, int] = {}
         self._reservations: list[Reservation] = []
 
     async def find(self, cls: type[A], id: UUID) -> A | None:
@@ -165,6 +167,8 @@ class Work:
             if not facts:
                 return None
             found = cls.replay(id, facts)
+        else:
+            self._guessed[stream] = found.version
         self._touched[stream] = (found, found.version)
         return found  # type: ignore[return-value]
 
@@ -202,7 +206,7 @@ class Work:
     def commit(self) -> Commit:
         """What was decided, to be written at once."""
         facts: list[Fact] = []
-        expected: dict[str, int] = {}
+        expected = dict(self._guessed)
         for stream, (aggregate, version) in self._touched.items():
             decided = aggregate.decided()
             if decided:
@@ -222,7 +226,8 @@ class Work:
         patient = getattr(command, "patient", None)
         answer = {"rule": refusal.rule, "message": refusal.message, "at": refusal.at}
         about = patient if isinstance(patient, UUID) else None
-        return replace(Commit.note(self.cause, self.now, "refusal", event, about), refusal=answer)
+        note = Commit.note(self.cause, self.now, "refusal", event, about)
+        return replace(note, expected=note.expected | self._guessed, refusal=answer)
 
 
 Handler = Callable[[C, Work], Awaitable[None]]

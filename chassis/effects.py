@@ -60,7 +60,7 @@ class Effects(Part):
 
     async def turn(self) -> None:
         """Carry out effects until cancelled. Raises KafkaError where the broker is away at first."""
-        broker = KafkaBroker(self._ground.settings.kafka_bootstrap, logger=None)
+        broker = KafkaBroker(self._ground.settings.kafka_bootstrap.split(","), logger=None)
         broker.subscriber(
             self._ground.topic,
             batch=True,

@@ -96,15 +96,16 @@ class PostgresStore(PostgresReader, Part):
             await self._write(self._take())
 
     def _take(self) -> list[Waiting]:
-        """The next batch: a stream or key that one of its commits touches keeps later ones for the next."""
+        """The next batch: a stream or key that one of its commits writes keeps later ones for the next."""
         batch: list[Waiting] = []
         left: deque[Waiting] = deque()
-        touched: set[object] = set()
+        written: set[object] = set()
         while self._queue and len(batch) < BATCH_MAX:
             waiting = self._queue.popleft()
-            marks = _marks(waiting[0].commit)
-            (left if marks & touched else batch).append(waiting)
-            touched |= marks
+            commit = waiting[0].commit
+            writes = _writes(commit)
+            (left if written & (writes | commit.expected.keys()) else batch).append(waiting)
+            written |= writes
         self._queue.extendleft(reversed(left))
         return batch
 
@@ -153,6 +154,6 @@ class PostgresStore(PostgresReader, Part):
             await connection.close()
 
 
-def _marks(commit: Commit) -> set[object]:
-    marks: set[object] = {commit.cause.command_id, *commit.expected}
-    return marks | {(wanted.scope, wanted.key) for wanted in commit.reservations}
+def _writes(commit: Commit) -> set[object]:
+    reserved = {(wanted.scope, wanted.key) for wanted in commit.reservations}
+    return {commit.cause.command_id, *commit.streams, *reserved}

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from caretrail_contracts.envelope import PARTITIONS, topic_of
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.kafka import RECORD_BYTES_MAX
 
 KEEPING = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
-"""A topic's settings; how many replicas it has is the broker's default."""
+"""A topic's settings, however many replicas it has."""
 
 ANSWER_MAX_S = 30.0
 """How long the broker may take to answer, and new topics to have leaders."""
@@ -24,6 +26,20 @@ CRITICAL = 2
 """Below this the client is silent: what fails is raised, and its end may come after the broker's."""
 
 
+class Replication(BaseSettings):
+    """``CARETRAIL_TOPIC_REPLICAS``: brokers that keep a copy of each topic; 0 leaves it to their default.
+
+    In production 3, so that one broker and its disk may be lost: the relay's acks=all then means that most
+    of the replicas have a record (``min.insync.replicas``), and writes go on with those that are left.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CARETRAIL_", env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    topic_replicas: int = Field(0, ge=0, le=9)
+
+
 class NotLed(Exception):
     """A new topic has no leader in time: a broker is missing."""
 
@@ -31,11 +47,11 @@ class NotLed(Exception):
 def make_topics(bootstrap: str, services: Iterable[str], prefix: str) -> list[str]:
     """The topic of each service, made where it is missing; those that are there stay as they are.
 
-    Raises KafkaException, NotLed.
+    As many replicas as the environment's ``Replication`` says. Raises KafkaException, NotLed.
     """
     names = [topic_of(service, prefix) for service in services]
     admin = _admin(bootstrap)
-    wanted = [NewTopic(name, PARTITIONS, config=KEEPING) for name in names]
+    wanted = [_wanted(name, Replication().topic_replicas) for name in names]
     for made in admin.create_topics(wanted, request_timeout=ANSWER_MAX_S).values():
         try:
             made.result()
@@ -53,6 +69,13 @@ def see(bootstrap: str) -> None:
 
 def _admin(bootstrap: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": bootstrap, "log_level": CRITICAL})
+
+
+def _wanted(name: str, replicas: int) -> NewTopic:
+    if not replicas:
+        return NewTopic(name, PARTITIONS, config=KEEPING)
+    most = {"min.insync.replicas": str(replicas // 2 + 1)}
+    return NewTopic(name, PARTITIONS, replication_factor=replicas, config=KEEPING | most)
 
 
 def _until_led(admin: AdminClient, names: set[str]) -> None:

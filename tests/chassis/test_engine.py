@@ -20,6 +20,7 @@ from chassis.kafka import producer
 from chassis.office import AdapterOffice
 from chassis.runtime import Role, Runtime
 from chassis.service import Effect
+from deploy.local.ports import free_port
 from operations.progress import Progress
 from tests.chassis import toy
 from tests.conftest import Run
@@ -162,6 +163,21 @@ async def test_effects_begin_though_kafka_was_away_when_their_process_started(
             proxy.refuses = False
             assert await asyncio.wait_for(done.wait(), 30)
     await proxy.stop()
+
+
+async def test_effects_are_carried_out_where_several_brokers_are_named_and_one_is_away(running: Run) -> None:
+    done = asyncio.Event()
+
+    async def act(event: ReferralReceived, about: Envelope, office: AdapterOffice) -> None:
+        done.set()
+
+    service = replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),))
+    async with running(toy.INTAKE) as run:
+        await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        several = f"127.0.0.1:{free_port()},{run.settings.kafka_bootstrap}"
+        among = run.settings.model_copy(update={"kafka_bootstrap": several})
+        async with Runtime(service, among, Role.CONSUMERS):
+            assert await asyncio.wait_for(done.wait(), 15)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,24 @@ async def test_a_stream_that_moved_on_is_a_conflict_and_nothing_is_written(store
     await store.append(commit("referral-1", after=1))
 
 
+async def test_a_commit_without_events_is_a_conflict_where_a_stream_that_it_went_by_moved_on(
+    store: Store,
+) -> None:
+    await store.append(commit("referral-1"))
+    went_by = commit("referral-1", count=0)
+    with pytest.raises(Conflict):
+        await store.append(went_by)
+    answer = await store.append(replace(went_by, expected={"referral-1": 1}))
+    assert answer.streams == {}
+
+
+async def test_commits_that_go_by_one_stream_at_once_all_hold(store: Store) -> None:
+    await store.append(commit("referral-1"))
+    went_by = [replace(commit(), expected={"referral-1": 1}) for _ in range(20)]
+    answers = await asyncio.gather(*(store.append(each) for each in went_by))
+    assert {answer.position for answer in answers} == set(range(2, 22))
+
+
 async def test_concurrent_writers_of_one_stream_win_once_each_version(store: Store) -> None:
     results = await asyncio.gather(
         *(store.append(commit("hot-1")) for _ in range(20)), return_exceptions=True

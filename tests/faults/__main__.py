@@ -6,47 +6,82 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import bugs, record, rounds
+from tests.faults import bugs, kills, losses, record, rolling, rounds
 
-ROUND_S = 180.0
-"""A round at most; longer runs are rounds of following seeds, each on a fresh stack."""
+ROUND_S, KILLS_S = 180.0, 300.0
+"""A round at most, and one of kills; longer runs are rounds of following seeds, each on a fresh stack."""
 
 
 def main() -> int:
     """Run; 1 where anything was found, or a seeded bug was not."""
     given = _given()
-    left, seed, bad, console = given.seconds, given.seed, 0, Console()
+    left, bad, console = given.seconds, 0, Console()
     while left > 0:
-        seconds = min(left, ROUND_S)
-        home = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-", dir=given.home))
-        found, _ = asyncio.run(rounds.play(home, seconds, seed, disks=not given.no_disks, bug=given.bug))
-        if not given.bug:
-            record.append(given.record, found)
-        console.print(table(found))
-        for finding in found.findings[:20]:
-            console.print(f"[red]{finding}[/red]")
-        if found.findings:
-            bad += 1
-            console.print(f"left for a look: {home}")
-        else:
-            rounds.clear(home)
-        left, seed = left - seconds, seed + 1
+        before = record.read(given.record)
+        if given.kills and record.enough(before, given.kills):
+            break
+        seconds = min(left, KILLS_S if given.kills else ROUND_S)
+        found = _round(given, seconds, before, console)
+        bad += bool(found.findings)
+        left -= seconds
+        given.seed = found.seed + 1
     if given.page:
         given.page.write_text(record.page(record.read(given.record)))
     return 1 if bool(bad) != bool(given.bug) else 0
 
 
+def _round(
+    given: argparse.Namespace, seconds: float, before: list[rounds.Round], console: Console
+) -> rounds.Round:
+    """One round, shown and put on record; its home is left where anything was found."""
+    seed = given.seed or max((one.seed for one in before), default=0) + 1
+    home = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-", dir=given.home))
+    found, _ = asyncio.run(rounds.play(home, seconds, seed, _kind(given, before), bug=given.bug))
+    if not given.bug:
+        record.append(given.record, found)
+    console.print(table(found))
+    for finding in found.findings[:20]:
+        console.print(f"[red]{finding}[/red]")
+    if found.findings:
+        console.print(f"left for a look: {home}")
+    else:
+        rounds.clear(home)
+    return found
+
+
+def _kind(given: argparse.Namespace, before: list[rounds.Round]) -> rounds.Kind:
+    """The kind of round that is asked for."""
+    if given.kills:
+        return rounds.Kind("kills", kills.Siege(record.tally(before)).hurt)
+    if given.brokers > 1:
+        return rounds.Kind("brokers", losses.losing, brokers=given.brokers)
+    if given.upgrade:
+        rules = {"a release rolls out under load": rolling.rolled}
+        return rounds.Kind("upgrade", rolling.rolling, rules=rules)
+    return replace(rounds.EVERYTHING, disks=not given.no_disks)
+
+
 def _given() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--seconds", type=float, default=180, help="how long the stack is hurt, in all")
-    parser.add_argument("--seed", type=int, default=1, help="which faults, and when")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="which faults, and when; else one after the record's last"
+    )
     parser.add_argument("--home", default="/tmp", help="where homes of stacks lie")
     parser.add_argument("--record", type=Path, default=Path(".caretrail/faults.json"))
+    parser.add_argument(
+        "--kills", type=int, default=0, help="rounds of kills alone, until the record holds so many"
+    )
+    parser.add_argument(
+        "--brokers", type=int, default=1, help="so many, of which one after the other loses its disk"
+    )
+    parser.add_argument("--upgrade", action="store_true", help="roll out a new release meanwhile")
     parser.add_argument("--page", type=Path, default=None, help="write the sum of the record as a page")
     parser.add_argument("--bug", choices=("", *bugs.ALL), default="", help="seed a bug: it must be found")
     parser.add_argument("--no-disks", action="store_true", help="mount no small disks to fill")
@@ -65,6 +100,7 @@ def table(found: rounds.Round) -> Table:
         shown.add_row(f"commands {outcome}", str(found.outcomes.get(outcome, 0)), "")
     shown.add_row("events", str(found.events), "")
     shown.add_row("lag gone after", "", "never" if found.lag_s is None else f"{found.lag_s:.1f}")
+    shown.add_row("load average", "", "" if found.load is None else f"{found.load:.1f}")
     shown.add_row("findings", str(len(found.findings)), "", style="red" if found.findings else "green")
     return shown
 

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.faults.rounds import Round
 
 SECONDS, SEED = 25.0, 11
 
+WITHOUT_DISKS = replace(rounds.EVERYTHING, disks=False)
 KEPT = "CARETRAIL_TEST_EVIDENCE"
 """Names evidence to go by instead of a new round's: for work on the checker."""
 
@@ -33,7 +35,7 @@ def played() -> tuple[Round, Evidence]:
         return found, evidence
     home = Path(tempfile.mkdtemp(prefix="caretrail-faults-", dir="/tmp"))
     try:
-        return asyncio.run(rounds.play(home, SECONDS, SEED, disks=False))
+        return asyncio.run(rounds.play(home, SECONDS, SEED, WITHOUT_DISKS))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 

@@ -8,20 +8,75 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Protocol
+
+import aiohttp
 
 from deploy.local.programs import SERVICES
 from tests.faults import points, turning
 from tests.faults.theatre import Theatre, until
 
-RELAYING = SERVICES
 CONSUMING = ("scheduling", "billing", "notifications", "audit")
-"""Services that read others' topics, and those with timers and effects among them."""
+"""Services that read others' topics."""
+
+WRITING = ("intake", "clinical", "scheduling", "billing", "notifications")
+FIRING = ("scheduling", "billing", "notifications")
+
+AT: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(points.CONSUMING, CONSUMING),
+    **dict.fromkeys((*points.WRITING, *points.RELAYING, *points.SWAPPING), WRITING),
+    **dict.fromkeys(points.FIRING, FIRING),
+    **dict.fromkeys(points.EFFECTING, ("notifications",)),
+}
+"""The services that come to each point under this load."""
+
+DOWN, MISSED = "(was down)", "(not reached)"
+"""What is told of a kill that killed nobody."""
+
+BACK_MAX_S = 10.0
+"""In which the supervisor starts a service again."""
+
+
+class Note(Protocol):
+    """Takes a fault that is over, and when it began by the monotonic clock."""
+
+    def __call__(self, fault: Fault, began: float) -> None:
+        """Put it down."""
+
+
+class Hurt(Protocol):
+    """What is done in a round, for so many seconds."""
+
+    async def __call__(self, stage: Theatre, note: Note, seconds: float, seed: int) -> None:
+        """Do it, and end."""
+
+
+async def lane(
+    stage: Theatre,
+    note: Note,
+    draw: Random,
+    end: float,
+    kinds: dict[type[Fault], float],
+    scale: float = 1.0,
+    made: Callable[[Fault], None] = lambda _: None,
+) -> None:
+    """Faults of these kinds, by their weights, one after the other; ``made`` completes each."""
+    while True:
+        await asyncio.sleep(draw.uniform(0.5, 3))
+        if time.monotonic() >= end:
+            return
+        [kind] = draw.choices(list(kinds), list(kinds.values()))
+        fault, began = kind(stage, Random(draw.random()), scale), time.monotonic()
+        made(fault)
+        await fault.strike()
+        note(fault, began)
 
 
 @dataclass
@@ -43,42 +98,63 @@ class Fault:
         await asyncio.sleep(self.draw.uniform(least, most) * self.scale)
 
 
+@dataclass
 class Kill(Fault):
-    """Kill -9 of a service at any instant."""
+    """Kill -9 of a process at any instant: a service's, the payer's, the mailbox's; drawn where not given."""
 
-    weight = 3
+    name: str = ""
+    weight: ClassVar[float] = 3
 
     async def strike(self) -> None:
         """It comes again by itself."""
-        self.told = self.draw.choice(SERVICES)
+        self.told = self.name or self.draw.choice((*SERVICES, "payer", "mailbox"))
         await self.lasting(0, 1)
-        self.theatre.signal(self.told, signal.SIGKILL)
-        await until(lambda: self.theatre.pid(self.told) != 0, 10)
+        name, pid = self.told, self.theatre.pid(self.told)
+        if not self.theatre.signal(name, signal.SIGKILL):
+            self.told += f" {DOWN}"
+        await until(lambda: self.theatre.pid(name) not in (0, pid), BACK_MAX_S)
 
 
+@dataclass
 class KillAtPoint(Fault):
-    """A service dies exactly before or after a step that leaves the process."""
+    """A service dies exactly before or after a step that leaves the process.
 
-    weight = 6
-    waits_s: ClassVar[float] = 6.0
+    Service and point are drawn where not given; ``waits_s`` is how long it may take to come there.
+    """
+
+    name: str = ""
+    point: str = ""
+    waits_s: float = 6.0
+    weight: ClassVar[float] = 6
 
     async def strike(self) -> None:
         """Arm, wait until it died, or take the arm back."""
-        point = self.draw.choice(points.ALL)
-        name = self._where(point)
-        self.told = f"{name} {point}"
-        points.arm(self.theatre.folder, name, point, self.draw.randrange(1, 4))
-        armed = self.theatre.folder / f"arm-{name}"
-        if not await until(lambda: not armed.exists(), self.waits_s):
-            points.disarm(self.theatre.folder, name)
-            self.told += " (not reached)"
+        self.point = self.point or self.draw.choice(points.ALL)
+        self.name = self.name or self.draw.choice(AT[self.point])
+        armed, swaps = self.theatre.folder / f"arm-{self.name}", self.point in points.SWAPPING
+        points.arm(self.theatre.folder, self.name, self.point, 1 if swaps else self.draw.randrange(1, 4))
+        if swaps:
+            await self._rebuild()
+        died = await until(lambda: not armed.exists(), self.waits_s)
+        # It may come to the point in this very moment: only the arm that could be taken back was not reached.
+        died = not points.disarm(self.theatre.folder, self.name) or died
+        self.told = f"{self.name} {self.point}" + ("" if died else f" {MISSED}")
 
-    def _where(self, point: str) -> str:
-        if point in points.EFFECTING:
-            return "notifications"
-        if point in points.FIRING:
-            return self.draw.choice(("scheduling", "billing", "notifications"))
-        return self.draw.choice(CONSUMING if point in points.CONSUMING else RELAYING)
+    async def _rebuild(self) -> None:
+        """Have a read model of the service folded anew; where it is away, nothing comes of it."""
+        with suppress(aiohttp.ClientError, TimeoutError):
+            await rebuild(self.theatre.urls(self.name)[0], self.draw)
+
+
+async def rebuild(url: str, draw: Random) -> None:
+    """Ask a service to rebuild one of its read models; one that is under way may go on."""
+    async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=5)) as session:
+        async with session.get("/internal/projections") as response:
+            names = [each["name"] for each in await response.json()] if response.ok else []
+        if names:
+            asked = {"action": "rebuild"}
+            async with session.post(f"/internal/projections/{draw.choice(names)}", json=asked) as response:
+                await response.read()
 
 
 class Freeze(Fault):
@@ -109,7 +185,7 @@ class TwoRelays(Fault):
 
     async def strike(self) -> None:
         """Both send everything."""
-        self.told = self.draw.choice(RELAYING)
+        self.told = self.draw.choice(SERVICES)
         name = await self.theatre.join(self.told, CARETRAIL_FAULTS_RELAY="unasked")
         await self.lasting(10, 20)
         await self.theatre.leave(name, killed=True)

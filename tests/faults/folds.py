@@ -53,14 +53,16 @@ def referrals(evidence: Evidence) -> Folded:
 
 
 def episodes(evidence: Evidence) -> Folded:
-    """Who was admitted and discharged when."""
+    """Who was admitted and discharged when; a later release also shows since when they were referred."""
     found: Folded = {}
+    later = any("referred_on" in row for row in evidence.stores["intake"]["tables"]["episodes"])
     for event, kind, fact in facts(evidence, "intake", "PatientAdmitted", "PatientDischarged"):
         id = fact["episode"] if kind == "PatientAdmitted" else _subject(event)
         row = found.setdefault((id,), {})
         if kind == "PatientAdmitted":
             named = ("patient", "referral", "track", "admitted_on")
             row |= {name: fact[name] for name in named} | {"discharged_on": None}
+            row |= {"referred_on": fact.get("referred_on")} if later else {}
         else:
             row["discharged_on"] = fact["discharged_on"]
     return found

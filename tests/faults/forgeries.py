@@ -34,11 +34,11 @@ FOLDED = {
 class Press:
     """Writes forged messages into topics, past the proxy, and keeps a list of them."""
 
-    def __init__(self, bootstrap: str, seed: int) -> None:
+    def __init__(self, bootstrap: str, seed: int, injected: list[Row]) -> None:
         self._bootstrap = bootstrap
         self._draw = Random(f"forgeries {seed}")
         self._position = 0
-        self.injected: list[Row] = []
+        self.injected = injected
 
     def print(self, service: str, partition: int, key: str, told: Headers, body: bytes) -> tuple[int, str]:
         """Write a message; its offset, or -1 and what the broker said against it."""
@@ -154,7 +154,7 @@ def _pairs(raw: Any) -> Headers:
 class Forgery(Fault):
     """A message that no service wrote."""
 
-    press: Press = field(default_factory=lambda: Press("", 0))
+    press: Press = field(default_factory=lambda: Press("", 0, []))
 
     async def strike(self) -> None:
         """Write it."""

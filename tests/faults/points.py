@@ -12,12 +12,22 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-CONSUMING = ("apply.before", "apply.moved", "apply.before-commit", "apply.after")
+CONSUMING = (
+    "apply.before", "apply.moving", "apply.moved", "apply.finishing", "apply.before-commit", "apply.after",
+)  # fmt: skip
+"""A batch of another's events: its transaction, its position within it, its follow-up events."""
+
 WRITING = ("commit.before", "commit.after")
-RELAYING = ("produce.before", "produce.after", "mark.after")
+RELAYING = ("produce.before", "produce.sent", "produce.after", "mark.after")
 FIRING = ("timers.before", "timers.after")
-EFFECTING = ("effect.before", "effect.acted", "effect.recorded", "effect.before-ack")
-ALL = (*CONSUMING, *WRITING, *RELAYING, *FIRING, *EFFECTING)
+EFFECTING = (
+    "effect.before", "effect.acted", "effect.recorded", "effect.done",
+    "effect.before-ack", "effect.after-ack",
+)  # fmt: skip
+SWAPPING = ("swap.before", "swap.moved", "swap.committed")
+"""The end of a rebuild: before its tables take their place, within the transaction, and after its commit."""
+
+ALL = (*CONSUMING, *WRITING, *RELAYING, *FIRING, *EFFECTING, *SWAPPING)
 
 
 def arm(folder: Path, name: str, point: str, visits: int) -> None:
@@ -101,6 +111,7 @@ def install(points: Points) -> None:
     _slowly(Applier, points)
     _marks(points)
     _effects(points)
+    _swaps(points)
 
 
 def _slowly(applier: Any, points: Points) -> None:
@@ -141,6 +152,15 @@ def _effects(points: Points) -> None:
     around(Effects, "_do", points, "effect.before", "effect.done")
     around(AdapterOffice, "execute", points, "effect.acted", "effect.recorded")
     around(KafkaMessage, "ack", points, "effect.before-ack", "effect.after-ack")
+
+
+def _swaps(points: Points) -> None:
+    """A rebuild puts its tables in the place of those that serve, and commits."""
+    from operations import shadows
+    from operations.rebuilding import Rebuild
+
+    around(shadows, "swap", points, "swap.before", "swap.moved")
+    around(Rebuild, "_swap", points, "swap.proved", "swap.committed")
 
 
 class _Unasked:

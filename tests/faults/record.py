@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.faults import kills, points
 from tests.faults.checker import RULES, Finding
 from tests.faults.rounds import Round
 
@@ -29,6 +30,17 @@ def append(path: Path, found: Round) -> None:
     new.replace(path)
 
 
+def tally(rounds: Iterable[Round]) -> kills.Tally:
+    """The kills of a record."""
+    return kills.Tally.of(fault for one in rounds for fault in one.faults)
+
+
+def enough(rounds: Iterable[Round], wanted: int) -> bool:
+    """Whether a record holds so many kills, and each point killed often enough."""
+    found = tally(rounds)
+    return found.kills.total() >= wanted and not found.due()
+
+
 def by_kind(rounds: Iterable[Round]) -> dict[str, tuple[int, float]]:
     """How often each kind of fault struck, and for how many seconds."""
     times, seconds = Counter[str](), Counter[str]()
@@ -39,70 +51,74 @@ def by_kind(rounds: Iterable[Round]) -> dict[str, tuple[int, float]]:
     return {kind: (times[kind], seconds[kind]) for kind in sorted(times)}
 
 
+def by_round(rounds: Iterable[Round]) -> dict[str, list[Round]]:
+    """Rounds by what they were of, in the order in which each sort came first."""
+    found: dict[str, list[Round]] = {}
+    for one in rounds:
+        found.setdefault(one.kind, []).append(one)
+    return found
+
+
 def page(rounds: list[Round]) -> str:
     """The record for a reader."""
-    hurt = sum(one.seconds for one in rounds) / 60
     outcomes = Counter[str]()
     for one in rounds:
         outcomes.update(one.outcomes)
-    bad = [one for one in rounds if one.findings]
-    lags = [one.lag_s for one in rounds if one.lag_s is not None]
-    return PAGE.format(
-        rounds=len(rounds),
-        minutes=f"{hurt:.0f}",
+    killed = tally(rounds)
+    return PAGE.read_text().format(
         faults=sum(len(one.faults) for one in rounds),
         ok=f"{outcomes['ok']:,}",
         fail=f"{outcomes['fail']:,}",
         unknown=f"{outcomes['unknown']:,}",
         events=f"{sum(one.events for one in rounds):,}",
-        bad=len(bad),
-        found="".join(f"\n- seed {one.seed}: {each}" for one in bad for each in one.findings[:3]),
-        lag=f"{max(lags, default=0):.0f}",
+        sorts="\n".join(f"| {ROUNDS[kind]} | {_sum(found)} |" for kind, found in by_round(rounds).items()),
+        found="".join(map(_found, rounds)),
+        kills=f"{killed.kills.total():,}",
+        processes="\n".join(f"| {name} | {times} |" for name, times in killed.kills.most_common()),
+        points="\n".join(f"| `{point}` | {killed.reached[point]} |" for point in points.ALL),
+        due=", ".join(killed.due()) or "none",
+        each=kills.EACH,
         kinds="\n".join(
             f"| {kind} | {times} | {seconds:.0f} |" for kind, (times, seconds) in by_kind(rounds).items()
         ),
+        rounds="\n".join(map(_row, rounds)),
         rules="\n".join(f"- {rule}" for rule in RULES),
     )
 
 
-PAGE = """\
-# Reliability
+def _sum(rounds: list[Round]) -> str:
+    minutes = sum(one.seconds for one in rounds) / 60
+    bad, lags = sum(bool(one.findings) for one in rounds), [one.lag_s for one in rounds]
+    slowest = "never" if None in lags else f"{max(filter(None, lags), default=0):.0f} s"
+    return f"{len(rounds)} | {minutes:.0f} | {bad} | {slowest}"
 
-What was done to the running stack, and what held. Written by `make faults`; run it yourself:
 
-    make faults SECONDS=180 SEED=1
+def _found(one: Round) -> str:
+    """What did not hold in a round, rule by rule, and what became of it."""
+    if not one.findings:
+        return ""
+    load = "" if one.load is None else f", load average {one.load:.0f} on {one.processors} processors"
+    rules = Counter(each.rule for each in one.findings)
+    first = {each.rule: each.where for each in reversed(one.findings)}
+    told = "; ".join(f"{rule} ({times}, such as {first[rule]})" for rule, times in rules.items())
+    return f"\n- {one.kind}, seed {one.seed}{load}: {told}. {one.remark}".rstrip()
 
-Clients work on all services at once, days of care pass in minutes, and three lanes of faults go on side by
-side: what happens to processes, what happens around them, what somebody writes into the topics. Then
-the stack is left alone, and a checker that shares no code with it reads the clients' history, the stores,
-the topics, the ledger and the mailbox.
 
-| | |
-|---|---|
-| rounds, minutes under faults | {rounds}, {minutes} |
-| faults | {faults} |
-| commands acknowledged, refused, unknown | {ok}, {fail}, {unknown} |
-| events | {events} |
-| rounds in which a rule did not hold | {bad} |
-| lag gone at the latest after | {lag} s |
-{found}
+def _row(one: Round) -> str:
+    load = "not measured" if one.load is None else f"{one.load:.1f}"
+    lag = "never" if one.lag_s is None else f"{one.lag_s:.1f}"
+    killed = kills.Tally.of(one.faults).kills.total()
+    shown = (one.at, one.kind, one.seed, f"{one.seconds:.0f}", killed, load, lag, len(one.findings))
+    return f"| {' | '.join(map(str, shown))} |"
 
-## What must hold
 
-{rules}
+ROUNDS = {
+    "faults": "faults of every kind",
+    "kills": "kills alone",
+    "brokers": "three brokers, of which one after the other loses its disk",
+    "upgrade": "a release is rolled out",
+}
+"""What a round is called on the page."""
 
-The checker is tested itself: `tests/faults/test_checker.py` alters the evidence of a run in one place, and
-each alteration must be found. `make faults ARGS="--bug dedupe_off"` seeds a bug into the running stack.
-
-The limit of the lag, 30 s, is of the machine too: these rounds shared two processors with other work.
-
-## Faults
-
-| fault | times | seconds |
-|---|---|---|
-{kinds}
-
-Not done yet: three brokers of which one is lost, a topic published again from its store, a rolling upgrade,
-a database restored to an earlier point. Disks are full only where small ones can be mounted; they lie in
-memory, so that losing power is not tried here.
-"""
+PAGE = Path(__file__).with_name("page.md")
+"""The page, with places for what was counted."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +16,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.faults.checker import READS, Finding, check
+from tests.faults.checker import READS, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
-from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault
+from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault, Hurt, Note, lane
 from tests.faults.forgeries import FORGERIES, Forgery, Press
 from tests.faults.history import History
 from tests.faults.load import Load
@@ -48,24 +50,56 @@ class Round:
     findings: list[Finding] = field(default_factory=list)
     disks: list[str] = field(default_factory=list)
     at: str = ""
+    kind: str = "faults"
+    """What was done: faults of all kinds, or those of one kind of round."""
+
+    load: float | None = None
+    """The machine's load average over a minute, the mean of a look every few seconds."""
+
+    processors: int | None = None
+    remark: str = ""
+    """What became of its findings, from whoever looked into them."""
+
+    def note(self, fault: Fault, began: float) -> None:
+        """Put down a fault that is over; ``began`` is of the monotonic clock."""
+        about = {"at": round(began - self._began, 1), "kind": type(fault).__name__, "told": fault.told}
+        self.faults.append({**about, "seconds": round(time.monotonic() - began, 1)})
+
+    def starts(self) -> None:
+        """The stack is hurt from now on."""
+        self._began = time.monotonic()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of round: what is done, and the stack that it is done to."""
+
+    name: str
+    hurt: Hurt
+    brokers: int = 1
+    disks: bool = False
+    rules: Mapping[str, Rule] = field(default_factory=dict)
+    """What must hold besides."""
 
 
 async def play(
-    home: Path, seconds: float, seed: int, *, bug: str = "", lanes: bool = True, disks: bool = True
+    home: Path, seconds: float, seed: int, kind: Kind | None = None, *, bug: str = ""
 ) -> tuple[Round, Evidence]:
-    """One round; its home is removed where nothing was found. ``lanes`` off leaves the stack unhurt."""
+    """One round; its home is left as it is."""
+    kind = kind or EVERYTHING
     rate = DAYS * 86_400 / max(seconds, 30.0)
-    found = Round(seed, seconds, at=datetime.now(UTC).isoformat(timespec="seconds"))
-    async with theatre(home, BEGINS, rate, disks=disks and lanes, bug=bug) as stage:
-        found.disks = stage.disks
-        history, press = History(stage, seed), Press(stage.direct, seed)
+    found = Round(seed, seconds, at=datetime.now(UTC).isoformat(timespec="seconds"), kind=kind.name)
+    async with theatre(home, BEGINS, rate, disks=kind.disks, bug=bug, brokers=kind.brokers) as stage:
+        found.disks, found.processors = stage.disks, os.cpu_count()
+        history = History(stage, seed)
         load = Load(history, stage.clock, seed)
         try:
             await load.prepare()
             async with asyncio.TaskGroup() as together:
                 together.create_task(load.run())
-                together.create_task(_hurt(stage, found, press, seconds, lanes))
-                together.create_task(_end(history, seconds))
+                found.starts()
+                together.create_task(_until_hurt(kind.hurt(stage, found.note, seconds, seed), history, found))
+                together.create_task(_feel(found, history))
             stage.clock.turn_at(1.0)
             found.lag_s, behind = await calm(stage)
         finally:
@@ -73,10 +107,11 @@ async def play(
         addresses = {name: stage.store(name) for name in SERVICES}
         mailbox = home / "mailbox"
         evidence = await asyncio.to_thread(
-            gather, addresses, stage.direct, mailbox, history.told(), press.injected
+            gather, addresses, stage.direct, mailbox, history.told(), stage.injected
         )
     evidence.lag_s, evidence.behind = found.lag_s, behind
     sum_up(found, evidence)
+    found.findings += check(evidence, kind.rules)
     evidence.save(home / "evidence.json.gz")
     return found, evidence
 
@@ -94,46 +129,41 @@ def clear(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
 
 
-async def _end(history: History, seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    history.over = True
+async def _until_hurt(hurting: Awaitable[None], history: History, found: Round) -> None:
+    """Clients work for the time given, or longer where what is begun takes longer."""
+    began = time.monotonic()
+    await hurting
+    await asyncio.sleep(max(0.0, found.seconds - (time.monotonic() - began)))
+    history.over, found.seconds = True, round(time.monotonic() - began, 1)
 
 
-async def _hurt(stage: Theatre, found: Round, press: Press, seconds: float, lanes: bool) -> None:
+async def _feel(found: Round, history: History) -> None:
+    """How much work the machine has, from all who share it."""
+    looks = []
+    while not history.over:
+        looks.append(os.getloadavg()[0])
+        found.load = round(sum(looks) / len(looks), 1)
+        await asyncio.sleep(5)
+
+
+async def everything(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
     """Three lanes of faults side by side, each one after the other."""
-    if not lanes:
-        return
-    until = time.monotonic() + seconds
-    kinds: tuple[tuple[type[Fault], ...], ...] = (PROCESSES, SURROUNDINGS, FORGERIES)
-    async with asyncio.TaskGroup() as together:
-        for number, lane in enumerate(kinds):
-            draw = Random(f"faults {found.seed} {number}")
-            together.create_task(_lane(stage, found, press, lane, draw, until))
+    end, press = time.monotonic() + seconds, Press(stage.direct, seed, stage.injected)
+    scale = min(1.0, seconds / FULL_SCALE_S) / SHORTER
 
-
-async def _lane(
-    stage: Theatre,
-    found: Round,
-    press: Press,
-    kinds: tuple[type[Fault], ...],
-    draw: Random,
-    until: float,
-) -> None:
-    scale = min(1.0, found.seconds / FULL_SCALE_S) / SHORTER
-    weights = [0 if kind is DiskFull and not stage.disks else kind.weight for kind in kinds]
-    while True:
-        await asyncio.sleep(draw.uniform(0.5, 3))
-        if time.monotonic() >= until:
-            return
-        [kind] = draw.choices(kinds, weights)
-        fault = kind(stage, Random(draw.random()), scale)
+    def made(fault: Fault) -> None:
         if isinstance(fault, Forgery):
             fault.press = press
-        began = time.monotonic()
-        await fault.strike()
-        at = found.seconds - (until - began)
-        about = {"at": round(at, 1), "kind": kind.__name__, "told": fault.told}
-        found.faults.append({**about, "seconds": round(time.monotonic() - began, 1)})
+
+    lanes: tuple[tuple[type[Fault], ...], ...] = (PROCESSES, SURROUNDINGS, FORGERIES)
+    async with asyncio.TaskGroup() as together:
+        for number, kinds in enumerate(lanes):
+            draw = Random(f"faults {seed} {number}")
+            weights = {kind: 0 if kind is DiskFull and not stage.disks else kind.weight for kind in kinds}
+            together.create_task(lane(stage, note, draw, end, weights, scale, made))
+
+
+EVERYTHING = Kind("faults", everything, disks=True)
 
 
 async def calm(stage: Theatre) -> tuple[float | None, list[str]]:
@@ -186,5 +216,6 @@ select
         where (e.type like '%.MessageReleased' or e.type like '%.StaffNoticeReleased') and not exists (
             select from events s where s.stream = e.stream and s.position > e.position
         )
-    ) as unsent
+    ) as unsent,
+    (select count(*) from rebuilds where ended_at is null) as rebuilding
 """

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -26,7 +27,7 @@ from chassis.config import Settings
 from deploy.local import kafka, postgres
 from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
-from deploy.local.supervisor import Child, Program, Supervisor
+from deploy.local.supervisor import Child, Program, Supervisor, _is_ready
 from deploy.migration import migrate
 from deploy.topics import make_topics
 from tests.faults import turning
@@ -48,12 +49,21 @@ class Theatre:
     supervisor: Supervisor
     clock: turning.Turning
     admin: str = ""
+    bootstrap: str = ""
+    """Where the services reach Kafka, and ``direct`` where lookers-on do."""
+
     direct: str = ""
     database: Proxy = field(default_factory=lambda: Proxy(""))
     broker: Proxy = field(default_factory=lambda: Proxy(""))
     ports: dict[str, int] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
     replicas: dict[str, Child] = field(default_factory=dict)
+    nodes: tuple[kafka.Node, ...] = ()
+    """The brokers, where there are several."""
+
+    injected: list[dict[str, Any]] = field(default_factory=list)
+    """Messages that no service wrote, as they are noted."""
+
     disks: list[str] = field(default_factory=list)
 
     @property
@@ -129,16 +139,16 @@ def _started(home: Path, admin: str) -> bool:
 
 @asynccontextmanager
 async def theatre(
-    home: Path, base: datetime, rate: float, *, disks: bool = False, bug: str = ""
+    home: Path, base: datetime, rate: float, *, disks: bool = False, bug: str = "", brokers: int = 1
 ) -> AsyncIterator[Theatre]:
-    """A stack of its own, up; everything of it is stopped at the end."""
+    """A stack of its own, up; everything of it is stopped at the end. Several brokers have no proxy."""
     home.mkdir(parents=True, exist_ok=True)
     found = Theatre(home, rate, Supervisor(home), turning.begin(home / "faults", base, 1.0))
     async with AsyncExitStack() as ending:
         if disks:
             found.disks = [name for name in DISK_BYTES if _mounted(home / name, DISK_BYTES[name], ending)]
         ending.callback(postgres.stop, home)
-        await _servers(found, ending)
+        await _servers(found, ending, brokers)
         ending.push_async_callback(found.supervisor.stop)
         ending.push_async_callback(_leave_all, found)
         await _services(found, bug)
@@ -158,20 +168,36 @@ def _mounted(folder: Path, size: int, ending: AsyncExitStack) -> bool:
     return True
 
 
-async def _servers(found: Theatre, ending: AsyncExitStack) -> None:
+async def _servers(found: Theatre, ending: AsyncExitStack, brokers: int) -> None:
     found.admin = await asyncio.to_thread(postgres.start, found.home)
     place = conninfo_to_dict(found.admin)
     found.database = Proxy(f"{place['host']}/.s.PGSQL.{place.get('port', 5432)}")
+    await found.database.start()
+    ending.push_async_callback(found.database.stop)
+    programs = await (_broker(found, ending) if brokers == 1 else _brokers(found, brokers))
+    ending.push_async_callback(found.supervisor.stop)
+    await found.supervisor.start(*programs)
+
+
+async def _broker(found: Theatre, ending: AsyncExitStack) -> list[Program]:
+    """One broker, behind a proxy."""
     port, direct, controller = _ports(3)
     found.broker = Proxy(("127.0.0.1", port))
-    for proxy in (found.database, found.broker):
-        await proxy.start()
-        ending.push_async_callback(proxy.stop)
+    await found.broker.start()
+    ending.push_async_callback(found.broker.stop)
     program = await asyncio.to_thread(kafka.program, found.home, port, controller)
     _listen_twice(found.home / "kafka" / "server.properties", port, found.broker.port, direct)
-    found.direct = f"127.0.0.1:{direct}"
-    ending.push_async_callback(found.supervisor.stop)
-    await found.supervisor.start(program)
+    found.direct, found.bootstrap = f"127.0.0.1:{direct}", f"127.0.0.1:{found.broker.port}"
+    return [program]
+
+
+async def _brokers(found: Theatre, count: int) -> list[Program]:
+    """Several brokers of one cluster."""
+    ports = _ports(2 * count)
+    places = zip(ports[:count], ports[count:], strict=True)
+    found.nodes = tuple(kafka.Node(number, *place) for number, place in enumerate(places, 1))
+    found.direct = found.bootstrap = ",".join(f"127.0.0.1:{node.port}" for node in found.nodes)
+    return await asyncio.to_thread(kafka.cluster, found.home, found.nodes)
 
 
 def _ports(count: int) -> list[int]:
@@ -197,12 +223,12 @@ def _listen_twice(path: Path, port: int, proxy: int, direct: int) -> None:
 async def _services(found: Theatre, bug: str) -> None:
     settings = Settings(home=found.home, postgres_url=SecretStr(found.admin), kafka_bootstrap=found.direct)
     addresses = await asyncio.to_thread(migrate, settings, migrations())
-    await asyncio.to_thread(make_topics, found.direct, SERVICES, PREFIX)
+    await asyncio.to_thread(_topics, found)
     names = (*SERVICES, "mailbox")
     found.ports = dict(zip(names, _ports(len(names)), strict=True))
     shared = {
         "CARETRAIL_HOME": str(found.home),
-        "CARETRAIL_KAFKA_BOOTSTRAP": f"127.0.0.1:{found.broker.port}",
+        "CARETRAIL_KAFKA_BOOTSTRAP": found.bootstrap,
         "CARETRAIL_POSTGRES_URL": "",
         "CARETRAIL_FAULTS_DIR": str(found.folder),
         "CARETRAIL_FAULTS_BUG": bug,
@@ -213,6 +239,12 @@ async def _services(found: Theatre, bug: str) -> None:
     programs = [_wrapped(program) for program in services(found.home, shared, found.ports)]
     found.programs = {program.name: program for program in programs}
     await found.supervisor.start(*outside, *programs)
+
+
+def _topics(found: Theatre) -> None:
+    """Topics, with a copy at each broker, as an administrator says it."""
+    with patch.dict(os.environ, {"CARETRAIL_TOPIC_REPLICAS": str(max(len(found.nodes), 1))}):
+        make_topics(found.direct, SERVICES, PREFIX)
 
 
 def _past(url: str, found: Theatre) -> str:
@@ -247,6 +279,17 @@ async def _tick(found: Theatre) -> None:
 def progress_of(found: Theatre, name: str) -> Mapping[str, Any]:
     """What the supervisor wrote of a process."""
     return dict(json.loads((found.home / "run" / f"{name}.json").read_text()))
+
+
+async def answers(found: Theatre, service: str, seconds: float) -> bool:
+    """Wait until a service, or a second process of one, takes connections; whether it does."""
+    end, second = time.monotonic() + seconds, found.replicas.get(service)
+    port = second.program.port if second else found.ports[service]
+    while not await _is_ready(f"tcp://127.0.0.1:{port}"):
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.1)
+    return True
 
 
 async def until(condition: Callable[[], bool], seconds: float, step: float = 0.05) -> bool:

@@ -1,0 +1,172 @@
+"""Rounds in which a release is rolled out under load: in every service old and new code work side by side.
+
+The release is a copy of the tree with a new version of an event, a read model that folds what is new in it,
+and a column of the ledger under another name: its table is expanded first, and contracted once all is rolled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+
+from pydantic import SecretStr
+
+from chassis.config import Settings
+from deploy.local.programs import ROOT, SERVICES, migrations
+from deploy.migration import migrate
+from tests.faults.evidence import Evidence
+from tests.faults.faults import Fault, Kill, Note, lane
+from tests.faults.theatre import Theatre, answers
+
+PARTS = ("chassis", "cli", "contracts", "deploy", "keystore", "operations", "services", "tests/faults")
+"""What a release consists of, and what hurts it."""
+
+CHANGES: tuple[tuple[str, str, str], ...] = (
+    (
+        "contracts/caretrail_contracts/intake.py",
+        'class PatientAdmitted(Event, service="intake"):\n    """An episode of care opened."""\n',
+        'class PatientAdmitted(Event, service="intake", version=2):\n    """An episode of care opened."""\n\n'
+        '    upcasts: ClassVar[dict[int, Any]] = {1: lambda old: old | {"referred_on": None}}\n'
+        "    referred_on: date | None\n",
+    ),
+    (
+        "contracts/caretrail_contracts/intake.py",
+        "from datetime import date\n",
+        "from datetime import date\nfrom typing import Any, ClassVar\n",
+    ),
+    (
+        "services/intake/commands.py",
+        "        admitted_on=command.admitted_on,\n    )\n",
+        "        admitted_on=command.admitted_on,\n        referred_on=referral.received_on,\n    )\n",
+    ),
+    (
+        "services/intake/projections/census.py",
+        '        "position": "bigint",\n',
+        '        "position": "bigint",\n        "referred_on": "date",\n',
+    ),
+    (
+        "services/intake/projections/census.py",
+        "    tables = (EPISODES,)\n",
+        "    tables = (EPISODES,)\n    version = 2\n",
+    ),
+    (
+        "services/intake/projections/census.py",
+        "            position=about.position,\n",
+        "            position=about.position,\n            referred_on=event.referred_on,\n",
+    ),
+    (
+        "services/audit/projections.py",
+        '        "stream_version": "integer",\n',
+        '        "version": "integer",\n',
+    ),
+    (
+        "services/audit/projections.py",
+        "            stream_version=about.stream_version,\n",
+        "            version=about.stream_version,\n",
+    ),
+)
+"""File, what it says in one place, and what it says instead."""
+
+EXPAND = """
+alter table ledger add column version integer;
+alter table ledger alter column stream_version drop not null;
+"""
+CONTRACT = """
+update ledger set version = stream_version where version is null;
+alter table ledger drop column stream_version;
+"""
+
+BOTH_S = (4.0, 8.0)
+"""How long both releases of a service work side by side."""
+
+STARTS_MAX_S = 60.0
+
+
+class NotAsKnown(Exception):
+    """The tree does not say in one place what a new release changes."""
+
+
+@dataclass
+class Roll(Fault):
+    """A service's process of the new release joins, the old one goes, and another new one takes its place."""
+
+    service: str = ""
+    release: Path = Path()
+
+    async def strike(self) -> None:
+        """The old one is stopped or killed. Raises TimeoutError where the new one does not start."""
+        env = environment(self.release)
+        name = await self.theatre.join(self.service, **env)
+        if not await answers(self.theatre, name, STARTS_MAX_S):
+            raise TimeoutError(f"the new release of {self.service} does not take connections")
+        await self.lasting(*BOTH_S)
+        child, killed = self.theatre.child(self.service), self.draw.random() < 0.5
+        if killed:
+            self.theatre.signal(self.service, signal.SIGKILL)
+        await child.stop()
+        child.program = replace(child.program, env={**child.program.env, **env})
+        self.theatre.programs[self.service] = child.program
+        await child.start()
+        await answers(self.theatre, self.service, STARTS_MAX_S)
+        await self.theatre.leave(name, killed=self.draw.random() < 0.5)
+        self.told = f"{self.service}, the old one {'killed' if killed else 'stopped'}"
+
+
+def environment(release: Path) -> dict[str, str]:
+    """Where a process of a release finds its code, and nowhere else."""
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join((str(release), str(release / "contracts")))}
+
+
+async def rolling(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
+    """Expand, roll every service, contract; services are killed all the while."""
+    draw, end = Random(f"rolling {seed}"), time.monotonic() + seconds
+    release = await asyncio.to_thread(make, stage.home / "release")
+    async with asyncio.TaskGroup() as together:
+        together.create_task(lane(stage, note, Random(f"rolling kills {seed}"), end, {Kill: 1.0}))
+        await asyncio.sleep(seconds / 10)
+        await asyncio.to_thread(_migrate, stage, release, "0002_expand", EXPAND)
+        for service in draw.sample(SERVICES, len(SERVICES)):
+            fault, began = Roll(stage, draw, service=service, release=release), time.monotonic()
+            await fault.strike()
+            note(fault, began)
+        await asyncio.to_thread(_migrate, stage, release, "0003_contract", CONTRACT)
+
+
+def make(release: Path) -> Path:
+    """Write the new release. Raises NotAsKnown."""
+    for part in PARTS:
+        shutil.copytree(ROOT / part, release / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in CHANGES:
+        text = (release / name).read_text()
+        if text.count(old) != 1:
+            raise NotAsKnown(f"{name} says {text.count(old)} times: {old.strip()}")
+        (release / name).write_text(text.replace(old, new))
+    return release
+
+
+def _migrate(stage: Theatre, release: Path, name: str, statements: str) -> None:
+    folder = release / "services" / "audit" / "migrations"
+    (folder / f"{name}.sql").write_text(statements)
+    settings = Settings(home=stage.home, postgres_url=SecretStr(stage.admin), kafka_bootstrap=stage.direct)
+    migrate(settings, {**migrations(), "audit": [folder]})
+
+
+def rolled(evidence: Evidence) -> Iterator[str]:
+    """Both releases wrote, the read model has what is new in the event, and the old column is gone."""
+    admitted = [
+        one for one in evidence.stores["intake"]["events"] if one["type"].endswith(".PatientAdmitted")
+    ]
+    versions = [one["version"] for one in admitted]
+    for version in (1, 2):
+        if version not in versions:
+            yield f"no event of version {version} was written"
+    for row in evidence.ledger:
+        if row.get("version") is None or "stream_version" in row:
+            yield f"the ledger's row of {row['event_id']} is not of the new release"
