@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
+from uuid import uuid4
 
 import structlog
 
@@ -18,6 +19,9 @@ LOOK_S = 5.0
 """How often is looked for rebuilds that were interrupted, and for versions that wait for theirs."""
 
 STOP_MAX_S = 10.0
+
+PRESENT_S = 4 * LOOK_S
+"""A process that was not seen for longer folds no more."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +37,7 @@ class Desk:
         self._site = Site(service, settings, database_url(settings, service.name))
         self._database, self._resumes = database, resumes
         self._tasks: set[asyncio.Task[None]] = set()
+        self._member = uuid4()
 
     async def __aenter__(self) -> Desk:
         if self._resumes:
@@ -44,6 +49,8 @@ class Desk:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_MAX_S)
+        with suppress(*LOST):
+            await self._database.rows(LEAVE, self._member)
 
     def projection(self, name: str) -> Projection:
         """A projection by its name. Raises UnknownProjection."""
@@ -74,8 +81,9 @@ class Desk:
             await asyncio.sleep(LOOK_S)
 
     async def _look(self) -> None:
+        mixed = await self._mixed()
         for row in await self.states():
-            waits = row["serves"] is not None and row["serves"] != row["version"]
+            waits = row["serves"] not in (None, row["version"]) and row["name"] not in mixed
             tried = row["run_version"] == row["version"] and row["ended_at"] is not None
             interrupted = row["phase"] is not None and row["ended_at"] is None
             try:
@@ -85,6 +93,12 @@ class Desk:
                     await self.start(row["name"], "rebuild", 1)
             except Running:
                 continue
+
+    async def _mixed(self) -> set[str]:
+        """Projections that a process folds by another version: rebuilt now, they would get rows of both."""
+        own = [f"fold:{each.name()}:{each.version}" for each in self._site.service.projections]
+        await self._database.rows(ANNOUNCE, self._member, own)
+        return {row["name"] for row in await self._database.rows(MIXED, own, PRESENT_S)}
 
     async def states(self) -> list[dict[str, Any]]:
         """Each projection: its versions, tables and size, and its last or present rebuild."""
@@ -124,6 +138,16 @@ async def _carried_out(name: str, rebuild: Rebuild, held: AsyncExitStack) -> Non
             await rebuild.give_up(type(error).__name__)
 
 
+ANNOUNCE = b"""
+insert into members (role, member) select role, %s from unnest(%s::text[]) as role
+on conflict (role, member) do update set seen_at = clock_timestamp()
+returning role
+"""
+MIXED = b"""
+select distinct split_part(role, ':', 2) as name from members
+where role like 'fold:%%' and role <> all(%s) and seen_at > clock_timestamp() - make_interval(secs => %s)
+"""
+LEAVE = b"delete from members where member = %s returning role"
 FIELDS = ("serves", "run", "action", "run_version", "processes", "phase", "total", "done", "started_at",
           "ended_at", "outcome", "seconds")  # fmt: skip
 NOTHING: dict[str, Any] = dict.fromkeys(FIELDS)

@@ -13,9 +13,11 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import psycopg
 from pydantic import SecretStr
 
 from chassis.config import Settings
@@ -23,7 +25,7 @@ from deploy.local.programs import ROOT, SERVICES, migrations
 from deploy.migration import migrate
 from tests.faults.evidence import Evidence
 from tests.faults.faults import Fault, Kill, Note, lane
-from tests.faults.theatre import Theatre, answers
+from tests.faults.theatre import Theatre, answers, until
 
 PARTS = ("chassis", "cli", "contracts", "deploy", "keystore", "operations", "services", "tests/faults")
 """What a release consists of, and what hurts it."""
@@ -87,6 +89,8 @@ BOTH_S = (4.0, 8.0)
 """How long both releases of a service work side by side."""
 
 STARTS_MAX_S = 60.0
+SERVES_MAX_S = 60.0
+"""In which the read model is folded anew, once no process of the old release is left."""
 
 
 class NotAsKnown(Exception):
@@ -137,6 +141,17 @@ async def rolling(stage: Theatre, note: Note, seconds: float, seed: int) -> None
             await fault.strike()
             note(fault, began)
         await asyncio.to_thread(_migrate, stage, release, "0003_contract", CONTRACT)
+        await until(partial(_served, stage), SERVES_MAX_S, 1.0)
+
+
+def _served(stage: Theatre) -> bool:
+    """Whether the read model of the release serves; the checker sees what it holds."""
+    try:
+        with psycopg.connect(stage.store("intake"), connect_timeout=5) as connection:
+            found = connection.execute("select version from projections where name = 'Census'").fetchone()
+    except psycopg.OperationalError:
+        return False
+    return found == (2,)
 
 
 def make(release: Path) -> Path:

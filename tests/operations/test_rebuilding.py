@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,8 @@ from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
 from caretrail_contracts.scheduling import EnrollmentRejected
 
 from chassis.projection import Change, Projection, Table, on
+from operations.composed import composed
+from operations.desk import LOOK_S
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
 from tests.running import Running
@@ -347,6 +350,30 @@ async def test_a_new_version_that_depends_on_the_order_of_keys_is_not_swapped_in
         serves = await rows(run, "select version from projections where name = 'Counts'")
         assert serves == [{"version": 1}]
         assert (await rows(run, "select sum(received)::int as n from counts"))[0]["n"] == 100
+
+
+async def test_a_new_version_waits_for_its_rebuild_until_no_process_of_another_one_folds(
+    running: Run,
+) -> None:
+    async with AsyncExitStack() as later, AsyncExitStack() as older:
+        run = await older.enter_async_context(running(INTAKE, SCHEDULING))
+        await refer(run, 40)
+        await run.settle()
+        app = composed(replace(SCHEDULING, projections=(Next(),)), run.settings)
+        await later.enter_async_context(app.router.lifespan_context(app))
+        end = asyncio.get_running_loop().time() + LOOK_S * 1.5
+        while asyncio.get_running_loop().time() < end:
+            await refer(run, 80, patients=80)
+            assert await rows(run, "select * from rebuilds") == []
+        await run.settle()
+        await older.aclose()
+        database = app.state.ground.database
+        async with asyncio.timeout(ENDED_MAX_S):
+            while await database.rows("select from projections where name = 'Counts' and version = 1"):
+                await asyncio.sleep(0.1)
+        assert await database.rows("select count(*) as n, count(first_at) as known from counts") == [
+            {"n": 80, "known": 80}
+        ]
 
 
 async def outcome_of_version(run: Running, version: int) -> Any:
