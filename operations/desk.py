@@ -59,11 +59,15 @@ class Desk:
                 return projection
         raise UnknownProjection(name)
 
-    async def start(self, name: str, action: str, processes: int) -> None:
-        """Start one. Raises UnknownProjection, Running."""
+    async def start(self, name: str, action: str, processes: int, seen: dict[str, Any] | None = None) -> None:
+        """Start one, unless its state is another than was ``seen``. Raises UnknownProjection, Running."""
         projection = self.projection(name)
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(exclusive(self._site, projection))
+            # The one that ran when it was looked at may have ended before the lock was got.
+            now = await self.state(name)
+            if seen and (now["run"], now["ended_at"]) != (seen["run"], seen["ended_at"]):
+                return
             rebuild = Rebuild(self._site, projection, connection)
             await rebuild.plan(action, processes)
             self._keep(asyncio.create_task(_carried_out(name, rebuild, stack.pop_all())))
@@ -88,9 +92,9 @@ class Desk:
             interrupted = row["phase"] is not None and row["ended_at"] is None
             try:
                 if interrupted:
-                    await self.start(row["name"], row["action"], row["processes"])
+                    await self.start(row["name"], row["action"], row["processes"], row)
                 elif waits and not tried:
-                    await self.start(row["name"], "rebuild", 1)
+                    await self.start(row["name"], "rebuild", 1, row)
             except Running:
                 continue
 
