@@ -8,8 +8,8 @@ from caretrail_contracts.codes import Label
 from caretrail_contracts.sealed import ShortText, Text
 from pydantic import StringConstraints
 
-ONE_LINE = r"^[^\x00-\x1f\x7f]+$"
-LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]+$"
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]+$"
 DOTTED = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 FORMS = {
     DOTTED: "letters, digits, - and _ with single dots between",

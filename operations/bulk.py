@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 
 import structlog
 from caretrail_contracts.system import Place
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -186,11 +186,11 @@ class Bulk:
 
 
 def _read(line: bytes) -> Line:
-    """A line's command. Raises RequestValidationError as a body that does not fit does."""
+    """A line's command. Raises what a body that cannot be read, or does not fit, does."""
     try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise RequestValidationError([]) from error
+        found = json.loads(line.decode())
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "no JSON") from error
     try:
         return Line.model_validate(found)
     except ValidationError as error:
@@ -203,14 +203,11 @@ async def commands(request: Request, caller: Calling) -> NdjsonResponse:
     """Carry out many commands, a line of JSON each with ``key``, ``path`` and ``body``.
 
     Each line is what a request of its own to ``path`` would be: its ``key`` is that request's
-    Idempotency-Key, and its answer holds that request's ``status`` and ``body``. A line that is refused
-    keeps no other from being carried out. Lines are carried out side by side and answered in their order:
-    a command that builds on another one belongs into a later request. The body is limited as every other;
-    send as many requests as there is to send.
+    Idempotency-Key, and its answer holds that request's ``status`` and ``body``. To repeat a line send
+    the same line: of a command that was sent alone before, a line with its key is told as KeyReused. A line
+    that is refused keeps no other from being carried out. Lines are carried out side by side and answered in
+    their order: a command that builds on another one belongs into a later request. The body is limited as
+    every other; send as many requests as there is to send.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != MEDIA_TYPE:
-        place = Place(at="Content-Type", expected=MEDIA_TYPE)
-        raise Unreadable(415, "UnsupportedMediaType", f"Send lines of JSON as {MEDIA_TYPE}.", (place,))
     lines = (line for line in (await request.body()).split(b"\n") if line.strip())
     return NdjsonResponse(Bulk(request, caller).answers(lines))

@@ -23,6 +23,7 @@ from keystore.doors import Erased
 from web.problems import Problem, Unreadable
 
 JSON = "application/json"
+NO_BODY = (b"", b"{}", b"null")
 OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
 
 WAIT_MAX_S = 5.0
@@ -123,6 +124,8 @@ async def readable(request: Request) -> None:
     if body and taken and said not in taken:
         place = Place(at="Content-Type", expected=" or ".join(taken))
         raise Unreadable(415, "MediaType", "A body of this media type is not taken; see places.", (place,))
+    if not taken and body.strip() not in NO_BODY:
+        raise Unreadable(422, "Malformed", "This takes no body.", (Place(at="/", expected="no body"),))
     if route.body_field and b"\0" in body:  # in UTF-16 and UTF-32 every bracket has one
         place = Place(at=f"byte {body.index(0) + 1}", expected="UTF-8")
         raise Unreadable(400, "NotJson", "The body is no JSON; see places.", (place,))
@@ -147,7 +150,7 @@ def actor_of(request: Request) -> Actor | None:
     """Who a request says acts; None where the header does not fit."""
     text = request.headers.get("caretrail-actor", "")
     id, role = (part.strip() for part in (*text.split(";", 1), "")[:2])
-    return Actor(id, role) if id and role and len(text) <= 120 else None
+    return Actor(id, role) if id and role and len(text) <= 120 and text.isprintable() else None
 
 
 def purpose_of(request: Request) -> str | None:

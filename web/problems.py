@@ -133,7 +133,8 @@ def expected_of(item: Any) -> str:
         return str(facts["error"])[:400]
     words = WORDS["expected"]
     plain = words.get(kind) or words.get(kind.partition("_")[0], words["other"])
-    return str(FORMS.get(facts.get("pattern"), plain)).format_map(facts)[:400]
+    pattern = facts.get("pattern")
+    return str(FORMS.get(pattern) or WORDS["forms"].get(pattern) or plain).format_map(facts)[:400]
 
 
 ANSWERED = (HTTPException, RequestValidationError, Refusal, EventTooLarge, *LOST, *MEANINGS, Exception)

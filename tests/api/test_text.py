@@ -15,8 +15,8 @@ from services.intake.api.bodies import ContactBody, PersonBody
 from tests.api.doors import SERVICES, door, operations, parameters
 from web.problems import places_of
 
-CONTROL = [*map(chr, range(32)), "\x7f"]
-BREAKS = "\t\r\n\x7f"
+CONTROL = [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u2028"]
+BREAKS = "\t\r\n\x7f\u2028"
 """What may stand in a text of several lines."""
 
 

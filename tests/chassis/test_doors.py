@@ -77,6 +77,17 @@ async def test_a_media_type_has_parameters_and_any_case(running: Run, said: str)
         assert (await run.post("intake", f"{path}/accept", "", **plain)).status_code == 200
 
 
+@pytest.mark.parametrize("body", [b'{"reason": ["x"', '{"reason": 1}'.encode("utf-16"), b"[]", b"\xff"])
+async def test_a_command_without_a_body_takes_none(running: Run, body: bytes) -> None:
+    async with running(toy.INTAKE) as run:
+        found = (await run.post("intake", "/referrals", {"patient": STAFF_ID})).json()
+        path = f"/referrals/{found['command_id']}/accept"
+        answer = await run.post("intake", path, body, **JSON)
+        assert (answer.status_code, answer.json()["places"]) == (422, [{"at": "/", "expected": "no body"}])
+        assert [event.rule for event in await recorded(run)] == ["Malformed"]
+        assert (await run.post("intake", path, {})).status_code == 200
+
+
 PURPOSES = "one of TREAT, HPAYMT, HOPERAT, HCOMPL, PATRQT, PUBHLTH"
 
 
@@ -87,6 +98,7 @@ PURPOSES = "one of TREAT, HPAYMT, HOPERAT, HCOMPL, PATRQT, PUBHLTH"
         ("Caretrail-Purpose", "curiosity", "HeaderUnfit", PURPOSES),
         ("Caretrail-Actor", "", "HeaderMissing", "an id and a role, such as staff-7;coordinator"),
         ("Caretrail-Actor", "Ana", "HeaderUnfit", "an id and a role, such as staff-7;coordinator"),
+        ("Caretrail-Actor", "Ana\x1f;staff", "HeaderUnfit", "an id and a role, such as staff-7;coordinator"),
         ("Caretrail-After", "soon", "HeaderUnfit", "a position, as a command's answer gives it"),
         ("Caretrail-After", "9" * 5_000, "HeaderUnfit", "a position, as a command's answer gives it"),
     ],

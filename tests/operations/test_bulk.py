@@ -79,6 +79,8 @@ async def test_what_is_wrong_is_told_on_its_line_and_the_others_go_through(runni
             {"path": "/referrals", "body": {}},
             {"key": "refused", "path": f"/referrals/{stranger}/accept"},
             "",
+            '{"key": "deep", "path": "/referrals", "body": ' + "[" * 5000,
+            '{"key": "long", "path": "/referrals", "body": {"patient": ' + "9" * 6000 + "}}",
             line(2),
         )
         told = [
@@ -95,17 +97,27 @@ async def test_what_is_wrong_is_told_on_its_line_and_the_others_go_through(runni
             ("unfit", 422, ["/body/patient"]),
             (None, 422, ["/key"]),
             ("refused", 404, []),
+            (None, 400, ["body"]),
+            (None, 400, ["body"]),
             ("line-2", 201, []),
         ]
         assert "rosa" not in json.dumps(found[5:7])
         assert len(await stored(run, "caretrail.intake.ReferralReceived")) == 2
         refused = [json.loads(each["body"]) for each in await stored(run, "caretrail.system.InputRefused")]
         assert sorted(each["door"] for each in refused) == [
-            *["POST /commands"] * 4,
+            *["POST /commands"] * 6,
             *["POST /referrals"] * 2,
             "POST /referrals/{referral}/accept",
         ]
         assert len(await stored(run, "caretrail.system.CommandRefused")) == 1
+
+
+async def test_lines_are_utf_8(running: Run) -> None:
+    async with running(INTAKE) as run:
+        text = json.dumps(line(1)).encode("utf-16-le")
+        found = await run.post("intake", "/commands", text, **{"Content-Type": MEDIA_TYPE})
+        assert [json.loads(each)["status"] for each in found.text.splitlines()] == [400]
+        assert await stored(run, "caretrail.intake.ReferralReceived") == []
 
 
 async def test_another_media_type_is_refused_whole(running: Run) -> None:

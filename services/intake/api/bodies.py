@@ -58,7 +58,7 @@ class ContactBody(Body):
     def _known(cls, value: str) -> str:
         """A zone that the time zone database has."""
         if value not in _zones():
-            raise ValueError("expected an IANA time zone, such as America/New_York")
+            raise ValueError("an IANA time zone, such as America/New_York")
         return value
 
 

@@ -40,7 +40,7 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError("expected an IANA time zone, such as America/New_York") from None
+        raise ValueError("an IANA time zone, such as America/New_York") from None
     return name
 
 
