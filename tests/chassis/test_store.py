@@ -201,7 +201,7 @@ async def test_a_repeat_gets_a_recorded_refusal_again(store: Store) -> None:
 
 
 async def test_known_stale_taken_and_good_commits_of_one_batch_each_get_their_answer(store: Store) -> None:
-    known, mine = commit(count=3), uuid4()
+    known, mine = commit(count=3, digest=b"first"), uuid4()
     first = await store.append(known)
     await store.append(commit("moved-1", reserve=(Reservation("person", "k", mine),)))
     results = await asyncio.gather(

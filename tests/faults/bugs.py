@@ -12,8 +12,7 @@ def dedupe_off() -> None:
 
     def take(self: Any, record: Any, offset: int) -> bool:
         about, spot = record.envelope, self._spot(record)
-        self._taken[spot] = Place(about.epoch, about.position, offset)
-        self._offsets[spot, about.position] = offset
+        self._taken[spot] = self._places[spot, about.position] = Place(about.epoch, about.position, offset)
         return True
 
     Steps.take = take  # type: ignore[method-assign]
@@ -43,7 +42,8 @@ def mark_before_publish() -> None:
 
     async def take(self: Any, records: Any) -> Any:
         position = records[-1][0]
-        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position)
+        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark)
+        self._mark = position
         count[0] += 1
         if count[0] % 5:
             await inner(self, records)

@@ -149,7 +149,7 @@ def _effects(points: Points) -> None:
     from chassis.effects import Effects
     from chassis.office import AdapterOffice
 
-    around(Effects, "_do", points, "effect.before", "effect.done")
+    around(Effects, "act", points, "effect.before", "effect.done")
     around(AdapterOffice, "execute", points, "effect.acted", "effect.recorded")
     around(KafkaMessage, "ack", points, "effect.before-ack", "effect.after-ack")
 

@@ -18,7 +18,7 @@ from tests.journeys.records import Fact, Unsealing, facts, rows
 from tests.journeys.stage import Stage
 
 CHASSIS = {
-    "origin", "events", "commands", "reservations", "relay_mark", "positions", "parked", "timers",
+    "origin", "place", "events", "commands", "reservations", "relay_mark", "positions", "parked", "timers",
     "projections", "members", "effects_done", "ledger",
 }  # fmt: skip
 """Tables that are no projections."""
