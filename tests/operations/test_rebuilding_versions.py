@@ -19,6 +19,7 @@ from operations.desk import LOOK_S
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
 from tests.operations.test_rebuilding import ENDED_MAX_S, ask, refer, rows
+from tests.running import Running
 
 pytestmark = pytest.mark.servers
 
@@ -52,7 +53,7 @@ class Next(Counts):
 
 
 class Disordered(Next):
-    """A version whose fold does not commute across keys: patients share ten rows, and write their last values.
+    """A version whose fold does not commute across keys: patients share ten rows, each writes last values.
 
     One row could come to the same by chance.
     """
