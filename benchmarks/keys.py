@@ -69,7 +69,7 @@ KEYS = {
             "events/s",
             "aiokafka: idempotent producer, the same bytes, the best of its ways to send",
             Floor(0.7),
-            "rows become envelopes, envelopes become 24 headers, one send for each",
+            "the database prints 24 headers for each event, Python makes a record of them; then Kafka",
         ),
         Key(
             "project_live",

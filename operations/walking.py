@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from caretrail_contracts.cloudevents import BrokenHeader, Record
 from caretrail_contracts.envelope import PARTITIONS
 
-from chassis.kafka import consumer, record_of, stopped
+from chassis.kafka import record_of
 from chassis.positions import Gap, Place, Positions, Steps
+from operations.topics import Ends, ends, looking
 
 POLL_MS, BATCH_MAX = 500, 2_000
 STALLED_MAX_S = 30.0
@@ -44,17 +43,13 @@ class Walk:
 
 async def tails(bootstrap: str, topic: str) -> dict[int, Tail]:
     """Each partition's tail; empty where there is no such topic. Raises KafkaError, Silent."""
-    async with _reading(bootstrap, topic) as (reader, partitions):
-        begins, ends = await _bounds(reader, partitions)
-        full = [partition for partition in partitions if ends[partition] > begins[partition]]
-        reader.assign(full)
-        for partition in full:
-            reader.seek(partition, ends[partition] - 1)
+    async with looking(bootstrap) as reader:
+        found = await _bounds(reader, topic)
         last: dict[int, Record | None] = {}
-        async for partition, messages in _polled(reader, {each: ends[each] for each in full}):
+        async for partition, messages in _polled(reader, found, newest=True):
             last[partition.partition] = _readable(messages[-1])
         return {
-            each.partition: Tail(begins[each], ends[each], last.get(each.partition)) for each in partitions
+            each.partition: Tail(at.begin, at.end, last.get(each.partition)) for each, at in found.items()
         }
 
 
@@ -68,13 +63,8 @@ async def walk(
     found, positions = Walk(reached=dict(places)), Positions()
     positions.moved({(topic, number, source): place for number, place in places.items()})
     steps = Steps(positions, topic)
-    async with _reading(bootstrap, topic) as (reader, partitions):
-        begins, ends = await _bounds(reader, partitions)
-        full = [partition for partition in partitions if ends[partition] > begins[partition]]
-        reader.assign(full)
-        for partition in full:
-            reader.seek(partition, begins[partition])
-        async for _, messages in _polled(reader, {each: ends[each] for each in full}):
+    async with looking(bootstrap) as reader:
+        async for _, messages in _polled(reader, await _bounds(reader, topic)):
             for message in messages:
                 record = _readable(message)
                 if record and record.envelope.source == source and _taken(steps, record, message, found):
@@ -99,30 +89,21 @@ def _taken(steps: Steps, record: Record, message: ConsumerRecord, found: Walk) -
     return new
 
 
-@asynccontextmanager
-async def _reading(
-    bootstrap: str, topic: str
-) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
-    """A consumer, and the partitions of a topic: none where it is not there."""
-    reader = await consumer(bootstrap)
-    try:
-        known = topic in await reader.topics()
-        yield reader, [TopicPartition(topic, number) for number in range(PARTITIONS if known else 0)]
-    finally:
-        await stopped(reader)
-
-
-async def _bounds(reader: AIOKafkaConsumer, partitions: list[TopicPartition]) -> tuple[Any, Any]:
-    if not partitions:
-        return {}, {}
-    return await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
+async def _bounds(reader: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, Ends]:
+    """Where each partition of a topic begins and ends; nothing where it is not there."""
+    known = topic in await reader.topics()
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS if known else 0)]
+    return await ends(reader, partitions) if partitions else {}
 
 
 async def _polled(
-    reader: AIOKafkaConsumer, ends: dict[TopicPartition, int]
+    reader: AIOKafkaConsumer, bounds: dict[TopicPartition, Ends], *, newest: bool = False
 ) -> AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]:
-    """Messages up to the offsets where partitions ended when this began. Raises Silent."""
-    open, since = dict(ends), time.monotonic()
+    """Messages within bounds, or the newest of each partition alone. Raises Silent."""
+    open, since = {each: at.end for each, at in bounds.items() if at.end > at.begin}, time.monotonic()
+    reader.assign(list(open))
+    for partition, end in open.items():
+        reader.seek(partition, end - 1 if newest else bounds[partition].begin)
     while open:
         found = await reader.getmany(*open, timeout_ms=POLL_MS, max_records=BATCH_MAX)
         for partition, messages in found.items():
