@@ -40,6 +40,14 @@ KEYS = {
             "ten contracts to validate and fold for each load; callers and database take turns",
         ),
         Key(
+            "load_long",
+            "a stream of 10,000 events is loaded, by its snapshot and the most events that may follow it",
+            "ms",
+            "the same stream, event by event",
+            Floor(limits={"p50_ms": 5}),
+            "the events after the snapshot: contract and fold of each",
+        ),
+        Key(
             "http_commands",
             "commands over HTTP to one process, 32 clients on kept connections",
             "commands/s",

@@ -40,10 +40,12 @@ class Recorded(LibraryAggregate.Event):
 class Aggregate(LibraryAggregate):
     """A consistency boundary with a stream of its own: pure, without clock or I/O.
 
-    ``patient`` and ``site`` go into the envelope of each of its events; ``when`` sets them.
+    ``patient`` and ``site`` go into the envelope of each of its events; ``when`` sets them. ``snapshot``
+    is the version of its newest snapshot that is known, 0 where none is.
     """
 
     category: ClassVar[str] = ""
+    snapshot = 0
     patient: UUID | None = None
     site: str | None = None
 
@@ -78,13 +80,18 @@ class Aggregate(LibraryAggregate):
     @classmethod
     def replay(cls, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self:
         """The aggregate after its stored events. Raises ValueError where there are none."""
-        found: Self | None = None
-        for version, (fact, at) in enumerate(facts, 1):
+        found = cls.resume(None, id, facts)
+        if found is None:
+            raise ValueError(f"no events of {cls.stream_of(id)}")
+        return found
+
+    @classmethod
+    def resume(cls, found: Self | None, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self | None:
+        """What was found of an aggregate, if anything, after the events that follow in its stream."""
+        for version, (fact, at) in enumerate(facts, found.version + 1 if found else 1):
             about: dict[str, Any] = {"originator_version": version, "timestamp": at, "fact": fact}
             if found is None:
                 found = Started(originator_id=id, originator_topic=get_topic(cls), **about).mutate(None)
             else:
                 found = Recorded(originator_id=id, **about).mutate(found)
-        if found is None:
-            raise ValueError(f"no events of {cls.stream_of(id)}")
         return found

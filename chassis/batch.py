@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from chassis.aggregate import Aggregate
 from chassis.clock import Clock
-from chassis.command import Answer, Cause, Command, Commit, Work
+from chassis.command import A, Answer, Cause, Command, Commit, Work
 from chassis.database import Connection, Row, fetch, is_lost, query
 from chassis.ids import derive
 from chassis.policy import Cancel, Policy, Reaction, Timer
@@ -117,11 +117,12 @@ class Batch:
         if commit.cause.command_id not in self._appender.known:
             self._staged.append(commit)
 
-    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
-        """The events of a stream as the store and this batch's own commits have it."""
+    async def load(self, cls: type[A], id: UUID) -> A | None:
+        """The aggregate with this id as the store and this batch's own commits have it, or None."""
+        stored, stream = await self._reader.load(cls, id), cls.stream_of(id)
         staged = [fact for commit in self._staged for fact in commit.facts if fact.stream == stream]
-        stored = await self._reader.read_stream(stream)
-        return stored + [(fact.event, fact.occurred_at.astimezone(UTC)) for fact in staged]
+        facts = ((fact.event, fact.occurred_at.astimezone(UTC)) for fact in staged)
+        return cls.resume(stored, id, facts)
 
     async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
         """Rows of a projection's table, with every change of this batch so far."""
@@ -136,6 +137,7 @@ class Batch:
         """Write everything: rows first, then, under the log's lock, events. Raises Conflict."""
         await self.flush()
         if self._staged:
+            await self._reader.keep(self._aggregates.values())
             packed = [self._appender.pack(commit) for commit in _chained(self._staged)]
             results = await self._appender.append(self._connection, packed)
             repeated = {each.command_id for each in results if isinstance(each, Answer) and each.repeated}

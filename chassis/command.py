@@ -125,8 +125,8 @@ class Answer:
 class Desk(Protocol):
     """Where work finds what it needs: events by stream, rows of the service's own projections, owners."""
 
-    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
-        """The events of a stream in order, each with when it was true."""
+    async def load(self, cls: type[A], id: UUID) -> A | None:
+        """The aggregate with this id as its stream has it, or None."""
         ...
 
     async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
@@ -163,10 +163,9 @@ class Work:
             return self._touched[stream][0]  # type: ignore[return-value]
         found = self._kept.pop(stream, None)
         if found is None:
-            facts = await self._desk.read_stream(stream)
-            if not facts:
+            found = await self._desk.load(cls, id)
+            if found is None:
                 return None
-            found = cls.replay(id, facts)
         else:
             self._guessed[stream] = found.version
         self._touched[stream] = (found, found.version)

@@ -43,6 +43,7 @@ class Executor:
                 raise Refused(**answer.refusal)
             if commit.refusal is None and not answer.repeated:
                 self._keep(work.touched())
+                await self._store.keep(work.touched().values())
             return answer
         raise Conflict(f"{type(command).__name__} was overtaken {ATTEMPTS_MAX} times")
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from datetime import datetime
+from collections.abc import Iterable
 
-from caretrail_contracts.event import Event
+import structlog
 
+from chassis.aggregate import Aggregate
 from chassis.command import Answer, Commit
 from chassis.database import LOST, Connection, Database, Row, connect
 from chassis.part import Part
-from chassis.postgres import STREAMS, Appender, Packed, PostgresReader, fact_of
+from chassis.postgres import STREAMS, Appender, Packed, PostgresReader
 from chassis.telemetry import COMMIT_BATCH, COMMIT_SECONDS
 from chassis.waking import Signal, settle
+
+log = structlog.get_logger(__name__)
 
 BATCH_MAX = 256
 """Commits of one transaction at most: beyond it latency grows and throughput no longer does."""
@@ -53,7 +56,7 @@ class PostgresStore(PostgresReader, Part):
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
-        self._wanted: list[tuple[str, asyncio.Future[list[Row]]]] = []
+        self._wanted: list[tuple[tuple[str, str], asyncio.Future[list[Row]]]] = []
         self._reading = asyncio.Lock()
 
     @property
@@ -69,24 +72,30 @@ class PostgresStore(PostgresReader, Part):
         self._wake.set()
         return await done
 
-    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
-        """The events of a stream in order, each with when it was true."""
+    async def _rows_of(self, stream: str, form: str = "") -> list[Row]:
         done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
-        self._wanted.append((stream, done))
+        self._wanted.append(((stream, form), done))
         async with self._reading:
             while not done.done():
                 await self._read_streams()
-        return [fact_of(row) for row in done.result()]
+        return done.result()
 
     async def _read_streams(self) -> None:
         """Read for all who wait; where that fails, or is given up, they wait on for the next of them."""
         batch = self._wanted[:STREAMS_MAX]
-        found: dict[str, list[Row]] = {stream: [] for stream, _ in batch}
-        for row in await self._fetch(STREAMS, list(found)):
-            found[row["stream"]].append(row)
+        found: dict[tuple[str, str], list[Row]] = {wanted: [] for wanted, _ in batch}
+        for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
+            found[row["stream"], row["form"]].append(row)
         del self._wanted[: len(batch)]
-        for stream, done in batch:
-            settle(done, found[stream])
+        for wanted, done in batch:
+            settle(done, found[wanted])
+
+    async def keep(self, aggregates: Iterable[Aggregate]) -> None:
+        """Take snapshots of those that are due; what the database being away costs is time, later."""
+        try:
+            await super().keep(aggregates)
+        except LOST as error:
+            log.warning("snapshot_missed", error=type(error).__name__)
 
     async def turn(self) -> None:
         """Write all that waits."""

@@ -14,15 +14,17 @@ from caretrail_contracts.envelope import Actor, Envelope, Sensitivity
 from caretrail_contracts.event import Event, model_of
 from psycopg.sql import SQL, Composed, Identifier
 
-from chassis.command import Answer, Commit
+from chassis.aggregate import Aggregate
+from chassis.command import A, Answer, Commit
 from chassis.database import Connection, Row, query
+from chassis.database import arrays as columns
 from chassis.packing import Kind, arrays, bytea, integer, jsonb, text, timestamptz, uuid
 from chassis.refusal import Conflict, KeyReused, Reserved
+from chassis.snapshots import form_of, is_due, restored, take
 from chassis.store import Origin, body_of
 
 READ = query("read")
-STREAMS = b"""select stream, type, version, occurred_at, body from events where stream = any(%s)
-order by stream, stream_version"""
+STREAMS, KEEP = query("streams"), query("keep_snapshots")
 OWNER = b"select owner from reservations where scope = %s and key = %s"
 
 Rows = list[tuple[bytes, ...]]
@@ -133,9 +135,28 @@ class PostgresReader:
     def __init__(self, fetch: Callable[..., Awaitable[list[Row]]], origin: Origin) -> None:
         self._fetch, self._source = fetch, origin.source
 
+    async def load(self, cls: type[A], id: UUID) -> A | None:
+        """The aggregate with this id as its stream has it, or None: its snapshot, and what came after."""
+        stream, found = cls.stream_of(id), None
+        rows = await self._rows_of(stream, form_of(cls))
+        if rows and rows[0]["type"] is None:
+            snapshot = rows.pop(0)
+            found = restored(cls, id, snapshot["stream_version"], snapshot["body"])
+        return cls.resume(found, id, map(fact_of, rows))
+
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream in order, each with when it was true."""
-        return [fact_of(row) for row in await self._fetch(STREAMS, [stream])]
+        return [fact_of(row) for row in await self._rows_of(stream)]
+
+    async def _rows_of(self, stream: str, form: str = "") -> list[Row]:
+        """What there is of a stream: its snapshot of this form, if any, and the events after it."""
+        return await self._fetch(STREAMS, [stream], [form])
+
+    async def keep(self, aggregates: Iterable[Aggregate]) -> None:
+        """Take snapshots of aggregates as they were committed, of those that are due."""
+        # In one order, lest two transactions wait for each other's rows.
+        if taken := sorted(map(take, filter(is_due, aggregates))):
+            await self._fetch(KEEP, *columns(taken))
 
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope, Sensitivity, partition_of
+from caretrail_contracts.event import Event
 
+from chassis.aggregate import Aggregate
 from chassis.command import Answer, Commit, Desk, Fact
 from chassis.ids import derive
 
@@ -30,6 +34,14 @@ class Store(Desk, Protocol):
         another version than expected, KeyReused when a known command comes with another digest,
         Reserved when a key has another owner, EventTooLarge.
         """
+        ...
+
+    async def keep(self, aggregates: Iterable[Aggregate]) -> None:
+        """Take snapshots of aggregates as they were committed, of those that are due."""
+        ...
+
+    async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
+        """The events of a stream in order, each with when it was true."""
         ...
 
     async def read(self, after: int, limit: int) -> list[Record]:

@@ -10,9 +10,11 @@ from uuid import UUID
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.event import Event
 
-from chassis.command import Answer, Commit, Row
+from chassis.aggregate import Aggregate
+from chassis.command import A, Answer, Commit, Row
 from chassis.projection import Change
 from chassis.refusal import Conflict, KeyReused, Reserved
+from chassis.snapshots import Snapshot, form_of, is_due, restored, take
 from chassis.store import Origin, body_of
 from chassis.tables import plain
 
@@ -56,6 +58,7 @@ class MemoryStore:
         self._answers: dict[UUID, tuple[bytes | None, Answer]] = {}
         self._owners: dict[tuple[str, str], UUID] = {}
         self._last: dict[int, int] = {}
+        self._snapshots: dict[str, Snapshot] = {}
         self.tables = tables or MemoryTables()
 
     async def append(self, commit: Commit) -> Answer:
@@ -89,6 +92,17 @@ class MemoryStore:
         self._last[envelope.partition] = envelope.position
         self._log.append(Record(envelope, body, prev))
         self._events.append((fact.stream, fact.event, fact.occurred_at))
+
+    async def load(self, cls: type[A], id: UUID) -> A | None:
+        """The aggregate with this id, or None."""
+        stream, found = cls.stream_of(id), None
+        if (snapshot := self._snapshots.get(stream)) and snapshot[1] == form_of(cls):
+            found = restored(cls, id, *snapshot[2:])
+        return cls.resume(found, id, (await self.read_stream(stream))[found.version if found else 0 :])
+
+    async def keep(self, aggregates: Iterable[Aggregate]) -> None:
+        """Take snapshots of those that are due."""
+        self._snapshots |= {each.stream: take(each) for each in aggregates if is_due(each)}
 
     async def read_stream(self, stream: str) -> list[tuple[Event, datetime]]:
         """The events of a stream in order."""

@@ -17,6 +17,7 @@ from chassis.ids import derive
 from chassis.policy import Cancel, Policies, Reaction, Timer
 from chassis.projection import Projection
 from chassis.refusal import Refusal, Refused
+from chassis.snapshots import restored, take
 from chassis.store import Origin
 from tests.memory import MemoryStore
 
@@ -67,7 +68,8 @@ class FixedClock:
 
 
 class ReplayedExecutor(Executor):
-    """Replay equals live: each aggregate that a command changed is what its stored bytes fold to.
+    """Replay equals live: each aggregate that a command changed is what its stored bytes fold to, and what
+    a snapshot of it gives back.
 
     So nothing that a decision or an envelope is made of lives in memory alone, where a restart loses it.
     """
@@ -79,8 +81,16 @@ class ReplayedExecutor(Executor):
             live = self._kept[stream]
             facts = await self._store.read_stream(stream)
             stored = [(type(event).from_bytes(event.to_bytes(), event.version), at) for event, at in facts]
-            assert vars(live) == vars(type(live).replay(live.id, stored)), f"{stream} is not what is stored"
+            replayed = type(live).replay(live.id, stored)
+            assert held(live) == held(replayed), f"{stream} is not what is stored"
+            again = restored(type(live), live.id, *take(replayed)[2:])
+            assert held(again) == held(replayed), f"{stream} is not what a snapshot keeps"
         return answer
+
+
+def held(aggregate: Aggregate) -> dict[str, Any]:
+    """All that an aggregate holds, but for when its newest snapshot was taken."""
+    return {name: value for name, value in vars(aggregate).items() if name != "snapshot"}
 
 
 class Scenario:

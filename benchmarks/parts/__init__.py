@@ -14,6 +14,7 @@ PARTS: dict[tuple[str, ...], Part] = {
     ("append_1",): append.single,
     ("append_16", "append_64"): append.concurrent,
     ("command_16",): append.commands,
+    ("load_long",): append.long_stream,
     ("http_commands",): http.commands,
     ("batch_commands",): http.batches,
     ("end_to_end",): delivery.end_to_end,

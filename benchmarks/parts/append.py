@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from uuid import UUID, uuid4
 
@@ -12,10 +13,14 @@ from benchmarks.lab import Lab
 from benchmarks.references import library, rows
 from benchmarks.trials import in_turn, percentile, rate, threaded_rate
 from benchmarks.workload import TELLER, Chart, SignNote, cause, note, patient, sealed
-from chassis.command import Work
+from chassis.command import Commit, Fact, Work
 from chassis.executor import Executor
 from chassis.office import Ground
 from chassis.runtime import Role
+from chassis.snapshots import SNAPSHOT_EVERY
+
+LONG = 10_000
+"""Events of a long stream."""
 
 PATIENTS = 500
 STREAM = 10
@@ -105,6 +110,53 @@ async def commands(lab: Lab) -> list[Figure]:
 
             done, signed = await in_turn(trials, ours, reference)
     return [Figure("command_16", done, signed, about={"commands": total, "library_threads": threads})]
+
+
+async def long_stream(lab: Lab) -> list[Figure]:
+    """A long stream, loaded as a command loads it: with its snapshot, and without."""
+    settings, id = await lab.prepare("long", "clinical"), uuid4()
+    async with lab.runtime(TELLER, settings, Role.API) as runtime:
+        ground, someone = runtime.ground, patient(0)
+        chart = Chart.start(id, note(id, someone, sealed(someone)), ground.clock.now())
+        await _signed(ground, chart, LONG - SNAPSHOT_EVERY + 1)
+        await ground.store.keep([chart])
+        await _signed(ground, chart, LONG)
+
+        async def timed(count: int, load: Callable[[], Awaitable[Chart | None]]) -> float:
+            times = []
+            for _ in range(count):
+                began = perf_counter()
+                found = await load()
+                times.append((perf_counter() - began) * 1000)
+                assert found is not None
+                assert found.notes == LONG
+            return percentile(times, 50)
+
+        async def ours(_: int) -> float:
+            return await timed(lab.sizes.looks, lambda: ground.store.load(Chart, id))
+
+        async def whole() -> Chart:
+            return Chart.replay(id, await ground.store.read_stream(chart.stream))
+
+        async def reference(_: int) -> float:
+            return await timed(3, whole)
+
+        loaded, replayed = await in_turn(lab.sizes.trials, ours, reference)
+    about = {"events": LONG, "after_the_snapshot": SNAPSHOT_EVERY - 1}
+    return [Figure("load_long", loaded, replayed, more={"p50_ms": loaded}, about=about)]
+
+
+async def _signed(ground: Ground, chart: Chart, until: int) -> None:
+    """Notes of one commit, until the chart has so many."""
+    someone, before = patient(0), chart.version if chart.notes > 1 else 0
+    while chart.notes < until:
+        id = uuid4()
+        chart.record(note(id, someone, sealed(someone)), ground.clock.now())
+    facts = tuple(
+        Fact(chart.stream, before + step, event, at, someone, None)
+        for step, (event, at) in enumerate(chart.decided(), 1)
+    )
+    await ground.store.append(Commit(cause(), ground.clock.now(), facts, {chart.stream: before}))
 
 
 async def _sign(executor: Executor, number: int) -> None:

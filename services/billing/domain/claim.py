@@ -71,7 +71,10 @@ def taken_off(fact: Remitted) -> Decimal:
 
 
 class Claim(Aggregate):
-    """Charges of one patient and payer, and the payer's decisions on them."""
+    """Charges of one patient and payer, and the payer's decisions on them.
+
+    ``standing`` is the charge and the payment of the decision that stands.
+    """
 
     category: ClassVar[str] = "claim"
     patient: UUID | None = None
@@ -84,7 +87,7 @@ class Claim(Aggregate):
     adjusted: Decimal = ZERO
     patient_responsibility: Decimal = ZERO
     lines: tuple[ClaimLine, ...] = ()
-    standing: Remitted | None = None
+    standing: tuple[Decimal, Decimal] | None = None
     corrections: frozenset[UUID] = frozenset()
 
     def when(self, fact: Event) -> None:
@@ -104,7 +107,7 @@ class Claim(Aggregate):
         self.paid += fact.paid
         self.adjusted += taken_off(fact)
         self.patient_responsibility += patient_share(fact)
-        self.standing = None if isinstance(fact, ClaimReversed) else fact
+        self.standing = None if isinstance(fact, ClaimReversed) else (fact.charge, fact.paid)
         match fact:
             case ClaimPaid():
                 self.status = ClaimStatus.PAID
@@ -137,8 +140,7 @@ class Claim(Aggregate):
         A reversal must take back exactly what stands; a decision must be on our charge, and the only one.
         """
         if reversal:
-            taken_back = self.standing and (self.standing.charge, self.standing.paid) == (-charge, -paid)
-            return None if taken_back else "NothingToReverse"
+            return None if self.standing == (-charge, -paid) else "NothingToReverse"
         if self.standing is not None:
             return "DecidedAlready"
         return None if charge == self.amount else "ChargeDiffers"

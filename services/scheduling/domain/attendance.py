@@ -9,7 +9,6 @@ from uuid import UUID
 from caretrail_contracts.event import Event
 from caretrail_contracts.scheduling import (
     AttendanceCorrected,
-    Attended,
     SessionAttended,
     SessionMissed,
     SessionPartiallyAttended,
@@ -37,13 +36,13 @@ class Attendance(Aggregate):
     span: tuple[datetime, datetime] | None = None
     minutes: int = 0
     excused: bool | None = None
-    first: Event | None = None
+    first: SessionAttended | SessionPartiallyAttended | SessionMissed | None = None
     corrected: bool = False
 
     def when(self, fact: Event) -> None:
         """Fold one event."""
         match fact:
-            case Attended():
+            case SessionAttended() | SessionPartiallyAttended():
                 self.patient, self.episode, self.session = fact.patient, fact.episode, fact.session
                 self.span, self.minutes = (fact.started_at, fact.ended_at), fact.minutes
                 self.first = fact

@@ -1,0 +1,6 @@
+insert into snapshots (stream, form, stream_version, state)
+select * from unnest(%s::text[], %s::text[], %s::integer[], %s::bytea[])
+on conflict (stream) do update
+set form = excluded.form, stream_version = excluded.stream_version, state = excluded.state, taken_at = now()
+where snapshots.form <> excluded.form or snapshots.stream_version < excluded.stream_version
+returning stream
