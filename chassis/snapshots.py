@@ -68,9 +68,10 @@ def _sources(folder: Traversable) -> Iterator[bytes]:
 
 @cache
 def _model_of(cls: type[Aggregate]) -> type[BaseModel]:
-    types = get_type_hints(cls)
-    parts: dict[str, Any] = {field.name: (types[field.name], ...) for field in fields(cls)}  # type: ignore[arg-type]
-    parts |= {name: (kind, ...) for name, kind in TIMES.items()}
+    data: Any = cls  # a dataclass by its metaclass
+    names = [*(field.name for field in fields(data)), *TIMES]
+    types = get_type_hints(cls) | TIMES
+    parts: dict[str, Any] = {name: (types[name], ...) for name in names}
     return create_model(
         cls.__name__, __config__=ConfigDict(extra="forbid", hide_input_in_errors=True), **parts
     )
