@@ -6,6 +6,7 @@ The services are small, and stand on the chassis as the real ones do; the event 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, ClassVar
 from uuid import UUID, uuid4, uuid5
 
@@ -90,6 +91,7 @@ async def sign_note(command: SignNote, work: Work) -> None:
     chart.sign(note(command.note, command.patient, sealed(command.patient)), work)
 
 
+@lru_cache(maxsize=10_000)
 def sealed(patient: UUID) -> Sealed[FreeText]:
     """A sealed text that makes its event as large as each other."""
     return Sealed[FreeText](kid=f"{patient}.1", nonce=NONCE, ct=CIPHERTEXT)
@@ -100,6 +102,7 @@ def note(id: UUID, patient: UUID, text: Sealed[FreeText]) -> NoteSigned:
     return NoteSigned(note=id, patient=patient, episode=patient, session=id, clinician=CLINICIAN, text=text)
 
 
+@lru_cache(maxsize=10_000)
 def patient(number: int) -> UUID:
     """The pseudonym of one of many patients."""
     return uuid5(NAMES, str(number))

@@ -5,7 +5,6 @@ Each function packs a value, or null, and is named as its type is in PostgreSQL.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -16,6 +15,7 @@ from uuid import UUID
 from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
+from pydantic_core import to_json
 
 NULL = b"\xff\xff\xff\xff"
 ERA, MICROSECOND = datetime.fromisoformat("2000-01-01T00:00:00Z"), timedelta(microseconds=1)
@@ -54,7 +54,7 @@ def timestamptz(value: datetime) -> bytes:
 
 def jsonb(value: Any) -> bytes:
     """A JSON object."""
-    return NULL if value is None else bytea(b"\x01" + json.dumps(value).encode())
+    return NULL if value is None else bytea(b"\x01" + to_json(value))
 
 
 class Array(bytes):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol
+from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope, Sensitivity, partition_of
@@ -69,16 +70,16 @@ class Origin:
         return f"urn:caretrail:{self.service}:{self.cell}"
 
     def envelope(self, commit: Commit, index: int, fact: Fact, position: int, epoch: int) -> Envelope:
-        """The envelope of the fact at ``index`` of a commit; its id derives from command and index."""
+        """The envelope of the fact at ``index`` of a commit."""
         cause = commit.cause
         return Envelope(
-            id=derive(cause.command_id, index),
+            id=event_id(commit, index),
             type=fact.event.type(),
             version=fact.event.version,
             source=self.source,
             epoch=epoch,
             position=position,
-            partition=partition_of(str(fact.patient) if fact.patient else fact.stream),
+            partition=partition_for(fact),
             stream=fact.stream,
             stream_version=fact.stream_version,
             occurred_at=fact.occurred_at,
@@ -94,6 +95,16 @@ class Origin:
             command_id=cause.command_id,
             sensitivity=self.sensitivity,
         )
+
+
+def event_id(commit: Commit, index: int) -> UUID:
+    """The id of the event at ``index`` of a commit: it derives from the command's."""
+    return derive(commit.cause.command_id, index)
+
+
+def partition_for(fact: Fact) -> int:
+    """The partition of a fact: by its patient, else by its stream."""
+    return partition_of(str(fact.patient) if fact.patient else fact.stream)
 
 
 def body_of(fact: Fact) -> bytes:
