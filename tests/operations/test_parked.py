@@ -210,7 +210,9 @@ async def test_a_discarded_record_is_never_applied_and_the_rest_waits_for_a_redr
         answer = await run.post("scheduling", path, {"reason": "sent by a test of the hospital"})
         assert answer.json() == {"discarded": found["id"], "waiting": 1, "next": found["id"] + 1}
         assert await received(run, sick) == 0
-        assert (await redrive(run, found["id"] + 1))["applied"] == 1
+        [next] = await listed(run)
+        assert (next["id"], next["error"], next["attempts"]) == (found["id"] + 1, "waits", 0), "never tried"
+        assert (await redrive(run, next["id"]))["applied"] == 1
         await run.settle()
         assert await received(run, sick) == 1
         [(event, about)] = await events(run, RecordDiscarded)
