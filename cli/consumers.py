@@ -28,9 +28,7 @@ TopicArgument = Annotated[
 ]
 PartitionsOption = Annotated[
     list[int] | None,
-    typer.Option(
-        "--partition", min=0, max=11, metavar="N", help="These alone, else all.", show_default=False
-    ),
+    typer.Option("--partition", min=0, metavar="N", help="These alone, else all.", show_default=False),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept sealed.")]
 
@@ -96,7 +94,7 @@ def resume(
 def reset(
     service: ServiceArgument,
     topic: TopicArgument,
-    partition: Annotated[int, typer.Option("--partition", min=0, max=11, metavar="N", help="Of it.")],
+    partition: Annotated[int, typer.Option("--partition", min=0, metavar="N", help="Of it.")],
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="beginning, an offset, or a time.")],
     reason: ReasonOption,
     actor: ActorOption = "",
