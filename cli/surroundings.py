@@ -24,8 +24,8 @@ def _tell_setting(error: ValueError) -> None:
     import typer
     from pydantic import ValidationError
 
+    from chassis.wording import expected_of
     from cli.problem import Place, Problem
-    from web.problems import expected_of
 
     if not isinstance(error, ValidationError) or not error.title.endswith(("Settings", "Options")):
         return

@@ -16,12 +16,13 @@ from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import RecordDiscarded
 from pydantic import ValidationError
 
-from chassis.applying import describe, named, note
+from chassis.applying import named, note
 from chassis.command import Cause
 from chassis.database import Connection, Row, fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.service import Effect
+from chassis.wording import describe
 from keystore.keys import NoKey
 
 LISTED_MAX = 1_000

@@ -11,13 +11,14 @@ from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.event import model_of
 from caretrail_contracts.system import RecordRedriven
 
-from chassis.applying import CONFLICTS_MAX, Parking, describe, named, note
+from chassis.applying import CONFLICTS_MAX, Parking, named, note
 from chassis.batch import Batch, Handler
 from chassis.command import Commit
 from chassis.database import Connection, Row, fetch, is_lost
 from chassis.office import Ground
 from chassis.projection import Archive, Projection
 from chassis.refusal import Conflict
+from chassis.wording import describe
 from operations.parked import NotParked, Person, WaitsBehind, first, record_of, still
 
 CHUNK = 500

@@ -14,19 +14,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from chassis.applying import known
 from chassis.database import LOST
 from chassis.group import Unavailable
 from chassis.refusal import Conflict, KeyReused, Refusal, Reserved
 from chassis.store import EventTooLarge
-from chassis.text import FORMS
+from chassis.wording import expected_of, known
 
 MEDIA_TYPE = "application/problem+json"
 
 SCHEMA, WORDS = (
     json.loads(files("web").joinpath(f"{name}.json").read_bytes()) for name in ("problem.schema", "words")
 )
-"""The JSON Schema of a problem document; the words for its statuses, and for what a schema expected."""
+"""The JSON Schema of a problem document; the words for its statuses."""
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     int(status): {"description": meaning, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
@@ -122,19 +121,6 @@ def _pointer(loc: tuple[Any, ...]) -> str:
     if loc and loc[0] == "body":
         return "/" + "/".join(str(part) for part in loc[1:])
     return " ".join(str(part) for part in loc)
-
-
-def expected_of(item: Any) -> str:
-    """What was expected, in plain words; of the input nothing."""
-    kind, facts = item["type"], item.get("ctx", {})
-    if kind in ("enum", "literal_error"):
-        return "one of {}".format(", ".join(re.findall("'([^']*)'", facts["expected"])))[:400]
-    if kind == "value_error":
-        return str(facts["error"])[:400]
-    words = WORDS["expected"]
-    plain = words.get(kind) or words.get(kind.partition("_")[0], words["other"])
-    pattern = facts.get("pattern")
-    return str(FORMS.get(pattern) or WORDS["forms"].get(pattern) or plain).format_map(facts)[:400]
 
 
 ANSWERED = (HTTPException, RequestValidationError, Refusal, EventTooLarge, *LOST, *MEANINGS, Exception)
