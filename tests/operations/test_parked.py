@@ -76,6 +76,8 @@ async def test_a_list_says_what_is_parked_and_how_many_wait(running: Run) -> Non
         assert (found["error"], found["attempts"], found["waiting"]) == ("KeyError", 1, 2)
         assert found["event"]["type"] == "caretrail.intake.ReferralReceived"
         assert found["event"]["position"] == 1
+        names = (await run.get("scheduling", "/internal/parked")).json()["handlers"]
+        assert "Counts" in names
 
 
 async def test_a_look_shows_headers_and_body_and_is_on_record(running: Run) -> None:
