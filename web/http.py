@@ -160,17 +160,24 @@ def purpose_of(request: Request) -> str | None:
 
 
 async def _wait_for(ground: Ground, request: Request) -> None:
-    """Wait until the service's own projections have applied a position."""
+    """Wait until the service's own projections have applied a position.
+
+    Raises Unreadable at once for one that the store has not come to, Problem where time is up.
+    """
     after = request.headers.get("caretrail-after")
     if after is None:
         return
     if not (after.isascii() and after.isdigit() and len(after) < 20):
         raise _unfit(request, "Caretrail-After", "a position, as a command's answer gives it")
-    deadline = asyncio.get_running_loop().time() + WAIT_MAX_S
+    deadline, head = asyncio.get_running_loop().time() + WAIT_MAX_S, 0
     while True:
         row = await ground.database.row("select max(position) as p from positions where topic = %s", OWN)
         if row and (row["p"] or 0) >= int(after):
             return
+        # A position is given once its events are in the store: what is not there now was never given.
+        if head < int(after) and (head := await ground.store.head()) < int(after):
+            own = f"a position of this service's own events, which end at {head}"
+            raise _unfit(request, "Caretrail-After", own)
         if asyncio.get_running_loop().time() > deadline:
             raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)
