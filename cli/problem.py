@@ -41,7 +41,8 @@ class Problem(Exception):
             if isinstance(each, Mapping)
         ]
         title = str(document.get("title") or f"the service answered {status}")
-        return cls(title, str(document.get("detail") or ""), places=places, status=status)
+        advice = f"Look for {document.get('instance')} in the service's log." if status == 500 else ""
+        return cls(title, str(document.get("detail") or ""), places=places, advice=advice, status=status)
 
     def about(self, file: str) -> Problem:
         """This problem, as one of a file."""

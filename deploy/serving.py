@@ -38,7 +38,7 @@ class Protocol(HttpToolsProtocol):
         expected = "a request of HTTP/1.1, without control bytes"
         place = Place(at="headers", expected=expected)
         problem = Problem(400, "NotHttp", "The request cannot be read as HTTP.", (place,))
-        content = json.dumps(as_json(problem, "/")).encode()
+        content = json.dumps(as_json(problem)).encode()
         head = (
             f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"

@@ -82,12 +82,14 @@ class Caller(Office):
         await self._ground.note(self._look(patient, resource), "access", access, patient)
 
     async def note_refused(self, problem: Problem, body: bytes) -> None:
-        """Record a refused body where an auditor looks for it."""
+        """Record a refused body where an auditor looks for it, under the id that the problem is told with."""
         media_type = self._request.headers.get("content-type") or "application/octet-stream"
         # The path of the route: what stands in the request's own could name a patient.
         route = getattr(self._request.scope.get("route"), "path", "unknown route")
         door = f"{self._request.method} {route}"
-        await self._ground.refuse_input(self._look(), door, problem.rule, problem.places, media_type, body)
+        cause = self._look()
+        await self._ground.refuse_input(cause, door, problem.rule, problem.places, media_type, body)
+        problem.on_record = cause.command_id
 
     def _look(self, *about: object) -> Cause:
         """The cause of a look or a refusal: one for repeats with a key, else a new one each time."""
