@@ -114,17 +114,19 @@ async def _up(settings: Any, as_json: bool) -> None:
     from cli.stopping import stop_on_request
     from deploy.local import stack
     from deploy.local.supervisor import NotReady
+    from deploy.serving import TokenMissing, see_host
 
     stop_on_request(err=as_json)
-    typer.echo("Starting PostgreSQL, Kafka and the services …", err=as_json)
     try:
+        see_host(settings)
+        typer.echo("Starting PostgreSQL, Kafka and the services …", err=as_json)
         async with stack.up(settings) as found:
             if as_json:
                 screen.print_json(_addresses(found), compact=True)
             else:
                 _show(found)
             await asyncio.Event().wait()
-    except (stack.AlreadyUp, NotReady) as error:
+    except (stack.AlreadyUp, NotReady, TokenMissing) as error:
         raise Problem(str(error)) from None
     except asyncio.CancelledError:
         pass

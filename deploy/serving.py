@@ -73,10 +73,7 @@ def serve(
 
     Raises TokenMissing. Ends the process with 3 where it cannot start.
     """
-    if not is_loopback(settings.host) and settings.api_token is None:
-        raise TokenMissing(
-            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
-        )
+    see_host(settings)
     set_up_logs(service.name, settings.log_level)
     # What was imported lives as long as the process: the collector need not walk it again and again.
     gc.collect()
@@ -96,6 +93,14 @@ def serve(
         server.run()
     if not server.started:
         sys.exit(NOT_STARTED)
+
+
+def see_host(settings: Settings) -> None:
+    """See that services may listen where they are told to. Raises TokenMissing."""
+    if not is_loopback(settings.host) and settings.api_token is None:
+        raise TokenMissing(
+            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
+        )
 
 
 def is_loopback(host: str) -> bool:

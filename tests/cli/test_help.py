@@ -55,6 +55,10 @@ def test_a_service_without_a_token_listens_to_this_machine_alone(
     assert answer.stderr.splitlines() == [said]
     answer = run("run", "intake", "--json")
     assert (answer.exit_code, answer.stdout, json.loads(answer.stderr)) == (1, "", {"title": said})
+    for command in ("up", "demo"):
+        answer = run(command)
+        assert (answer.exit_code, answer.stdout, answer.stderr.splitlines()) == (1, "", [said])
+    assert not home.exists()
 
 
 def test_a_setting_that_cannot_be_is_named_without_its_value(
@@ -64,4 +68,7 @@ def test_a_setting_that_cannot_be_is_named_without_its_value(
     answer = run("status")
     assert answer.exit_code == 1
     assert "CARETRAIL_PORT" in answer.stderr
-    assert "eighty" not in answer.stderr
+    for_programs = run("status", "--json")
+    assert (for_programs.exit_code, for_programs.stdout) == (1, "")
+    assert json.loads(for_programs.stderr)["places"][0]["at"] == "CARETRAIL_PORT"
+    assert "eighty" not in answer.stderr + for_programs.stderr
