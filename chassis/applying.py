@@ -21,7 +21,6 @@ from caretrail_contracts.event import UnknownEvent, model_of
 from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
 from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
-from pydantic import ValidationError
 
 from chassis.batch import Batch, Handler
 from chassis.command import Cause, Commit
@@ -32,6 +31,7 @@ from chassis.positions import Fenced, Steps
 from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.telemetry import APPLY_BATCH, APPLY_SECONDS, EVENTS_APPLIED, RECORDS_PARKED
+from chassis.wording import describe
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
@@ -209,19 +209,6 @@ class Applier:
         found += [(projection.name(), projection) for projection in service.folding(kind)]
         found += [(policy.name, policy) for policy in service.reacting(kind)]
         return found
-
-
-def describe(error: Exception) -> str:
-    """An error without the values that it is about: its class, and places where it names some."""
-    if isinstance(error, ValidationError):
-        places = ["/" + "/".join(map(str, known(item))) + ": " + item["type"] for item in error.errors()]
-        return f"{error.title}: {'; '.join(places)}"[:400]
-    return type(error).__name__
-
-
-def known(item: Any) -> tuple[Any, ...]:
-    """Where an error of pydantic lies, without the name of an unknown field: it could be anything."""
-    return tuple(item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"])
 
 
 PARK = query("park")

@@ -15,7 +15,7 @@ from caretrail_contracts.cloudevents import BrokenHeader, Record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from chassis.applying import WAITS, Parking, describe
+from chassis.applying import WAITS, Parking
 from chassis.database import NEVER, query
 from chassis.group import Unavailable
 from chassis.kafka import record_of, stopped
@@ -24,6 +24,7 @@ from chassis.part import PASSING, Part
 from chassis.refusal import Refused
 from chassis.service import Effect
 from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
+from chassis.wording import describe
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
 """Rest between attempts while the infrastructure fails: doubled each time up to the longer one."""

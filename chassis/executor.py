@@ -40,7 +40,7 @@ class Executor:
             except Conflict:
                 continue
             if answer.refusal is not None:
-                raise Refused(**answer.refusal)
+                raise Refused(**answer.refusal, command_id=cause.command_id)
             if commit.refusal is None and not answer.repeated:
                 self._keep(work.touched())
                 await self._store.keep(work.touched().values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from typing import Any, ClassVar
+from uuid import UUID
 
 
 class Refusal(Exception):
@@ -28,11 +29,11 @@ class AlreadyExists(Refusal):
 
 
 class Refused(Refusal):
-    """A refusal that was recorded for this command, given again."""
+    """A refusal that is on record for this command, given again."""
 
-    def __init__(self, rule: str, message: str, at: str | None) -> None:
+    def __init__(self, rule: str, message: str, at: str | None, command_id: UUID) -> None:
         super().__init__()
-        self.rule, self.message, self.place = rule, message, at
+        self.rule, self.message, self.place, self.command_id = rule, message, at, command_id
 
 
 class Conflict(Exception):

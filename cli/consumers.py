@@ -28,9 +28,7 @@ TopicArgument = Annotated[
 ]
 PartitionsOption = Annotated[
     list[int] | None,
-    typer.Option(
-        "--partition", min=0, max=11, metavar="N", help="These alone, else all.", show_default=False
-    ),
+    typer.Option("--partition", min=0, metavar="N", help="These alone, else all.", show_default=False),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; kept sealed.")]
 
@@ -57,7 +55,7 @@ def list_(
         if as_json:
             screen.print_json(found)
         else:
-            _show(found if each else _together(found))
+            _show(found if each else _together(found), apart=each)
 
 
 @app.command()
@@ -96,7 +94,7 @@ def resume(
 def reset(
     service: ServiceArgument,
     topic: TopicArgument,
-    partition: Annotated[int, typer.Option("--partition", min=0, max=11, metavar="N", help="Of it.")],
+    partition: Annotated[int, typer.Option("--partition", min=0, metavar="N", help="Of it.")],
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="beginning, an offset, or a time.")],
     reason: ReasonOption,
     actor: ActorOption = "",
@@ -208,20 +206,32 @@ def _together(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(lines.values())
 
 
-def _show(found: list[dict[str, Any]]) -> None:
-    table = screen.new_table("service", "topic", "partition", "position", "lag", "seconds", "owner", "paused")
-    for column in (2, 3, 4, 5):
-        table.columns[column].justify = "right"
+def _show(found: list[dict[str, Any]], *, apart: bool) -> None:
+    """A line for each reader, with ``apart`` for each partition; below, which of them a person paused."""
+    from rich.text import Text
+
+    names = ("service", "reads", *(["partition"] if apart else []), "position", "lag", "seconds", "owner")
+    table = screen.new_table(*names)
+    for column in table.columns[2:-1]:
+        column.justify = "right"
     for each in found:
-        numbers = (str(each["partition"]), f"{each['position']:,}", f"{each['lag']:,}")
+        partition = [str(each["partition"])] if apart else []
+        numbers = (*partition, f"{each['position']:,}", f"{each['lag']:,}")
         seconds = "?" if each["lag_s"] is None else f"{each['lag_s']:,.1f}"
-        owner = each["owner"] or "nobody"
-        table.add_row(each["service"], each["topic"], *numbers, seconds, owner, _paused(each["paused"]))
+        table.add_row(each["service"], _source(each["topic"]), *numbers, seconds, each["owner"] or "nobody")
     screen.out().print(table)
+    for each in found:
+        if each["paused"]:
+            where = f"{_source(each['topic'])}[{each['partition']}]" if apart else _source(each["topic"])
+            line = Text.assemble(f"{each['service']} {where}: ", (_paused(each["paused"]), screen.QUIET))
+            screen.out().print(line, soft_wrap=True)
 
 
-def _paused(paused: Mapping[str, Any] | None) -> str:
-    if paused is None:
-        return ""
+def _source(topic: str) -> str:
+    """What a reader reads, in the word that the other commands take: a service, or the store."""
+    return topic.removesuffix(".events").rpartition(".")[2]
+
+
+def _paused(paused: Mapping[str, Any]) -> str:
     since = paused["since"][:16].replace("T", " ")
-    return f"{paused['by']} ({paused['role']}) since {since}: {paused['reason']}"
+    return f"paused by {paused['by']} ({paused['role']}) since {since}: {paused['reason']}"

@@ -153,7 +153,7 @@ def _catalogue_table() -> Table:
     from caretrail_contracts.catalogue import all_events
     from caretrail_contracts.sealed import sealed_fields
 
-    table = screen.new_table("event", "v", "sealed", "what it says")
+    table = screen.new_table("event", "v", "sealed", "what it says", whole="event")
     for column, style in zip(table.columns, (screen.NAME, screen.QUIET, screen.SEALED), strict=False):
         column.style, column.no_wrap = style, True
     table.columns[2].justify = "right"

@@ -66,7 +66,12 @@ async def _demo(
     from deploy.local.demo import play
     from deploy.local.demo.driver import NotQuiet
     from deploy.local.supervisor import NotReady
+    from deploy.serving import TokenMissing, see_host
 
+    try:
+        see_host(settings)
+    except TokenMissing as error:
+        raise Problem(str(error)) from None
     if json_file and not json_file.parent.is_dir():
         raise Problem(f"there is no folder {json_file.parent} to write {json_file.name} to")
     home, figures = settings.home.resolve(), None

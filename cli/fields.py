@@ -1,9 +1,9 @@
-"""An event's fields on one line: short ids, sealed values shown as sealed."""
+"""An event's fields on one line: ids short or whole, sealed values shown as sealed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cli import screen
@@ -33,8 +33,12 @@ def is_erased(value: Any) -> bool:
     return isinstance(value, str) and value == screen.ERASED_TEXT
 
 
-def in_brief(fields: Mapping[str, Any], without: frozenset[str] = frozenset({"patient"})) -> Text:
-    """The fields as ``name value`` parts; what is null or left out is not shown."""
+def in_brief(
+    fields: Mapping[str, Any],
+    without: frozenset[str] = frozenset({"patient"}),
+    shown: Callable[[str], str] = short,
+) -> Text:
+    """The fields as ``name value`` parts, texts as ``shown``; what is null or left out is not there."""
     from rich.text import Text
 
     line = Text()
@@ -43,12 +47,12 @@ def in_brief(fields: Mapping[str, Any], without: frozenset[str] = frozenset({"pa
             continue
         line.append(" · " if line else "", style=screen.QUIET)
         line.append(f"{name} ", style=screen.QUIET)
-        for text, style in _parts(value):
+        for text, style in _parts(value, shown):
             line.append(text, style=style)
     return line
 
 
-def _parts(value: Any) -> Iterator[tuple[str, str]]:
+def _parts(value: Any, shown: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     if is_sealed(value):
         yield screen.SEALED_TEXT, screen.SEALED
     elif is_erased(value):
@@ -56,23 +60,23 @@ def _parts(value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, bool):
         yield ("yes" if value else "no"), ""
     elif isinstance(value, list):
-        yield from _listed(value)
+        yield from _listed(value, shown)
     elif isinstance(value, Mapping):
         inside = [(name, part) for name, part in value.items() if part is not None]
         for index, (name, part) in enumerate(inside):
             yield f"{', ' if index else '('}{name} ", screen.QUIET
-            yield from _parts(part)
+            yield from _parts(part, shown)
         yield (")" if inside else "()"), screen.QUIET
     else:
-        yield ("—" if value is None else short(str(value))), ""
+        yield ("—" if value is None else shown(str(value))), ""
 
 
-def _listed(values: list[Any]) -> Iterator[tuple[str, str]]:
+def _listed(values: list[Any], shown: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     if not values:
         yield "none", screen.QUIET
     for index, value in enumerate(values[:PARTS_MAX] if any(map(_is_part, values)) else values):
         yield (", " if index else ""), ""
-        yield from _parts(value)
+        yield from _parts(value, shown)
     if any(map(_is_part, values)) and len(values) > PARTS_MAX:
         yield f", {len(values) - PARTS_MAX} more", screen.QUIET
 

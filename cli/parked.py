@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ def list_(service: ServiceOption = "", handler: HandlerOption = "", as_json: Jso
     from cli.problem import told
 
     with told(as_json):
-        found = list(_heads(_stack(), service, handler))
+        found = _heads(_stack(), service, handler)
         if as_json:
             screen.print_json(found)
         else:
@@ -147,17 +147,26 @@ def _asked(
         return found
 
 
-def _heads(stack: Stack, service: str, handler: str) -> Iterator[dict[str, Any]]:
-    """The parked records of one service, or of all."""
+def _heads(stack: Stack, service: str, handler: str) -> list[dict[str, Any]]:
+    """The parked records of one service, or of all. Raises Problem."""
+    from cli.problem import Problem
     from cli.settings import CliSettings, credential
 
+    heads, known = list[dict[str, Any]](), set[str]()
     for each in [service] if service else sorted(stack.services):
         found = _asked(stack, each, "GET", "", credential(CliSettings()))
-        for head in found["parked"]:
-            if handler in ("", head["handler"]):
-                yield {"record": f"{each}/{head['id']}", **head}
+        heads += [{"record": f"{each}/{head['id']}", **head} for head in found["parked"]]
+        known |= set(found["handlers"])
         if (more := found["keys"] - len(found["parked"])) > 0:
             screen.err().print(f"{each}: {more} more keys are parked; these are the oldest.")
+    known |= {head["handler"] for head in heads}  # also of one that is gone since
+    if handler and handler not in known:
+        whose = service or "no service"
+        raise Problem(
+            f"{whose} has {'no' if service else 'a'} handler {handler}",
+            f"There are: {', '.join(sorted(known))}.",
+        )
+    return [head for head in heads if handler in ("", head["handler"])]
 
 
 def _redriven(
@@ -214,15 +223,28 @@ def _show_list(found: list[dict[str, Any]]) -> None:
     if not found:
         typer.echo("Nothing is parked.")
         return
-    table = screen.new_table("record", "handler", "key", "event", "error", "attempts", "waiting", "since")
-    for column in (5, 6):
-        table.columns[column].justify = "right"
+    from rich.console import Group
+    from rich.text import Text
+
+    table = screen.new_table("record", "what", whole="record")
     for each in found:
         kind = (each["event"]["type"] or "?").rpartition(".")[2]
         since = each["since"][:16].replace("T", " ")
-        counts = (str(each["attempts"]), f"{each['waiting']:,}")
-        table.add_row(each["record"], each["handler"], each["key"], kind, each["error"], *counts, since)
+        counts = f"{_attempts(each['attempts'])} since {since}, {_counted(each['waiting'])} behind"
+        table.add_row(
+            Text(each["record"], screen.NAME),
+            Group(
+                Text.assemble((each["handler"], screen.NAME), f"  {kind}"),
+                Text(each["error"], screen.BAD),
+                Text(f"key {each['key']}"),
+                Text(counts, screen.QUIET),
+            ),
+        )
     screen.out().print(table)
+
+
+def _attempts(count: int) -> str:
+    return "1 attempt" if count == 1 else f"{count} attempts"
 
 
 def _show(found: Mapping[str, Any]) -> None:
@@ -233,7 +255,7 @@ def _show(found: Mapping[str, Any]) -> None:
     console, event = screen.out(), found["event"]
     console.print(Text.assemble((found["record"], screen.NAME), f"  {found['handler']}  {event['type']}"))
     console.print(
-        Text(f"{found['error']}; {found['attempts']} attempts, {_counted(found['waiting'])} behind")
+        Text(f"{found['error']}; {_attempts(found['attempts'])}, {_counted(found['waiting'])} behind")
     )
     if found["unreadable"]:
         console.print(Text(f"Today's contracts do not read it: {found['unreadable']}", screen.BAD))

@@ -41,7 +41,8 @@ class Problem(Exception):
             if isinstance(each, Mapping)
         ]
         title = str(document.get("title") or f"the service answered {status}")
-        return cls(title, str(document.get("detail") or ""), places=places, status=status)
+        advice = f"Look for {document.get('instance')} in the service's log." if status == 500 else ""
+        return cls(title, str(document.get("detail") or ""), places=places, advice=advice, status=status)
 
     def about(self, file: str) -> Problem:
         """This problem, as one of a file."""
@@ -81,20 +82,20 @@ class Problem(Exception):
         )
 
     def show(self) -> None:
-        """Print it to the error console."""
+        """Print it to the error console; its lines are left whole, so that what they advise can be copied."""
         from rich.text import Text
 
         console = screen.err()
         title = f"{self.file}: {self.title}" if self.file else self.title
-        console.print(Text.assemble((title, screen.BAD)))
+        console.print(Text.assemble((title, screen.BAD)), soft_wrap=True)
         if self.detail and self.detail != self.title:
-            console.print(Text(self.detail))
+            console.print(Text(self.detail), soft_wrap=True)
         if self.places and all(place.expected == self.detail for place in self.places):
-            console.print(Text(f"at {', '.join(place.at for place in self.places)}"))
+            console.print(Text(f"at {', '.join(place.at for place in self.places)}"), soft_wrap=True)
         elif self.places:
             _show_places(self.places)
         if self.advice:
-            console.print(Text(self.advice, style=screen.QUIET))
+            console.print(Text(self.advice, style=screen.QUIET), soft_wrap=True)
 
 
 def named(place: str, names: Mapping[str, str]) -> str:

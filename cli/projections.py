@@ -166,7 +166,8 @@ class _Bar:
 
 
 def _show(found: list[dict[str, Any]]) -> None:
-    table = screen.new_table("projection", "service", "version", "rows about", "size", "last rebuild")
+    names = ("projection", "service", "version", "rows about", "size", "last rebuild")
+    table = screen.new_table(*names, whole="projection")
     for column in (2, 3, 4):
         table.columns[column].justify = "right"
     for each in found:

@@ -48,12 +48,15 @@ def print_json(document: Any, *, compact: bool = False) -> None:
     sys.stdout.flush()
 
 
-def new_table(*columns: str, title: str | None = None) -> Table:
-    """A table of the house: no boxes, quiet headings, columns to be styled by name afterwards."""
+def new_table(*columns: str, title: str | None = None, whole: str = "") -> Table:
+    """A table of the house: no boxes, quiet headings, columns to be styled by name afterwards.
+
+    What is too wide is folded, never cut; the column ``whole`` not even that, since it is to be copied.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(title=title, box=SIMPLE_HEAD, header_style=QUIET, title_justify="left", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == whole)
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,10 +20,11 @@ ServiceArgument = Annotated[
 RoleOption = Annotated[str, typer.Option(metavar="ROLE", help="all, api, relay, consumers or timers.")]
 
 
-def run(service: ServiceArgument, role: RoleOption = "all") -> None:
-    """Run one service's process, with all roles or one of them.
+def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption = False) -> None:
+    """Run one service's process, with all roles or one of them, until it is stopped.
 
-    It runs until it is stopped, and so has no --json; its logs are JSON lines.
+    Its logs are JSON lines on stderr. With --json stdout gets one line once it answers requests, and nothing
+    else: an object of service, roles, url and pid.
     """
     from importlib import import_module
 
@@ -36,11 +38,18 @@ def run(service: ServiceArgument, role: RoleOption = "all") -> None:
         raise typer.BadParameter(f"expected one of {', '.join(SERVICES)}", param_hint="SERVICE")
     if role not in set(Role):
         raise typer.BadParameter(f"expected one of {', '.join(Role)}", param_hint="--role")
-    settings = Settings()
-    with told(False):
+    settings, own = Settings(), Role(role)
+    roles = [each for each in Role if each is not Role.ALL and own.includes(each)]
+
+    def tell(url: str) -> None:
+        if as_json:
+            about = {"service": service, "roles": roles, "url": url, "pid": os.getpid()}
+            screen.print_json(about, compact=True)
+
+    with told(as_json):
         _check_surroundings(settings, service)
         try:
-            serve(import_module(f"services.{service}.app").service, settings, Role(role))
+            serve(import_module(f"services.{service}.app").service, settings, own, tell)
         except TokenMissing as error:
             raise Problem(str(error)) from None
 
@@ -86,44 +95,63 @@ def migrate(as_json: JsonOption = False) -> None:
     typer.echo(f"Topics: {', '.join(topics) or 'none, since CARETRAIL_KAFKA_BOOTSTRAP is not set'}.")
 
 
-def up() -> None:
+def up(as_json: JsonOption = False) -> None:
     """Start the local stack, print its addresses, and stop it on Ctrl-C.
 
-    It runs until it is stopped, and so has no --json: `caretrail url` and `caretrail status` have.
+    With --json stdout gets one line once the stack is up, and nothing else: an object of home, pid, logs,
+    mailbox, kafka_bootstrap, services and docs, the last two by the name of each service.
     """
     from chassis.config import Settings
     from cli.problem import told
     from cli.reaching import reached
 
-    with told(False), reached():
-        asyncio.run(_up(Settings()))
+    with told(as_json), reached():
+        asyncio.run(_up(Settings(), as_json))
 
 
-async def _up(settings: Any) -> None:
+async def _up(settings: Any, as_json: bool) -> None:
     from cli.problem import Problem
     from cli.stopping import stop_on_request
     from deploy.local import stack
     from deploy.local.supervisor import NotReady
+    from deploy.serving import TokenMissing, see_host
 
-    stop_on_request()
-    typer.echo("Starting PostgreSQL, Kafka and the services …")
+    stop_on_request(err=as_json)
     try:
+        see_host(settings)
+        typer.echo("Starting PostgreSQL, Kafka and the services …", err=as_json)
         async with stack.up(settings) as found:
-            _show(found)
+            if as_json:
+                screen.print_json(_addresses(found), compact=True)
+            else:
+                _show(found)
             await asyncio.Event().wait()
-    except (stack.AlreadyUp, NotReady) as error:
+    except (stack.AlreadyUp, NotReady, TokenMissing) as error:
         raise Problem(str(error)) from None
     except asyncio.CancelledError:
         pass
-    typer.echo("Stopped.")
+    typer.echo("Stopped.", err=as_json)
+
+
+def _addresses(found: Any) -> dict[str, Any]:
+    """What a stack that is up has where."""
+    return {
+        "home": str(found.home),
+        "pid": os.getpid(),
+        "logs": str(found.home / "logs"),
+        "mailbox": str(found.home / "mailbox"),
+        "kafka_bootstrap": found.servers.kafka_bootstrap,
+        "services": found.urls,
+        "docs": {name: f"{url}/docs" for name, url in found.urls.items()},
+    }
 
 
 def _show(found: Any) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name, url in found.urls.items():
-        table.add_row(name, f"{url}/docs")
+    for name, docs in _addresses(found)["docs"].items():
+        table.add_row(name, docs)
     table.add_row("kafka", found.servers.kafka_bootstrap)
     screen.out().print(table)
     typer.echo(f"\nState, logs and mail lie under {found.home}.")
@@ -292,7 +320,7 @@ def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> 
     table = Table(title=title, box=None, pad_edge=False, title_justify="left")
     for column in columns:
         numeric = column in ("pid", "port", "restarts", "position", "head", "lag")
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
     screen.out().print(table)

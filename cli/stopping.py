@@ -8,14 +8,17 @@ import signal
 import typer
 
 
-def stop_on_request() -> None:
-    """Cancel the current task at the first SIGINT or SIGTERM; later ones do not disturb the stopping."""
+def stop_on_request(*, err: bool = False) -> None:
+    """Cancel the current task at the first SIGINT or SIGTERM; later ones do not disturb the stopping.
+
+    What is said of it goes to stdout, or with ``err`` to stderr.
+    """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert task is not None
 
     def stop() -> None:
         if not task.cancelling():
-            typer.echo("Stopping …")
+            typer.echo("Stopping …", err=err)
             task.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):

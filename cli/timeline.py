@@ -135,10 +135,10 @@ def cause_of(item: Mapping[str, Any], causes: Mapping[str, str]) -> str:
 
 
 def fields_of(item: Mapping[str, Any]) -> Text:
-    """The event's fields in brief."""
+    """The event's fields in brief, ids whole: they are asked for next."""
     from cli.fields import in_brief
 
-    return in_brief(item.get("event") or {})
+    return in_brief(item.get("event") or {}, shown=str)
 
 
 def _span(gap: timedelta) -> str:

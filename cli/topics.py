@@ -125,17 +125,18 @@ def _follow(asked: Any, after: int | None, head: int, quiet: bool) -> None:
 
 
 def _show(found: list[dict[str, Any]]) -> None:
-    table = screen.new_table("topic", "service", "partitions", "records", "events", "state")
-    for column in (2, 3, 4):
+    table = screen.new_table("topic", "partitions", "records", "events", "state", whole="topic")
+    for column in (1, 2, 3):
         table.columns[column].justify = "right"
     for each in found:
         style = screen.GOOD if each["state"] == "whole" else screen.BAD
         counts = [f"{each[name]:,}" for name in ("partitions", "records", "events")]
-        table.add_row(each["topic"], each["service"], *counts, f"[{style}]{each['state']}[/]")
+        table.add_row(each["topic"], *counts, f"[{style}]{each['state']}[/]")
     screen.out().print(table)
     for each in found:
         for part in each["by_partition"]:
             if part["state"] != "whole":
                 said = f"ends at {part['last']} with {part['records']} records"
                 stored = f"the store at {part['head']} with {part['events']} events"
-                screen.out().print(f"{each['topic']}[{part['partition']}] {said}; {stored}.", markup=False)
+                where = f"{each['topic']}[{part['partition']}]"
+                screen.out().print(f"{where} {said}; {stored}.", markup=False, soft_wrap=True)

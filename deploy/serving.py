@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 
 import structlog
@@ -18,6 +21,9 @@ from chassis.runtime import Role
 from chassis.service import Service
 from operations.composed import composed
 from web.problems import MEDIA_TYPE, Problem, as_json
+
+NOT_STARTED = 3
+"""The exit code of a process that could not start, such as on a port that is taken."""
 
 
 class TokenMissing(Exception):
@@ -32,7 +38,7 @@ class Protocol(HttpToolsProtocol):
         expected = "a request of HTTP/1.1, without control bytes"
         place = Place(at="headers", expected=expected)
         problem = Problem(400, "NotHttp", "The request cannot be read as HTTP.", (place,))
-        content = json.dumps(as_json(problem, "/")).encode()
+        content = json.dumps(as_json(problem)).encode()
         head = (
             f"HTTP/1.1 400 Bad Request\r\ncontent-type: {MEDIA_TYPE}\r\n"
             f"content-length: {len(content)}\r\nconnection: close\r\n\r\n"
@@ -41,17 +47,38 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
-    """Run a service's process until it is told to stop (SIGTERM, Ctrl-C). Raises TokenMissing."""
-    if not is_loopback(settings.host) and settings.api_token is None:
-        raise TokenMissing(
-            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
-        )
+class Server(uvicorn.Server):
+    """A server that tells its URL, with the port that it got, once it answers."""
+
+    def __init__(self, config: uvicorn.Config, tell: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            port = (sockets or self.servers[0].sockets)[0].getsockname()[1]
+            host = self.config.host
+            self._tell(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+
+def serve(
+    service: Service,
+    settings: Settings,
+    role: Role = Role.ALL,
+    tell: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Run a service's process until it is told to stop (SIGTERM, Ctrl-C); ``tell`` is given its URL.
+
+    Raises TokenMissing. Ends the process with 3 where it cannot start.
+    """
+    see_host(settings)
     set_up_logs(service.name, settings.log_level)
     # What was imported lives as long as the process: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
-    uvicorn.run(
+    config = uvicorn.Config(
         composed(service, settings, role),
         host=settings.host,
         port=settings.port,
@@ -61,6 +88,19 @@ def serve(service: Service, settings: Settings, role: Role = Role.ALL) -> None:
         timeout_graceful_shutdown=5,
         timeout_keep_alive=60,
     )
+    server = Server(config, tell)
+    with suppress(KeyboardInterrupt):  # raised again by the server once all is stopped
+        server.run()
+    if not server.started:
+        sys.exit(NOT_STARTED)
+
+
+def see_host(settings: Settings) -> None:
+    """See that services may listen where they are told to. Raises TokenMissing."""
+    if not is_loopback(settings.host) and settings.api_token is None:
+        raise TokenMissing(
+            f"{settings.host} is not a loopback address: set CARETRAIL_API_TOKEN to listen there"
+        )
 
 
 def is_loopback(host: str) -> bool:

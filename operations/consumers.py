@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -26,7 +26,11 @@ from operations.topics import Ends
 
 
 class UnknownTopic(LookupError):
-    """The service does not read this topic, or has no such partition of it."""
+    """The service does not read this topic."""
+
+
+class UnknownPartition(LookupError):
+    """The topic has no such partition."""
 
 
 class NotPaused(Exception):
@@ -50,14 +54,18 @@ class WouldSkip(Exception):
 
 
 def parts(ground: Ground, topic: str, numbers: Sequence[int] | None) -> list[tuple[str, int]]:
-    """The partitions of a topic, by its name or its service's, or of the ``store``. Raises UnknownTopic."""
+    """The partitions of a topic, by its name or its service's, or of the ``store``.
+
+    Raises UnknownTopic, UnknownPartition.
+    """
     read = {topic_of(name, ground.settings.topic_prefix): name for name in ground.service.sources()}
     named = next((each for each, name in read.items() if topic in (each, name)), None)
     if topic != OWN and named is None:
         raise UnknownTopic(f"The service reads {', '.join(['store', *read.values()])}.")
     there = [0] if named is None else list(range(PARTITIONS))
     if not set(numbers or ()) <= set(there):
-        raise UnknownTopic(f"There are the partitions {there[0]} to {there[-1]}.")
+        has = f"The topic {named} has the partitions 0 to {there[-1]}." if named else "The store has 0 alone."
+        raise UnknownPartition(has)
     return [(named or OWN, number) for number in sorted(set(numbers or there))]
 
 
@@ -115,7 +123,8 @@ async def _others(
         next = {each: _next(positions, each, ends[each], told.get(tuple(each))) for each in every}
         behind = {each: at for each, at in next.items() if at < ends[each].end}
         sent = await topics.sent_at(reader, behind) if behind else {}
-    now, found = datetime.now(UTC).timestamp(), []
+    # The relay sends each record with the time of its recording: the service's clock on both sides.
+    now, found = ground.clock.now().timestamp(), []
     rows = await ground.database.rows(MARKS)
     marks = {(row["topic"], row["partition"]): row["position"] for row in rows}
     for each in every:

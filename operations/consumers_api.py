@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from chassis.office import Ground
 from operations import consumers
-from operations.consumers import NotPaused, OutOfReach, OwnStore, UnknownTopic, WouldSkip
+from operations.consumers import NotPaused, OutOfReach, OwnStore, UnknownPartition, UnknownTopic, WouldSkip
 from operations.parked import Person
 from operations.topics import TooFar
 from web.http import Caller, Calling
@@ -65,8 +65,8 @@ def _refusing() -> Iterator[None]:
     """What cannot be done, as problems."""
     try:
         yield
-    except UnknownTopic as error:
-        raise Problem(404, "UnknownTopic", str(error)) from None
+    except (UnknownTopic, UnknownPartition) as error:
+        raise Problem(404, type(error).__name__, str(error)) from None
     except NotPaused:
         raise Problem(409, "NotPaused", "Pause the partition first; resume it after the reset.") from None
     except OwnStore:

@@ -13,11 +13,11 @@ from typing import TypeVar
 from caretrail_contracts.cloudevents import Record
 from psycopg.errors import DeadlockDetected
 
-from chassis.applying import describe
 from chassis.database import Connection, arrays, connect, fetch
 from chassis.positions import Fenced, Place, Spot
 from chassis.projection import Projection
 from chassis.tables import Buffer
+from chassis.wording import describe
 from operations.history import Chunk, history
 from operations.job import Job, Vector
 

@@ -16,12 +16,14 @@ from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import RecordDiscarded
 from pydantic import ValidationError
 
-from chassis.applying import describe, named, note
+from chassis.applying import named, note
+from chassis.batch import Handler
 from chassis.command import Cause
 from chassis.database import Connection, Row, fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
-from chassis.service import Effect
+from chassis.service import Effect, Service
+from chassis.wording import describe
 from keystore.keys import NoKey
 
 LISTED_MAX = 1_000
@@ -88,10 +90,19 @@ async def still(ground: Ground) -> AsyncIterator[Connection]:
 
 
 async def heads(ground: Ground) -> dict[str, Any]:
-    """The first parked record of each handler and key, and how many keys and records there are."""
+    """The first parked record of each handler and key, how many keys and records, and all handlers."""
     (counted,) = await ground.database.rows(COUNTED)
     rows = await ground.database.rows(PARKED, LISTED_MAX)
-    return {**counted, "parked": [_shown(ground, row) for row in rows]}
+    parked = [_shown(ground, row) for row in rows]
+    names = {*handlers(ground.service), *(effect.name for effect in ground.service.effects)}
+    return {**counted, "handlers": sorted(names), "parked": parked}
+
+
+def handlers(service: Service) -> dict[str, Handler]:
+    """The service's handlers that apply records in transactions, by name; its effects are none of them."""
+    found: dict[str, Handler] = {type(archive).__name__: archive for archive in service.archives}
+    found |= {projection.name(): projection for projection in service.projections}
+    return found | {policy.name: policy for policy in service.policies.all}
 
 
 def _shown(ground: Ground, row: Row) -> dict[str, Any]:

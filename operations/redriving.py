@@ -11,14 +11,15 @@ from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.event import model_of
 from caretrail_contracts.system import RecordRedriven
 
-from chassis.applying import CONFLICTS_MAX, Parking, describe, named, note
+from chassis.applying import CONFLICTS_MAX, Parking, named, note
 from chassis.batch import Batch, Handler
 from chassis.command import Commit
 from chassis.database import Connection, Row, fetch, is_lost
 from chassis.office import Ground
 from chassis.projection import Archive, Projection
 from chassis.refusal import Conflict
-from operations.parked import NotParked, Person, WaitsBehind, first, record_of, still
+from chassis.wording import describe
+from operations.parked import NotParked, Person, WaitsBehind, first, handlers, record_of, still
 
 CHUNK = 500
 """Records of one transaction at most: for so long the service's feeds wait."""
@@ -141,10 +142,7 @@ def wants(handler: Handler, record: Record) -> bool:
 
 def handler_of(ground: Ground, name: str) -> Handler:
     """The handler of a name. Raises NoHandler."""
-    service = ground.service
-    found: dict[str, Handler] = {type(archive).__name__: archive for archive in service.archives}
-    found |= {projection.name(): projection for projection in service.projections}
-    found |= {policy.name: policy for policy in service.policies.all}
+    found = handlers(ground.service)
     if name not in found:
         raise NoHandler(name)
     return found[name]

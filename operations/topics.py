@@ -54,7 +54,7 @@ async def ends(reader: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -
 
 
 async def sent_at(reader: AIOKafkaConsumer, at: dict[TopicPartition, int]) -> dict[TopicPartition, float]:
-    """When the records at these offsets were sent, in seconds since 1970; of those that came in time."""
+    """The times of the records at these offsets, in seconds since 1970; of those that came in time."""
     found: dict[TopicPartition, float] = {}
     until = monotonic() + LOOK_MAX_S
     reader.assign(list(at))

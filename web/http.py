@@ -82,12 +82,14 @@ class Caller(Office):
         await self._ground.note(self._look(patient, resource), "access", access, patient)
 
     async def note_refused(self, problem: Problem, body: bytes) -> None:
-        """Record a refused body where an auditor looks for it."""
+        """Record a refused body where an auditor looks for it, under the id that the problem is told with."""
         media_type = self._request.headers.get("content-type") or "application/octet-stream"
         # The path of the route: what stands in the request's own could name a patient.
         route = getattr(self._request.scope.get("route"), "path", "unknown route")
         door = f"{self._request.method} {route}"
-        await self._ground.refuse_input(self._look(), door, problem.rule, problem.places, media_type, body)
+        cause = self._look()
+        await self._ground.refuse_input(cause, door, problem.rule, problem.places, media_type, body)
+        problem.on_record = cause.command_id
 
     def _look(self, *about: object) -> Cause:
         """The cause of a look or a refusal: one for repeats with a key, else a new one each time."""
@@ -160,17 +162,24 @@ def purpose_of(request: Request) -> str | None:
 
 
 async def _wait_for(ground: Ground, request: Request) -> None:
-    """Wait until the service's own projections have applied a position."""
+    """Wait until the service's own projections have applied a position.
+
+    Raises Unreadable at once for one that the store has not come to, Problem where time is up.
+    """
     after = request.headers.get("caretrail-after")
     if after is None:
         return
     if not (after.isascii() and after.isdigit() and len(after) < 20):
         raise _unfit(request, "Caretrail-After", "a position, as a command's answer gives it")
-    deadline = asyncio.get_running_loop().time() + WAIT_MAX_S
+    deadline, head = asyncio.get_running_loop().time() + WAIT_MAX_S, 0
     while True:
         row = await ground.database.row("select max(position) as p from positions where topic = %s", OWN)
         if row and (row["p"] or 0) >= int(after):
             return
+        # A position is given once its events are in the store: what is not there now was never given.
+        if head < int(after) and (head := await ground.store.head()) < int(after):
+            own = f"a position of this service's own events, which end at {head}"
+            raise _unfit(request, "Caretrail-After", own)
         if asyncio.get_running_loop().time() > deadline:
             raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)

@@ -7,26 +7,27 @@ import re
 from importlib.resources import files
 from json import JSONDecodeError
 from typing import Any
+from uuid import UUID, uuid4
 
+import structlog
 from caretrail_contracts.system import Place
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from chassis.applying import known
 from chassis.database import LOST
 from chassis.group import Unavailable
-from chassis.refusal import Conflict, KeyReused, Refusal, Reserved
+from chassis.refusal import Conflict, KeyReused, Refusal, Refused, Reserved
 from chassis.store import EventTooLarge
-from chassis.text import FORMS
+from chassis.wording import expected_of, known
 
 MEDIA_TYPE = "application/problem+json"
 
 SCHEMA, WORDS = (
     json.loads(files("web").joinpath(f"{name}.json").read_bytes()) for name in ("problem.schema", "words")
 )
-"""The JSON Schema of a problem document; the words for its statuses, and for what a schema expected."""
+"""The JSON Schema of a problem document; the words for its statuses."""
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     int(status): {"description": meaning, "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
@@ -35,8 +36,16 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """Problem answers by status, as OpenAPI's response objects."""
 
 
+log = structlog.get_logger(__name__)
+
+
 class Problem(HTTPException):
-    """An error of the HTTP edge. ``places`` name what is wrong and what was expected, never values."""
+    """An error of the HTTP edge. ``places`` name what is wrong and what was expected, never values.
+
+    ``on_record`` is the command id of the event that keeps it, where one does.
+    """
+
+    on_record: UUID | None = None
 
     def __init__(
         self, status: int, rule: str, detail: str, places: tuple[Place, ...] = (), retry_s: int = 1
@@ -50,19 +59,27 @@ class Unreadable(Problem):
 
 
 def document(request: Request, problem: Problem) -> JSONResponse:
-    """The answer that carries a problem."""
+    """The answer that carries a problem; one that no event keeps is logged, unless it is to be sent again."""
     headers = {"Connection": "close"} if problem.status == 413 else problem.headers
-    return JSONResponse(as_json(problem, request.url.path), problem.status, headers, MEDIA_TYPE)
+    body = as_json(problem)
+    if not problem.on_record and problem.status != 503:
+        # The path of the route: what stands in the request's own could name a patient.
+        route = getattr(request.scope.get("route"), "path", "unknown route")
+        about = {"instance": body["instance"], "rule": problem.rule, "status": problem.status}
+        (log.error if problem.status == 500 else log.info)(
+            "problem", method=request.method, route=route, **about
+        )
+    return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
 
 
-def as_json(problem: Problem, path: str) -> dict[str, Any]:
-    """The problem document of what was asked at a path."""
+def as_json(problem: Problem) -> dict[str, Any]:
+    """The problem document; its instance is the occurrence and not the path, which could name a patient."""
     body: dict[str, Any] = {
         "type": f"urn:caretrail:problem:{problem.rule}",
         "title": re.sub("([A-Z])", r" \1", problem.rule).strip().capitalize(),
         "status": problem.status,
         "detail": problem.detail,
-        "instance": path,
+        "instance": (problem.on_record or uuid4()).urn,
     }
     if problem.places:
         body["places"] = [place.model_dump() for place in problem.places]
@@ -86,7 +103,9 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Refusal):
         at = getattr(error, "place", error.at)
         places = (Place(at=at, expected=error.message[:400]),) if at else ()
-        return Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
+        problem = Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
+        problem.on_record = error.command_id if isinstance(error, Refused) else None
+        return problem
     if isinstance(error, EventTooLarge):
         return Unreadable(413, name, str(error), (Place(at="/", expected=str(error)),))
     if isinstance(error, RequestValidationError) and not isinstance(error.__cause__, JSONDecodeError):
@@ -122,19 +141,6 @@ def _pointer(loc: tuple[Any, ...]) -> str:
     if loc and loc[0] == "body":
         return "/" + "/".join(str(part) for part in loc[1:])
     return " ".join(str(part) for part in loc)
-
-
-def expected_of(item: Any) -> str:
-    """What was expected, in plain words; of the input nothing."""
-    kind, facts = item["type"], item.get("ctx", {})
-    if kind in ("enum", "literal_error"):
-        return "one of {}".format(", ".join(re.findall("'([^']*)'", facts["expected"])))[:400]
-    if kind == "value_error":
-        return str(facts["error"])[:400]
-    words = WORDS["expected"]
-    plain = words.get(kind) or words.get(kind.partition("_")[0], words["other"])
-    pattern = facts.get("pattern")
-    return str(FORMS.get(pattern) or WORDS["forms"].get(pattern) or plain).format_map(facts)[:400]
 
 
 ANSWERED = (HTTPException, RequestValidationError, Refusal, EventTooLarge, *LOST, *MEANINGS, Exception)

@@ -10,8 +10,9 @@ import pytest
 from pydantic_core._pydantic_core import list_all_errors
 
 from chassis.service import Service
+from chassis.wording import expected_of
 from tests.api.doors import SERVICES, client, door, operations, parameters
-from web.problems import MEDIA_TYPE, SCHEMA, expected_of
+from web.problems import MEDIA_TYPE, SCHEMA
 
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
 

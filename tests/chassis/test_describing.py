@@ -1,15 +1,30 @@
-"""What an error says of its input: places, never what somebody wrote there."""
+"""What an error says of its input: places and what was expected there, never what somebody wrote."""
 
 import pytest
 from caretrail_contracts.examples import example
 from caretrail_contracts.intake import ReferralReceived
 from pydantic import ValidationError
 
-from chassis.applying import describe, known
+from chassis.wording import describe, known
+
+
+def refused(**fields: object) -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        ReferralReceived.model_validate({**example(ReferralReceived).model_dump(), **fields})
+    return caught.value
 
 
 def test_the_name_of_an_unknown_field_is_left_out() -> None:
-    with pytest.raises(ValidationError) as caught:
-        ReferralReceived.model_validate({**example(ReferralReceived).model_dump(), "Zzyzx": 1})
-    assert [known(item) for item in caught.value.errors()] == [()]
-    assert describe(caught.value) == "ReferralReceived: /: extra_forbidden"
+    error = refused(Zzyzx=1)
+    assert [known(item) for item in error.errors()] == [()]
+    assert describe(error) == "ReferralReceived: /: expected no other fields than those of the schema"
+
+
+def test_what_was_expected_is_told_in_plain_words_and_no_value_is() -> None:
+    assert describe(refused(patient="Zyxwvut", urgency="Zyxwvut")) == (
+        "ReferralReceived: /patient: expected a UUID; /urgency: expected one of routine, urgent, asap, stat"
+    )
+
+
+def test_another_error_is_told_by_its_class_alone() -> None:
+    assert describe(KeyError("Zyxwvut")) == "KeyError"

@@ -101,6 +101,7 @@ PURPOSES = "one of TREAT, HPAYMT, HOPERAT, HCOMPL, PATRQT, PUBHLTH"
         ("Caretrail-Actor", "Ana\x1f;staff", "HeaderUnfit", "an id and a role, such as staff-7;coordinator"),
         ("Caretrail-After", "soon", "HeaderUnfit", "a position, as a command's answer gives it"),
         ("Caretrail-After", "9" * 5_000, "HeaderUnfit", "a position, as a command's answer gives it"),
+        ("Caretrail-After", "99", "HeaderUnfit", "a position of this service's own events, which end at 1"),
     ],
 )
 async def test_a_header_that_is_missing_or_unfit_is_said_to_be_so_and_on_record(
@@ -117,6 +118,7 @@ async def test_a_header_that_is_missing_or_unfit_is_said_to_be_so_and_on_record(
         assert "curiosity" not in answer.text
         [*_, record] = await run.runtime("intake").ground.store.read(0, 100)
         assert (record.envelope.purpose in set(Purpose), record.envelope.actor.id == value) == (True, False)
+        assert answer.json()["instance"] == record.envelope.command_id.urn
 
 
 STAFF_ID = "5c83405b-7326-5535-adc1-de198e5aeaf9"

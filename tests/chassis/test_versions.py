@@ -177,6 +177,6 @@ async def test_a_topic_of_old_and_newer_versions_is_folded_and_an_incompatible_o
         assert await minutes(run) == {well: (4, 100), odd: (4, 100)}
         rows = await run.runtime("scheduling").ground.database.rows("select * from parked order by id")
         assert [(row["key"], row["error"]) for row in rows] == [
-            (str(odd), "Visited: /minutes: int_parsing"),
+            (str(odd), "Visited: /minutes: expected a whole number"),
             (str(odd), "waits"),
         ]

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, Double, serving
 
-HEAD = {
+HEAD: dict[str, Any] = {
     "id": 17,
     "service": "billing",
     "handler": "ClaimBoard",
@@ -32,7 +32,7 @@ def billing(stack: Callable[..., None]) -> Iterator[tuple[Double, list[dict[str,
     def answer(asked: Asked) -> tuple[int, Any]:
         match asked.method, asked.path.removeprefix("/internal/parked"):
             case "GET", "":
-                return 200, {"keys": 1, "records": 3, "parked": [HEAD]}
+                return 200, {"keys": 1, "records": 3, "handlers": ["ClaimBoard", "Other"], "parked": [HEAD]}
             case "GET", _:
                 more = {"first": 17, "headers": {"ce_type": "t"}, "unreadable": None, "body_bytes": 2}
                 return 200, HEAD | more | {"body": {"name": "‹sealed›"}}
@@ -49,8 +49,27 @@ def billing(stack: Callable[..., None]) -> Iterator[tuple[Double, list[dict[str,
 def test_the_list_names_records_by_service_and_number(run: Run, billing: Any) -> None:
     [found] = json.loads(run("parked", "list", "--json").stdout)
     assert (found["record"], found["waiting"]) == ("billing/17", 2)
-    assert "billing/17" in run("parked", "list", columns=200).stdout
+    shown = run("parked", "list", columns=80).stdout
+    for whole in ("billing/17", HEAD["key"], "1 attempt since 2026-03-09 14:00, 2 records wait behind"):
+        assert whole in shown
     assert json.loads(run("parked", "list", "--handler", "Other", "--json").stdout) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("list", "--handler", "Nope"), "no service has a handler Nope\nThere are: ClaimBoard, Other.\n"),
+        (("list", "--handler", "Nope", "--service", "billing"), "billing has no handler Nope\n"),
+        (("redrive", "--all", "--handler", "Nope"), "no service has a handler Nope\n"),
+        (("list", "--service", "nope"), "the stack has no service nope\nIt has: billing.\n"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_those_that_are(
+    run: Run, billing: Any, argv: tuple[str, ...], said: str
+) -> None:
+    answer = run("parked", *argv)
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr.startswith(said)
 
 
 def test_a_look_names_who_looks(run: Run, billing: Any) -> None:
@@ -83,7 +102,12 @@ def test_a_redrive_that_fails_says_where_and_ends_with_1(run: Run, billing: Any)
 def test_among_all_one_that_cannot_be_redriven_stops_no_other(run: Run, stack: Any) -> None:
     def answer(asked: Asked) -> tuple[int, Any]:
         if asked.method == "GET":
-            return 200, {"keys": 3, "records": 3, "parked": [HEAD | {"id": id} for id in (1, 2, 3)]}
+            return 200, {
+                "keys": 3,
+                "records": 3,
+                "handlers": [],
+                "parked": [HEAD | {"id": id} for id in (1, 2, 3)],
+            }
         id = asked.path.split("/")[3]
         titles = {"1": (404, "Not parked"), "2": (409, "No handler")}
         if id in titles:
@@ -124,7 +148,7 @@ def test_a_service_that_is_not_there_is_said_in_words(run: Run, stack: Any) -> N
 
 
 def test_nothing_parked_is_said(run: Run, stack: Any) -> None:
-    with serving(lambda asked: (200, {"keys": 0, "records": 0, "parked": []})) as double:
+    with serving(lambda asked: (200, {"keys": 0, "records": 0, "handlers": [], "parked": []})) as double:
         stack(billing=double.url)
         assert run("parked", "list").stdout == "Nothing is parked.\n"
         assert run("parked", "redrive", "--all").stdout == "Nothing is parked.\n"

@@ -81,6 +81,7 @@ def test_the_table_fits_the_screen_and_says_who_when_and_why(run: Run, stack: An
         assert shown in answer.stdout
     assert ("2026-03-11 17:00" if columns == 120 else "+2 d 3 h") in answer.stdout
     assert FIRST["event"]["name"]["ct"] not in answer.stdout
+    assert ITEMS[1]["event"]["referral"] in answer.stdout, "an id that is asked for next is whole"
 
 
 def test_a_problem_is_told_with_its_places_and_ends_with_1(run: Run, stack: Any) -> None:

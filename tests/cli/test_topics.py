@@ -32,8 +32,8 @@ LACKS = WHOLE | {
 def test_each_topic_is_shown_beside_its_store_and_what_it_lacks(run: Run, stack: Any) -> None:
     with serving(lambda asked: (200, LACKS)) as intake:
         stack(intake=intake.url)
-        shown = run("topics", "list").stdout
-        assert "caretrail.intake.events" in shown
+        shown = run("topics", "list", columns=80).stdout
+        assert " caretrail.intake.events " in shown
         assert "1,200" in shown
         assert "[3] ends at 40 with 10 records; the store at 1100 with 90 events." in shown
         assert "[4]" not in shown

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +13,7 @@ from caretrail_contracts.cloudevents import to_headers
 from caretrail_contracts.envelope import PARTITIONS, partition_of, topic_of
 from caretrail_contracts.system import ReadingPaused, ReadingReset, ReadingResumed
 
+from chassis.clock import SharedClock
 from chassis.kafka import producer
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
@@ -110,15 +113,29 @@ async def until_received(run: Running, patient: str, count: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_the_own_store_is_paused_and_resumed(running: Run) -> None:
-    async with running(INTAKE) as run:
+async def test_the_own_store_is_paused_and_resumed_and_all_lags_are_by_the_services_clock(
+    running: Run, tmp_path: Path
+) -> None:
+    begins = datetime(2026, 3, 2, 11, tzinfo=UTC)
+    clock, patient = SharedClock(tmp_path / "clock", create=begins), str(uuid4())
+    async with running(INTAKE, SCHEDULING, clock_file=tmp_path / "clock") as run:
         await tell(run, "pause", "intake", topic="store", reason="a projection is looked at")
         await noticed(run, "store[0]", "intake")
-        await refer(run, str(uuid4()), "routine")
-        await asyncio.sleep(1)
-        own = await state(run, "store", service="intake")
+        await tell(run, "pause", topic="intake", reason="the same")
+        await noticed(run, f"{topic_of('intake', run.settings.topic_prefix)}[{partition_of(patient)}]")
+        await refer(run, patient, "routine")
+        async with asyncio.timeout(10):
+            while (await state(run, "intake", partition_of(patient)))["lag"] == 0:
+                await asyncio.sleep(0.05)
+        clock.move(begins + timedelta(seconds=90))
+        own, other = (
+            await state(run, "store", service="intake"),
+            await state(run, "intake", partition_of(patient)),
+        )
         assert own["lag"] >= 1
+        assert (own["lag_s"], other["lag_s"]) == (90.0, 90.0)
         await tell(run, "resume", "intake", topic="store")
+        await tell(run, "resume", topic="intake")
         await run.settle()
         assert (await state(run, "store", service="intake"))["lag"] == 0
 
@@ -197,6 +214,14 @@ async def test_what_is_not_read_and_the_own_store_are_refused(running: Run) -> N
     async with running(INTAKE, SCHEDULING) as run:
         unknown = await run.post("scheduling", "/internal/consumers/pause", {"topic": "audit", "reason": "x"})
         assert (unknown.status_code, unknown.json()["detail"]) == (404, "The service reads store, intake.")
+        for topic, has in (
+            ("intake", ".events has the partitions 0 to 11."),
+            ("store", "store has 0 alone."),
+        ):
+            beyond = {"topic": topic, "partitions": [3, 12], "reason": "x"}
+            none = await run.post("scheduling", "/internal/consumers/pause", beyond)
+            assert (none.status_code, none.json()["title"]) == (404, "Unknown partition")
+            assert has in none.json()["detail"]
         asked = {"topic": "store", "partition": 0, "to": "beginning", "reason": "x"}
         own = await run.post("scheduling", "/internal/consumers/reset", asked)
         assert (own.status_code, own.json()["title"]) == (409, "Own store")

@@ -76,6 +76,8 @@ async def test_a_list_says_what_is_parked_and_how_many_wait(running: Run) -> Non
         assert (found["error"], found["attempts"], found["waiting"]) == ("KeyError", 1, 2)
         assert found["event"]["type"] == "caretrail.intake.ReferralReceived"
         assert found["event"]["position"] == 1
+        names = (await run.get("scheduling", "/internal/parked")).json()["handlers"]
+        assert "Counts" in names
 
 
 async def test_a_look_shows_headers_and_body_and_is_on_record(running: Run) -> None:
@@ -210,7 +212,9 @@ async def test_a_discarded_record_is_never_applied_and_the_rest_waits_for_a_redr
         answer = await run.post("scheduling", path, {"reason": "sent by a test of the hospital"})
         assert answer.json() == {"discarded": found["id"], "waiting": 1, "next": found["id"] + 1}
         assert await received(run, sick) == 0
-        assert (await redrive(run, found["id"] + 1))["applied"] == 1
+        [next] = await listed(run)
+        assert (next["id"], next["error"], next["attempts"]) == (found["id"] + 1, "waits", 0), "never tried"
+        assert (await redrive(run, next["id"]))["applied"] == 1
         await run.settle()
         assert await received(run, sick) == 1
         [(event, about)] = await events(run, RecordDiscarded)
