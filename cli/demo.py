@@ -61,6 +61,7 @@ async def _demo(
     """Play; the figures, or None where it was stopped before there were any."""
     from chassis.clock import SharedClock
     from cli.problem import Problem
+    from cli.settings import credential
     from cli.stopping import stop_on_request
     from deploy.local import stack
     from deploy.local.demo import play
@@ -81,7 +82,7 @@ async def _demo(
     try:
         typer.echo("Starting PostgreSQL, Kafka and the services …")
         async with stack.up(settings, clock=clock, seed=seed) as found:
-            figures = await play.play(found, clock, patients, weeks, seed, screen.out())
+            figures = await play.play(found, clock, patients, weeks, seed, screen.out(), credential(settings))
             _print(figures)
             if json_file:
                 json_file.write_text(json.dumps(figures, indent=1))

@@ -150,11 +150,10 @@ def _asked(
 def _heads(stack: Stack, service: str, handler: str) -> list[dict[str, Any]]:
     """The parked records of one service, or of all. Raises Problem."""
     from cli.problem import Problem
-    from cli.settings import CliSettings, credential
 
     heads, known = list[dict[str, Any]](), set[str]()
     for each in [service] if service else sorted(stack.services):
-        found = _asked(stack, each, "GET", "", credential(CliSettings()))
+        found = _asked(stack, each, "GET", "", {})
         heads += [{"record": f"{each}/{head['id']}", **head} for head in found["parked"]]
         known |= set(found["handlers"])
         if (more := found["keys"] - len(found["parked"])) > 0:

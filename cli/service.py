@@ -26,12 +26,14 @@ def address(stack: Stack, service: str) -> str:
 
 @contextmanager
 def client(stack: Stack, service: str, headers: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """A client of a service, with the headers that every request carries."""
+    """A client of a service, with the credential in force and the headers that every request carries."""
     import httpx
 
-    base = address(stack, service)
+    from cli.settings import CliSettings, credential
+
+    base, carried = address(stack, service), {**credential(CliSettings()), **headers}
     try:
-        with httpx.Client(base_url=base, headers=dict(headers), timeout=TIMEOUT_S) as found:
+        with httpx.Client(base_url=base, headers=carried, timeout=TIMEOUT_S) as found:
             yield found
     except httpx.TransportError as error:
         raise silent(service, base, error) from None

@@ -37,7 +37,7 @@ def asking_as(settings: CliSettings, actor: str, purpose: str) -> dict[str, str]
     return {"Caretrail-Actor": actor, "Caretrail-Purpose": _purpose(purpose), **credential(settings)}
 
 
-def credential(settings: CliSettings) -> dict[str, str]:
+def credential(settings: Settings) -> dict[str, str]:
     """The header with the credential in force, where there is one."""
     token = settings.api_token
     return {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}

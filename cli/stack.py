@@ -232,6 +232,9 @@ def status(as_json: JsonOption = False) -> None:
 
 CLEAR = "`caretrail down` clears what it left; `caretrail up` starts it again."
 
+UNAUTHORIZED = 401
+"""The status of an answer that asks for a credential."""
+
 
 def _see_started(home: Path) -> None:
     """See that the stack of a home was started. Raises Problem."""
@@ -280,17 +283,19 @@ def _ready(url: str) -> tuple[list[str], list[str]]:
 
 
 def _progress(home: Path) -> dict[str, Any]:
-    """How far each service is that answers."""
-    import httpx
-
+    """How far each service is that answers. Raises Problem where they ask for a credential."""
     from cli import stack_file
+    from cli.problem import Problem
+    from cli.service import answer, client
 
-    progress: dict[str, Any] = {}
-    for name, url in stack_file.read(home).services.items():
+    stack, progress = stack_file.read(home), dict[str, Any]()
+    for name in stack.services:
         try:
-            progress[name] = httpx.get(f"{url}/internal/progress", timeout=5).json()
-        except (httpx.HTTPError, ValueError):
-            continue
+            with client(stack, name, {}) as asked:
+                progress[name] = answer(asked.get("/internal/progress"))
+        except Problem as problem:
+            if problem.status == UNAUTHORIZED:
+                raise
     return progress
 
 

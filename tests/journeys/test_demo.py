@@ -38,6 +38,7 @@ class Shell:
             "KAFKA_BOOTSTRAP": self.servers["kafka"],
             "TOPIC_PREFIX": self.prefix,
             "DATABASE_PREFIX": self.prefix,
+            "API_TOKEN": "demo-token",
         }
         env = {
             **os.environ,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,24 @@ class Refused(Exception):
 
 
 class Driver:
-    """Plays commands at instants. ``actor`` and ``purpose`` go with each of them."""
+    """Plays commands at instants. ``actor`` and ``purpose`` go with each of them.
 
-    def __init__(self, urls: dict[str, str], clock: SharedClock, payer: Path, name: str) -> None:
+    ``who`` are headers that every request carries: the credential in force, where there is one.
+    """
+
+    def __init__(
+        self,
+        urls: dict[str, str],
+        clock: SharedClock,
+        payer: Path,
+        name: str,
+        who: Mapping[str, str] | None = None,
+    ) -> None:
         self._clock, self._payer, self._name = clock, payer, name
         timeout = aiohttp.ClientTimeout(total=ANSWER_MAX_S)
         self._clients = {
             service: aiohttp.ClientSession(
-                url, timeout=timeout, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
+                url, timeout=timeout, headers=who, connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
             )
             for service, url in urls.items()
         }

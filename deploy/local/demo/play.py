@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -37,11 +38,17 @@ CALMER_WEEK = 2
 
 
 async def play(
-    stack: Stack, clock: SharedClock, patients: int, weeks: int, seed: int, console: Console
+    stack: Stack,
+    clock: SharedClock,
+    patients: int,
+    weeks: int,
+    seed: int,
+    console: Console,
+    who: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Play the whole journey and return its figures."""
+    """Play the whole journey and return its figures; ``who`` goes with each request, as a header."""
     began = time.monotonic()
-    driver = Driver(stack.urls, clock, stack.home / "payer", f"demo-{seed}")
+    driver = Driver(stack.urls, clock, stack.home / "payer", f"demo-{seed}", who)
     async with driver:
         with _progress(console) as progress:
             task = progress.add_task("weeks", total=weeks * 7, day=FIRST_DAY.isoformat())
