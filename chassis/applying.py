@@ -72,7 +72,8 @@ class Parking:
         """Park a record, or with ``WAITS`` let it wait behind one that is; no row where there is none."""
         about = record.envelope
         headers = {name: base64.b64encode(value).decode() for name, value in to_headers(about, record.prev)}
-        values = (handler, about.key, about.source, about.position, about.id, Jsonb(headers))
+        place = (about.source, about.epoch, about.position)
+        values = (handler, about.key, *place, about.id, Jsonb(headers))
         return await connection.execute(PARK, (*values, record.body, error, now))
 
     def event(self, handler: str, record: Record, error: str, now: datetime) -> Commit:

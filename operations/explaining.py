@@ -13,7 +13,7 @@ from chassis.database import Connection, connect
 from chassis.positions import OWN, Place
 from chassis.projection import Change, Projection, Table
 from chassis.tables import plain
-from operations.folding import READING, ahead, named, parked
+from operations.folding import READING, ahead, named, parked, place_of
 from operations.history import history
 from operations.job import Job, Vector
 from operations.shadows import differences, row_of
@@ -142,7 +142,7 @@ async def _replay(reader: Connection, job: Job, projection: Projection, suspects
             for record in chunk.records:
                 about = record.envelope
                 kind = kinds.get(about.type)
-                if kind is None or (about.source, about.position) in waiting:
+                if kind is None or place_of(about) in waiting:
                     continue
                 for change in projection.fold(kind.from_bytes(record.body, about.version), about):
                     suspect = suspects[change.table.name].get(change.key)

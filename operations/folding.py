@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.envelope import Envelope
 from psycopg.errors import DeadlockDetected
 
 from chassis.database import Connection, arrays, connect, fetch
@@ -76,13 +77,17 @@ class Rows(Buffer):
             raise
 
 
+Stored = tuple[str, int, int]
+"""Where a record stands: source, epoch, position."""
+
+
 @dataclass(slots=True)
 class Folded:
     """What a chunk comes to: rows, events folded by spot, and those skipped since they are parked."""
 
     rows: Rows
     counts: Counter[Spot] = field(default_factory=Counter)
-    skipped: list[tuple[str, int]] = field(default_factory=list)
+    skipped: list[Stored] = field(default_factory=list)
 
 
 class Folder:
@@ -91,7 +96,7 @@ class Folder:
     def __init__(self, job: Job, projection: Projection) -> None:
         self._job, self._projection = job, projection
         self._kinds = {event.type(): event for event in projection.folds}
-        self._parked: set[tuple[str, int]] = set()
+        self._parked: set[Stored] = set()
         self._places: Vector = {}
         self._topics = {spot[2]: spot[0] for spot in job.vector}
 
@@ -139,8 +144,9 @@ class Folder:
 
     def _take(self, record: Record, done: Folded) -> None:
         about = record.envelope
-        if self._parked and (about.source, about.position) in self._parked:
-            done.skipped.append((about.source, about.position))
+        place = place_of(about)
+        if self._parked and place in self._parked:
+            done.skipped.append(place)
             return
         try:
             event = self._kinds[about.type].from_bytes(record.body, about.version)
@@ -201,23 +207,28 @@ async def _next(chunks: AsyncIterator[T]) -> T | None:
     return await anext(chunks, None)
 
 
-async def parked(connection: Connection, handler: str) -> set[tuple[str, int]]:
+def place_of(about: Envelope) -> Stored:
+    """Where a record stands."""
+    return about.source, about.epoch, about.position
+
+
+async def parked(connection: Connection, handler: str) -> set[Stored]:
     """The records that wait for a handler, to be redriven, and those that were discarded: never rebuilt."""
     rows = await fetch(connection, PARKED, handler, handler)
-    return {(row["source"], row["position"]) for row in rows}
+    return {(row["source"], row["epoch"], row["position"]) for row in rows}
 
 
 READING = "-c timezone=UTC -c enable_sort=off -c enable_bitmapscan=off -c enable_seqscan=off"
 """Of a session that reads the log: along an index, never by sorting all that is left of it for each chunk."""
 
 PARKED = b"""
-select source, position from public.parked where handler = %s
-union all select source, position from public.discarded where handler = %s
+select source, epoch, position from public.parked where handler = %s
+union all select source, epoch, position from public.discarded where handler = %s
 """
 PLACES = b"select * from public.rebuild_places where projection = %s and target = %s and run = %s"
 SKIPPED = b"""
-insert into public.rebuild_skipped (projection, target, source, position)
-select %s, %s, * from unnest(%s::text[], %s::bigint[])
+insert into public.rebuild_skipped (projection, target, source, epoch, position)
+select %s, %s, * from unnest(%s::text[], %s::integer[], %s::bigint[])
 """
 ADVANCE = b"""
 update public.rebuild_places p

@@ -188,7 +188,8 @@ async def discard(ground: Ground, id: int, reason: str, person: Person) -> dict[
         event = RecordDiscarded(**named(row["handler"], about), error=row["error"], reason=sealed)
         cause = person.cause(ground, "discarded", row["handler"], about)
         await connection.execute("delete from parked where id = %s", (id,))
-        await connection.execute(DISCARDED, (row["handler"], about.source, about.position, about.id))
+        place = (about.source, about.epoch, about.position)
+        await connection.execute(DISCARDED, (row["handler"], *place, about.id))
         if effect_of(ground, row["handler"]):
             await connection.execute(DONE, (row["handler"], about.id))
         rest = await fetch(connection, REST, row["handler"], row["key"])
@@ -226,6 +227,7 @@ where p.id = %s
 """
 REST = b"select count(*) as waiting, min(id) as next from parked where handler = %s and key = %s"
 DISCARDED = b"""
-insert into discarded (handler, source, position, event_id) values (%s, %s, %s, %s) on conflict do nothing
+insert into discarded (handler, source, epoch, position, event_id) values (%s, %s, %s, %s, %s)
+on conflict do nothing
 """
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing"

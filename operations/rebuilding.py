@@ -377,10 +377,10 @@ from rebuild_places where projection = %s and target = 'shadow'
 REDRIVEN = b"""
 select 1 from rebuild_skipped s where s.projection = %s and not exists (
     select from parked p
-    where p.handler = s.projection and p.source = s.source and p.position = s.position
+    where p.handler = s.projection and (p.source, p.epoch, p.position) = (s.source, s.epoch, s.position)
 ) and not exists (
     select from discarded d
-    where d.handler = s.projection and d.source = s.source and d.position = s.position
+    where d.handler = s.projection and (d.source, d.epoch, d.position) = (s.source, s.epoch, s.position)
 )
 limit 1
 """
