@@ -21,6 +21,7 @@ from chassis.database import Database
 from chassis.executor import Executor
 from chassis.group import PostgresStore
 from chassis.ids import derive
+from chassis.positions import OWN
 from chassis.waking import Signal
 from keystore.doors import Doors, Erased
 
@@ -51,6 +52,11 @@ class Ground:
     def topic(self) -> str:
         """The topic of the service's own events."""
         return topic_of(self.service.name, self.settings.topic_prefix)
+
+    async def has_applied(self, position: int) -> bool:
+        """Whether the own read models are as far as a position of the store, but for what is parked."""
+        row = await self.database.row("select max(position) as p from positions where topic = %s", OWN)
+        return row is not None and (row["p"] or 0) >= position
 
     async def note(self, cause: Cause, kind: str, event: Event, patient: UUID | None = None) -> Answer:
         """Record a fact about the process itself on a stream of its own, once for each command id."""
@@ -110,6 +116,10 @@ class AdapterOffice(Office):
         """Open values; the access is recorded before they are returned."""
         cause = self._cause(f"access|{resource}|{patient}|{self.now.isoformat()}")
         return await self._ground.open(replace(cause, purpose=purpose), patient, sealed, resource)
+
+    async def has_applied(self, position: int) -> bool:
+        """Whether the service's own read models are as far as a position of its store."""
+        return await self._ground.has_applied(position)
 
     async def execute(self, command: Command, key: str) -> Answer:
         """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""

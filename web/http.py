@@ -17,7 +17,6 @@ from pydantic import BaseModel
 from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
-from chassis.positions import OWN
 from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 from web.problems import Problem, Unreadable
@@ -173,8 +172,7 @@ async def _wait_for(ground: Ground, request: Request) -> None:
         raise _unfit(request, "Caretrail-After", "a position, as a command's answer gives it")
     deadline, head = asyncio.get_running_loop().time() + WAIT_MAX_S, 0
     while True:
-        row = await ground.database.row("select max(position) as p from positions where topic = %s", OWN)
-        if row and (row["p"] or 0) >= int(after):
+        if await ground.has_applied(int(after)):
             return
         # A position is given once its events are in the store: what is not there now was never given.
         if head < int(after) and (head := await ground.store.head()) < int(after):

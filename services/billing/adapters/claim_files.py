@@ -38,7 +38,11 @@ ROWS_WAIT_S, ROWS_TRIES = 0.05, 100
 
 
 class NotProjectedYet(TimeoutError):
-    """The rows of a batch's claims are not there yet: the effect is tried again."""
+    """The rows of a batch's claims are not there yet: the effect waits for them."""
+
+
+class NotProjected(Exception):
+    """They do not come, for all before the batch was applied: what they come from is parked."""
 
 
 class Missing(Exception):
@@ -59,7 +63,7 @@ class Prepared:
 
 async def write_batch(event: ClaimBatchCut, about: Envelope, office: AdapterOffice) -> Command | None:
     """Write ``<interchange>-<batch>.837``: the same event gives the same name and bytes."""
-    rows = await _rows(event, office)
+    rows = await _rows(event, about.position, office)
     terms = await _terms(event.payer, office)
     prepared = await _prepare(event, about, rows, terms, office)
     if prepared.claims:
@@ -69,12 +73,18 @@ async def write_batch(event: ClaimBatchCut, about: Envelope, office: AdapterOffi
     return RecordSubmission(batch=event.batch, unsent=prepared.unsent)
 
 
-async def _rows(event: ClaimBatchCut, office: AdapterOffice) -> list[Row]:
-    """The batch's claims with their persons, in the order of the batch. Raises NotProjectedYet."""
+async def _rows(event: ClaimBatchCut, position: int, office: AdapterOffice) -> list[Row]:
+    """The batch's claims with their persons, in the order of the batch.
+
+    Raises NotProjectedYet, and NotProjected where the effect is to be parked lest it holds up the others.
+    """
     for _ in range(ROWS_TRIES):
+        all_applied = await office.has_applied(position)
         rows = {row["claim"]: row for row in await office.rows(CLAIMS, list(event.claims))}
         if len(rows) == len(event.claims):
             return [rows[claim] for claim in event.claims]
+        if all_applied:
+            raise NotProjected
         await asyncio.sleep(ROWS_WAIT_S)
     raise NotProjectedYet
 
