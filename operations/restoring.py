@@ -32,14 +32,15 @@ class Behind(Exception):
     """The store may be behind its own topic, and would give positions that the topic has to other events."""
 
 
-async def recover(service: Service, settings: Settings) -> None:
+async def recover(service: Service, settings: Settings, url: str = "") -> None:
     """See that the store is not behind its topic, and take in what it lacks where it was restored.
 
     A store stands elsewhere once it was restored: on another server, as another database, on another
     timeline. One that stands where it stood and yet is behind is refused: its disk was set back, or somebody
-    else wrote to the topic, and a person must tell which. Raises Behind.
+    else wrote to the topic, and a person must tell which. ``url`` is that of a database which is to take
+    the place of the service's. Raises Behind.
     """
-    connection = await connect(database_url(settings, service.name))
+    connection = await connect(url or database_url(settings, service.name))
     try:
         await connection.execute("select pg_advisory_lock(%s)", (lock_number("restore"),))
         await _Recovery(service, settings, connection).carry_out()
