@@ -88,6 +88,8 @@ class Tools:
     """PostgreSQL's own programs, for the cluster in a folder: run as the user to whom that belongs."""
 
     data: Path
+    url: str
+    """An administrator's address."""
 
     @property
     def owner(self) -> dict[str, Any]:
@@ -121,4 +123,6 @@ class Tools:
 
 def tools(home: Path) -> Tools | None:
     """The programs for a home's cluster; None where it has none, or that does not run."""
-    return Tools((home / "postgres").resolve()) if _is_up(home) else None
+    if not _is_up(home):
+        return None
+    return Tools((home / "postgres").resolve(), str(_server(home).get_uri()))

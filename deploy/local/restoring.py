@@ -86,7 +86,7 @@ class Restore:
         return make_conninfo(self.backups.url, dbname=database)
 
     async def carry_out(self) -> Restored:
-        """Do it. Raises CannotRestore, CannotBackUp, NotReached, ToolFailed, Held; then all is as it was."""
+        """Do it. Raises CannotRestore, CannotBackUp, NotReached, ToolFailed, Held: all is as it was."""
         with self.backups.alone():
             base = self._base()
             found = Restored(self.name, self.at, base.name)
@@ -101,7 +101,9 @@ class Restore:
         """The newest base backup that was whole by the moment. Raises CannotRestore."""
         bases = self.backups.bases()
         if not bases:
-            raise CannotRestore("there is no backup: take one with `caretrail backup`")
+            raise CannotRestore(
+                f"there is no backup under {self.backups.folder}: take one with `caretrail backup`"
+            )
         with self.backups.connected() as connection:
             (now,) = connection.execute(b"select clock_timestamp()").fetchone() or (None,)
         if now is None or self.at >= now:
@@ -257,7 +259,9 @@ class Restore:
             connection.execute(drop)
 
     async def _ready(self, before: set[int]) -> bool:
-        """Whether all processes of the service, started anew, are ready in time."""
+        """Whether all processes of the service, started anew, are ready in time; nobody waits for none."""
+        if not before:
+            return True
         deadline = time.monotonic() + READY_MAX_S
         while time.monotonic() < deadline:
             found = hold.processes(self.settings.home, self.name)
@@ -279,7 +283,7 @@ BROKEN = (psycopg.Error, Behind, KafkaError, OSError, RuntimeError, TimeoutError
 UNPUBLISHED = ("reservations", "effects_done")
 """Tables of what is on no topic: who holds a key, and which effects were done without leaving an event."""
 
-EXISTS = b"select from pg_database where datname = %s"
+EXISTS = b"select 1 from pg_database where datname = %s"
 SESSIONS = b"select pid from pg_stat_activity where datname = %s and usename = %s"
 SEEN = b"""
 select coalesce(jsonb_object_agg(partition, head), '{}')::text

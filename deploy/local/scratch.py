@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from deploy.local.backup import Backups, Base
+from deploy.local.backup import Backups, Base, see_whole
 from deploy.local.postgres import Tools
 from deploy.local.supervisor import die_with_parent
 
@@ -40,12 +40,12 @@ class Scratch:
 
 @contextmanager
 def scratch(backups: Backups, base: Base, at: datetime) -> Iterator[Scratch]:
-    """A cluster as it was at a moment. Raises NotReached, ToolFailed.
+    """A cluster as it was at a moment. Raises Damaged, NotReached.
 
     It archives nothing and needs no durability; it ends with the block, or with this process.
     """
     tools, whole = backups.tools, backups.folder / base.name
-    tools.run("pg_verifybackup", "-q", str(whole))
+    see_whole(whole)
     for left in backups.folder.glob("scratch-*"):  # of a process that was killed
         shutil.rmtree(left)
     folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=backups.folder))
