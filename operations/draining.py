@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 
+from aiokafka.errors import KafkaError
 from caretrail_contracts.envelope import topic_of
 
 from chassis.config import Settings, database_url
-from chassis.database import connect, fetch
+from chassis.database import LOST, connect, fetch
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
-from operations.restoring import recover
+from operations.restoring import Behind, recover
 
 DRAINED_MAX_S = 60.0
 LOOK_S = 0.05
 
 
-async def drain(service: Service, settings: Settings) -> None:
-    """Publish what waits, by the service's own relay; none of its processes runs.
+class NotDrained(Exception):
+    """A store must not publish what it holds, or cannot: it is behind its topic or damaged, or Kafka away."""
 
-    Raises Behind where the store must not publish, TimeoutError where Kafka takes nothing.
+
+async def drain(service: Service, settings: Settings) -> None:
+    """Publish what waits, by a relay of the service's own, while none of its processes runs.
+
+    Raises NotDrained, psycopg.Error.
     """
     topic = topic_of(service.name, settings.topic_prefix)
     connection = await connect(database_url(settings, service.name))
@@ -27,8 +32,12 @@ async def drain(service: Service, settings: Settings) -> None:
         if await fetch(connection, WAITS, topic):
             await recover(service, settings)
             async with asyncio.timeout(DRAINED_MAX_S), Runtime(service, settings, Role.RELAY):
-                while await fetch(connection, WAITS, topic):  # noqa: ASYNC110 a relay that tells nobody
+                while await fetch(connection, WAITS, topic):  # noqa: ASYNC110 the relay tells nobody
                     await asyncio.sleep(LOOK_S)
+    except (Behind, KafkaError, RuntimeError, *LOST) as error:
+        raise NotDrained(str(error)) from error
+    except TimeoutError as error:
+        raise NotDrained(f"Kafka took not all of it within {DRAINED_MAX_S:.0f} s") from error
     finally:
         await connection.close()
 

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from importlib import import_module
 
 import psycopg
-from aiokafka.errors import KafkaError
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -27,7 +26,7 @@ from deploy.local.programs import migrations
 from deploy.local.scratch import scratch
 from deploy.local.supervisor import is_ready
 from deploy.migration import bring_up_to_date
-from operations.draining import drain
+from operations.draining import NotDrained, drain
 from operations.restoring import Behind, recover
 
 GONE_MAX_S = 10.0
@@ -172,8 +171,9 @@ class Restore:
             self._complete()
             with psycopg.connect(self._address(self._live)) as old:
                 (seen,) = old.execute(SEEN).fetchone() or (None,)
-        except BROKEN as error:
-            self.say(f"The old database cannot be used ({type(error).__name__}): the topic alone is asked.")
+        except (psycopg.Error, NotDrained) as error:
+            why = str(error) if isinstance(error, NotDrained) else type(error).__name__
+            self.say(f"The old database cannot be used ({why}): the topic alone is asked.")
             return False
         self._place(seen)
         return True
@@ -276,9 +276,6 @@ class Restore:
 def _shown(at: datetime) -> str:
     return at.astimezone().isoformat(timespec="milliseconds")
 
-
-BROKEN = (psycopg.Error, Behind, KafkaError, OSError, RuntimeError, TimeoutError)
-"""What tells that a database is damaged, or that it must not or cannot publish what it holds."""
 
 UNPUBLISHED = ("reservations", "effects_done")
 """Tables of what is on no topic: who holds a key, and which effects were done without leaving an event."""
