@@ -63,6 +63,29 @@ class Restored:
     held_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a table that the old database gives to the new one."""
+
+    table: str
+    columns: str
+    since: str = ""
+    conflict: str = "do nothing"
+
+    @property
+    def given(self) -> str:
+        """What the old database is asked."""
+        return f"copy (select {self.columns} from {self.table} {self.since}) to stdout"
+
+    @property
+    def added(self) -> str:
+        """How the new one takes what is aside."""
+        return (
+            f"insert into {self.table} ({self.columns}) select {self.columns} from aside "
+            f"on conflict {self.conflict}"
+        )
+
+
 @dataclass
 class Restore:
     """The restore of one service of a home's stack. ``say`` is told each step."""
@@ -150,6 +173,8 @@ class Restore:
                 self._place(None)
             await self._take_in(service, found)
             found.lost = self._lost(found.at_position) if known else None
+            if found.lost == 0:
+                self._complete(COMMANDS, found.at_position)
             found.kept = self._swap(old)
         self.say(f"Waiting until {self.name} is ready …")
         found.ready = await self._ready({process.pid for process in stopped})
@@ -168,7 +193,8 @@ class Restore:
         """Publish and copy what only the old database holds; False where it can no longer be read."""
         try:
             await drain(service, self.settings)
-            self._complete()
+            for rows in UNPUBLISHED:
+                self._complete(rows)
             with psycopg.connect(self._address(self._live)) as old:
                 (seen,) = old.execute(SEEN).fetchone() or (None,)
         except (psycopg.Error, NotDrained) as error:
@@ -201,23 +227,20 @@ class Restore:
                     )
                 time.sleep(0.05)
 
-    def _complete(self) -> None:
-        """Copy from the old database what is on no topic."""
+    def _complete(self, rows: Rows, after: int = 0) -> None:
+        """Add rows of the old database to the copy, where they are not there."""
         with (
             psycopg.connect(self._address(self._live)) as old,
             psycopg.connect(self._address(self._fresh)) as fresh,
         ):
-            for table in UNPUBLISHED:
-                name, aside = sql.Identifier(table), sql.Identifier(f"old_{table}")
-                fresh.execute(sql.SQL("create temp table {} (like {})").format(aside, name))
-                with (
-                    old.cursor().copy(sql.SQL("copy {} to stdout").format(name)) as reading,
-                    fresh.cursor().copy(sql.SQL("copy {} from stdin").format(aside)) as writing,
-                ):
-                    for data in reading:
-                        writing.write(data)
-                add = sql.SQL("insert into {} select * from {} on conflict do nothing").format(name, aside)
-                fresh.execute(add)
+            fresh.execute(f"create temp table aside (like {rows.table})".encode())
+            with (
+                old.cursor().copy(rows.given.encode(), (after,) if rows.since else ()) as reading,
+                fresh.cursor().copy(f"copy aside ({rows.columns}) from stdin".encode()) as writing,
+            ):
+                for data in reading:
+                    writing.write(data)
+            fresh.execute(rows.added.encode())
 
     def _place(self, seen: str | None) -> None:
         """Let the copy be taken for restored, and say how far the old database was, where that is known."""
@@ -277,8 +300,16 @@ def _shown(at: datetime) -> str:
     return at.astimezone().isoformat(timespec="milliseconds")
 
 
-UNPUBLISHED = ("reservations", "effects_done")
-"""Tables of what is on no topic: who holds a key, and which effects were done without leaving an event."""
+UNPUBLISHED = (Rows("reservations", "scope, key, owner"), Rows("effects_done", "effect, event_id"))
+"""What is on no topic: who holds a key, and which effects were done without leaving an event."""
+
+COMMANDS = Rows(
+    "commands",
+    "command_id, digest, position, streams, refusal",
+    since="where position >= %s",
+    conflict="(command_id) do update set digest = excluded.digest where commands.digest is null",
+)
+"""Commands without events are on no topic, nor are digests; to be remembered where no event is lost."""
 
 EXISTS = b"select 1 from pg_database where datname = %s"
 SESSIONS = b"select pid from pg_stat_activity where datname = %s and usename = %s"

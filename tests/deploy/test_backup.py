@@ -114,6 +114,7 @@ async def refer(run: Running, *persons: dict[str, str]) -> list[Any]:
     return found
 
 
+KEY = "3d1c"
 REFERRAL = {"source_type": "hospital", "urgency": "urgent"}
 
 
@@ -158,7 +159,7 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
     async with running(own) as run:
         head = len(await log_of(run, "intake"))
         (known,) = await refer(run, BEN)
-        await refer(run, ANA)
+        await run.post("intake", "/referrals", {**REFERRAL, "person": ANA}, key=KEY)
         await run.settle()
     async with taking_commands_alone(own) as run:
         await refer(run, ANA, BEN)
@@ -171,6 +172,8 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
     async with running(own) as run:
         (again,) = await refer(run, BEN)
         assert (again["known"], again["patient"]) == (True, known["patient"])
+        altered = await run.post("intake", "/referrals", {**REFERRAL, "person": BEN}, key=KEY)
+        assert altered.status_code == 422, "the key was used for another body"
         await run.settle()
         assert plain(await log_of(run, "intake"))[: len(before)] == before
         await assert_topic_is_store(run, "intake")
