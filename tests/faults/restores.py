@@ -1,4 +1,4 @@
-"""Rounds in which databases are brought back to earlier moments, or topics lost, while all runs under load."""
+"""Rounds in which databases are brought back to earlier moments, or topics lost, while all runs."""
 
 from __future__ import annotations
 
