@@ -67,7 +67,8 @@ def _kind(given: argparse.Namespace, before: list[rounds.Round]) -> rounds.Kind:
     if given.restores:
         return rounds.Kind("restores", restores.restoring)
     if given.topics:
-        return rounds.Kind("topics", restores.losing_topics)
+        rules = {"topics keep the order": restores.readable}
+        return rounds.Kind("topics", restores.losing_topics, rules=rules)
     return replace(rounds.EVERYTHING, disks=not given.no_disks)
 
 

@@ -7,6 +7,8 @@ import json
 import os
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.programs import SERVICES
+from tests.faults.evidence import Evidence
 from tests.faults.faults import Fault, Kill, Note, lane
 from tests.faults.theatre import PREFIX, Theatre, answers
 
@@ -126,3 +129,20 @@ async def losing_topics(stage: Theatre, note: Note, seconds: float, seed: int) -
     """Lose topics one after the other, and have them published again."""
     end, draw = time.monotonic() + seconds, Random(f"topics {seed}")
     await lane(stage, note, draw, end, {LoseTopic: 1.0})
+
+
+def readable(evidence: Evidence) -> Iterator[str]:
+    """What came before a gap was closed stands before it: who reads on, and back, gets each in its order."""
+    for name in SERVICES:
+        messages, last = defaultdict[int, list[dict[str, Any]]](list), dict[int, int]()
+        for message in evidence.topics[name]:
+            messages[message["partition"]].append(message["headers"])
+        for partition, found in messages.items():
+            for about in found:
+                position, prev = int(about["position"]), int(about.get("prev") or 0)
+                if position > last.get(partition, 0) == prev:
+                    last[partition] = position
+        heads = {event["partition"]: event["position"] for event in evidence.stores[name]["events"]}
+        for partition, head in heads.items():
+            if last.get(partition) != head:
+                yield f"{name} [{partition}] can be read to {last.get(partition)}, head {head}"
