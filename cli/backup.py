@@ -39,7 +39,7 @@ def backup(keep: KeepOption = None, as_json: JsonOption = False) -> None:
     from cli.problem import told
     from deploy.local import backup as backups
 
-    with told(as_json), _failing():
+    with told(as_json), _failing("Earlier backups are as they were."):
         found = backups.backups(Settings())
         with found.alone():
             base = backups.take(found)
@@ -72,7 +72,7 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
         raise typer.BadParameter(_expected(service, SERVICES), param_hint="SERVICE")
     at, settings = _time(to), Settings()
     set_up_logs(service, "ERROR")
-    with told(as_json), _failing():
+    with told(as_json), _failing("Nothing was changed."):
         found = backups(settings)
         known = {
             "home": settings.home.resolve(),
@@ -81,7 +81,7 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
         asked = Restore(settings.model_copy(update=known), found, service, at, say=_said(as_json))
         done = asyncio.run(asked.carry_out())
     if as_json:
-        screen.print_json(asdict(done))
+        screen.print_json(asdict(done) | {"to": done.to.isoformat()})
     else:
         _show(done)
     if not done.ready:
@@ -131,7 +131,7 @@ def _local(at: datetime) -> str:
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
+def _failing(advice: str) -> Iterator[None]:
     """Turn what keeps from a backup or a restore into a problem. Raises Problem."""
     from cli.problem import Problem
     from cli.reaching import reached
@@ -147,4 +147,4 @@ def _failing() -> Iterator[None]:
     except NotOurs as error:
         raise Problem(str(error), advice=RUNBOOK) from None
     except (CannotBackUp, CannotRestore, Held, NotReached, ToolFailed) as error:
-        raise Problem(str(error), advice="Nothing was changed.") from None
+        raise Problem(str(error), advice=advice) from None

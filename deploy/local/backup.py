@@ -167,11 +167,18 @@ def take(found: Backups) -> Base:
         _archive_to(found.wal, connection)
     found.close_segment()
     partial = found.folder / "partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    try:
+        _receive(found, partial)
+        return _kept(found, partial)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _receive(found: Backups, partial: Path) -> None:
     words = ("-c", "fast", "-X", "stream", f"--manifest-checksums={CHECKSUM}")
     found.tools.run("pg_basebackup", "-d", found.url, "-D", str(partial), *words)
     see_whole(partial)
-    return _kept(found, partial)
 
 
 def see_whole(folder: Path) -> None:
