@@ -121,8 +121,9 @@ async def restoring(stage: Theatre, note: Note, seconds: float, seed: int) -> No
             fault.backup = backup
 
     async with asyncio.TaskGroup() as together:
-        draw = Random(f"restores {seed} BringBack")
-        together.create_task(lane(stage, note, draw, end, {BringBack: 2.0, Kill: 1.0}, made=made))
+        for kind in (BringBack, Kill):
+            draw = Random(f"restores {seed} {kind.__name__}")
+            together.create_task(lane(stage, note, draw, end, {kind: 1.0}, made=made))
 
 
 async def losing_topics(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
