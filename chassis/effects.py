@@ -44,6 +44,9 @@ SURROUNDINGS = (*PASSING, Unavailable)
 SESSION_MS = 6_000
 """After this long without a heartbeat the broker gives the effects to another process."""
 
+SEEN_MS = 5_000
+"""How often the group looks for partitions: of a topic that was lost it holds none until it sees them."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -61,7 +64,8 @@ class Effects(Part):
 
     async def turn(self) -> None:
         """Carry out effects until cancelled. Raises KafkaError where the broker is away at first."""
-        broker = KafkaBroker(self._ground.settings.kafka_bootstrap.split(","), logger=None)
+        servers = self._ground.settings.kafka_bootstrap.split(",")
+        broker = KafkaBroker(servers, logger=None, metadata_max_age_ms=SEEN_MS)
         broker.subscriber(
             self._ground.topic,
             batch=True,

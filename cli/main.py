@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from cli import (
+    backup,
     consumers,
     contracts,
     demo,
@@ -47,6 +48,8 @@ app.add_typer(topics.app, name="topics")
 app.command("mailbox")(mailbox.mailbox)
 app.command("check")(stack.check)
 app.command("migrate")(stack.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("run")(stack.run)
 
 

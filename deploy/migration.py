@@ -23,6 +23,7 @@ from keystore.keys import master_key
 CHASSIS = Path(chassis.__file__).parent / "migrations"
 OPERATIONS = Path(operations.__file__).parent / "migrations"
 KEYSTORE = Path(keystore.__file__).parent / "migrations"
+KEYS = "keystore"
 
 APPEND_ONLY = ("events", "commands", "reservations", "ledger")
 """Tables of record: the run-time role may read and insert, nothing else."""
@@ -39,14 +40,28 @@ def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, st
     admin = settings.postgres_url.get_secret_value()
     addresses = {}
     for name, folders in {
-        **{name: [CHASSIS, OPERATIONS, *own] for name, own in services.items()},
-        "keystore": [KEYSTORE],
+        **{name: _folders(own) for name, own in services.items()},
+        KEYS: [KEYSTORE],
     }.items():
         addresses[name] = _database(admin, settings, name)
-        _tables(make_conninfo(admin, dbname=f"{settings.database_prefix}_{name}"), folders)
-        _grant(admin, f"{settings.database_prefix}_{name}")
+        role = f"{settings.database_prefix}_{name}"
+        _tables(make_conninfo(admin, dbname=role), folders)
+        _grant(admin, role, role)
     _write(settings.secrets / "databases.json", addresses)
     return addresses
+
+
+def bring_up_to_date(admin: str, database: str, role: str, own: list[Path]) -> None:
+    """Bring the tables of one service's database, under whatever name, up to date, and let its role in.
+
+    ``own`` gives the service's own folders of migrations.
+    """
+    _tables(make_conninfo(admin, dbname=database), _folders(own))
+    _grant(admin, database, role)
+
+
+def _folders(own: list[Path]) -> list[Path]:
+    return [CHASSIS, OPERATIONS, *own]
 
 
 def _database(admin: str, settings: Settings, name: str) -> str:
@@ -83,11 +98,11 @@ def _yoyo_address(parts: dict[str, str]) -> str:
     return f"postgresql+psycopg://{user}:{password}@{place}/{parts['dbname']}{socket}"
 
 
-def _grant(admin: str, database: str) -> None:
-    role = sql.Identifier(database)
+def _grant(admin: str, database: str, user: str) -> None:
+    role, name = sql.Identifier(user), sql.Identifier(database)
     with psycopg.connect(make_conninfo(admin, dbname=database), autocommit=True) as connection:
-        connection.execute(sql.SQL("revoke all on database {} from public").format(role))
-        connection.execute(sql.SQL("grant connect on database {} to {}").format(role, role))
+        connection.execute(sql.SQL("revoke all on database {} from public").format(name))
+        connection.execute(sql.SQL("grant connect on database {} to {}").format(name, role))
         connection.execute(sql.SQL("grant usage, create on schema public to {}").format(role))
         connection.execute(
             sql.SQL("grant select, insert, update, delete on all tables in schema public to {}").format(role)

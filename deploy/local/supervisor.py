@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.local import hold
+
 RESTART_S, RESTART_MAX_S = 0.2, 5.0
 """Rest before a program that died is started again: doubled each time up to the longer one."""
 
@@ -25,6 +27,10 @@ STOP_S = 10.0
 """After this long a program that was asked to stop is killed."""
 
 READY_MAX_S = 60.0
+
+HELD_S = 0.1
+"""How often a program whose service is held looks whether it may start."""
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -43,7 +49,7 @@ class Program:
     port: int | None = None
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this child when the supervisor dies, however that happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -78,6 +84,17 @@ class Child:
         (self._home / "run" / f"{self.program.name}.json").unlink(missing_ok=True)
 
     async def _spawn(self) -> None:
+        """Start the program once nobody holds its service."""
+        while not await self._spawned():  # noqa: ASYNC110 another process
+            await asyncio.sleep(HELD_S)
+
+    async def _spawned(self) -> bool:
+        with hold.passing(self._home, self.program.name) as free:
+            if free:
+                await self._run()
+            return free
+
+    async def _run(self) -> None:
         log = self._home / "logs" / f"{self.program.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as out:
@@ -88,7 +105,7 @@ class Child:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         self._write()
 
@@ -143,7 +160,7 @@ class Supervisor:
     async def _until_ready(self, child: Child) -> None:
         try:
             async with asyncio.timeout(READY_MAX_S):
-                while not await _is_ready(child.program.ready):  # noqa: ASYNC110 another process
+                while not await is_ready(child.program.ready):  # noqa: ASYNC110 another process
                     await asyncio.sleep(0.05)
         except TimeoutError:
             log = self._home / "logs" / f"{child.program.name}.log"
@@ -152,7 +169,7 @@ class Supervisor:
             ) from None
 
 
-async def _is_ready(where: str) -> bool:
+async def is_ready(where: str) -> bool:
     if not where:
         return True
     if where.startswith("tcp://"):

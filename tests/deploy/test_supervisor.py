@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import supervisor
+from deploy.local import hold, supervisor
 from deploy.local.ports import free_port
 from deploy.local.supervisor import NotReady, Program, Supervisor
 
@@ -74,6 +74,25 @@ async def test_a_killed_program_runs_again_and_says_so(supervising: Supervisor, 
     after = state(tmp_path, "sleeper")["pid"]
     assert after != before["pid"]
     assert runs(after)
+
+
+async def test_a_held_service_stays_away_until_the_hold_ends_and_others_run_on(
+    supervising: Supervisor, tmp_path: Path
+) -> None:
+    """All of its processes, those of roles that run apart too; a restart during the hold waits."""
+    await supervising.start(*(python(name, SLEEPER) for name in ("billing-api", "billing-relay", "intake")))
+    before = {name: state(tmp_path, name)["pid"] for name in ("billing-api", "billing-relay", "intake")}
+    holding = hold.held(tmp_path, "billing")
+    stopped = await asyncio.to_thread(holding.__enter__)
+    assert {each.name: each.pid for each in stopped} == {
+        name: pid for name, pid in before.items() if name != "intake"
+    }
+    assert [runs(pid) for pid in before.values()] == [False, False, True]
+    await asyncio.sleep(2 * supervisor.RESTART_S)  # by then they would be there again
+    assert {name: state(tmp_path, name)["pid"] for name in before} == before
+    holding.__exit__(None, None, None)
+    await until(lambda: all(state(tmp_path, each.name)["pid"] != each.pid for each in stopped))
+    assert state(tmp_path, "intake")["pid"] == before["intake"]
 
 
 async def test_started_means_ready(supervising: Supervisor, tmp_path: Path) -> None:

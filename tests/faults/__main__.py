@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults import bugs, kills, losses, record, rolling, rounds
+from tests.faults import bugs, kills, losses, record, restores, rolling, rounds
 
 ROUND_S, KILLS_S = 180.0, 300.0
 """A round at most, and one of kills; longer runs are rounds of following seeds, each on a fresh stack."""
@@ -64,6 +64,11 @@ def _kind(given: argparse.Namespace, before: list[rounds.Round]) -> rounds.Kind:
     if given.upgrade:
         rules = {"a release rolls out under load": rolling.rolled}
         return rounds.Kind("upgrade", rolling.rolling, rules=rules)
+    if given.restores:
+        return rounds.Kind("restores", restores.restoring)
+    if given.topics:
+        rules = {"topics keep the order": restores.readable}
+        return rounds.Kind("topics", restores.losing_topics, rules=rules)
     return replace(rounds.EVERYTHING, disks=not given.no_disks)
 
 
@@ -82,6 +87,8 @@ def _given() -> argparse.Namespace:
         "--brokers", type=int, default=1, help="so many, of which one after the other loses its disk"
     )
     parser.add_argument("--upgrade", action="store_true", help="roll out a new release meanwhile")
+    parser.add_argument("--restores", action="store_true", help="bring databases back to earlier moments")
+    parser.add_argument("--topics", action="store_true", help="delete topics, and publish them again")
     parser.add_argument("--page", type=Path, default=None, help="write the sum of the record as a page")
     parser.add_argument("--bug", choices=("", *bugs.ALL), default="", help="seed a bug: it must be found")
     parser.add_argument("--no-disks", action="store_true", help="mount no small disks to fill")

@@ -117,6 +117,8 @@ ROUNDS = {
     "kills": "kills alone",
     "brokers": "three brokers, of which one after the other loses its disk",
     "upgrade": "a release is rolled out",
+    "restores": "databases are brought back to earlier moments",
+    "topics": "topics are deleted and published again",
 }
 """What a round is called on the page."""
 

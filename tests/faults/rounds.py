@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.faults.checker import READS, Finding, Rule, check
+from tests.faults.checker import READS, RULES, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
 from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault, Hurt, Note, lane
 from tests.faults.forgeries import FORGERIES, Forgery, Press
@@ -79,7 +80,7 @@ class Kind:
     brokers: int = 1
     disks: bool = False
     rules: Mapping[str, Rule] = field(default_factory=dict)
-    """What must hold besides."""
+    """What must hold besides, or in place of the rule of that name."""
 
 
 async def play(
@@ -110,15 +111,14 @@ async def play(
             gather, addresses, stage.direct, mailbox, history.told(), stage.injected
         )
     evidence.lag_s, evidence.behind = found.lag_s, behind
-    sum_up(found, evidence)
-    found.findings += check(evidence, kind.rules)
+    sum_up(found, evidence, kind.rules)
     evidence.save(home / "evidence.json.gz")
     return found, evidence
 
 
-def sum_up(found: Round, evidence: Evidence) -> None:
-    """Check the evidence, and count."""
-    found.findings = check(evidence)
+def sum_up(found: Round, evidence: Evidence, rules: Mapping[str, Rule] = MappingProxyType({})) -> None:
+    """Check the evidence, by further rules and such in place of others, and count."""
+    found.findings = check(evidence, {**RULES, **rules})
     found.events = sum(len(store["events"]) for store in evidence.stores.values())
     for operation in evidence.history:
         found.outcomes[operation["outcome"]] = found.outcomes.get(operation["outcome"], 0) + 1

@@ -27,7 +27,7 @@ from chassis.config import Settings
 from deploy.local import kafka, postgres
 from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
-from deploy.local.supervisor import Child, Program, Supervisor, _is_ready
+from deploy.local.supervisor import Child, Program, Supervisor, is_ready
 from deploy.migration import migrate
 from deploy.topics import make_topics
 from tests.faults import turning
@@ -285,7 +285,7 @@ async def answers(found: Theatre, service: str, seconds: float) -> bool:
     """Wait until a service, or a second process of one, takes connections; whether it does."""
     end, second = time.monotonic() + seconds, found.replicas.get(service)
     port = second.program.port if second else found.ports[service]
-    while not await _is_ready(f"tcp://127.0.0.1:{port}"):
+    while not await is_ready(f"tcp://127.0.0.1:{port}"):
         if time.monotonic() > end:
             return False
         await asyncio.sleep(0.1)

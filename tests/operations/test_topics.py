@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from caretrail_contracts.cloudevents import Record, to_headers
+from caretrail_contracts.envelope import Envelope
+from caretrail_contracts.event import Event
+from caretrail_contracts.intake import ReferralReceived
 from confluent_kafka.admin import AdminClient
 
+from chassis.office import AdapterOffice
+from chassis.service import Effect
 from deploy.topics import make_topics
 from operations import walking
 from tests.chassis.forging import body, forger, headers, patient_of
@@ -21,6 +27,9 @@ from tests.operations.test_rebuilding import outcome
 from tests.running import Running
 
 pytestmark = pytest.mark.servers
+
+LOST_S = 3.0
+"""How long a topic is gone: long enough for clients to see it."""
 
 
 async def refer(run: Running, count: int) -> None:
@@ -177,3 +186,24 @@ async def test_a_store_behind_its_topic_is_not_sent_again(running: Run) -> None:
         assert (await state(run))["state"] == "exceeds"
         answer = await run.post("intake", "/internal/topic/republish")
         assert (answer.status_code, answer.json()["type"][-11:]) == (409, "StoreBehind")
+
+
+async def test_effects_go_on_once_their_topic_is_there_again(running: Run) -> None:
+    """The process lives through the loss: each is done, none twice."""
+    done = Counter[UUID]()
+
+    async def act(event: Event, about: Envelope, office: AdapterOffice) -> None:
+        done[about.id] += 1
+
+    service = replace(INTAKE, effects=(Effect("letter", ReferralReceived, act),))
+    async with running(service) as run:
+        await refer(run, 40)
+        await run.settle()
+        await asyncio.to_thread(delete, run, run.runtime("intake").topic)
+        await refer(run, 10)
+        await asyncio.sleep(LOST_S)
+        await republish(run)
+        await refer(run, 20)
+        await run.settle()
+    assert len(done) == 70
+    assert set(done.values()) == {1}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.readme.kcat import as_kcat
-from tests.readme.tour import ROOT, blocks, tour
+from tests.readme.tour import ROOT, backup_and_restore, blocks, tour
 
 # In the group of the journeys: two whole stacks at once are too much for two cores.
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("journey")]
@@ -31,7 +33,10 @@ class Toured:
 
 @pytest.fixture
 def toured(tmp_path: Path) -> Iterator[Toured]:
-    """The whole tour, from `make up` to the line before `make down`."""
+    """The whole tour, from `make up` to the line before `make down`, on which two services are brought back.
+
+    The runbook of backups runs around it, since no other stack is to be started for that.
+    """
     own = {name: value for name, value in os.environ.items() if not name.startswith("CARETRAIL_")}
     env = {**own, "CARETRAIL_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
     log = tmp_path / "up.log"
@@ -39,7 +44,9 @@ def toured(tmp_path: Path) -> Iterator[Toured]:
         up = subprocess.Popen(["make", "up"], cwd=ROOT, env=env, stdout=out, stderr=out)
     try:
         _until_ready(log, up)
-        script = "set -e\n" + "\n".join(tour())
+        backup, restore = backup_and_restore()
+        first, *rest = tour()
+        script = "\n".join(("set -e", first, backup, *rest, MAILED, restore, MAILED))
         done = subprocess.run(
             ["bash", "-c", script], cwd=ROOT, env=env, timeout=TOUR_MAX_S, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -75,13 +82,27 @@ PROMISED = (
     "topic   caretrail.intake.events",
     "stores and ledger alike",
 )
+RESTORED = (
+    "Nothing that was recorded is lost.",
+    '"lost": 0',
+    "Census  equal",
+)
+"""What the runbook of backups promises, and that stores and ledger are alike afterwards too."""
+
+MAILED = "caretrail mailbox --json"
+"""What was sent before services were brought back, and after."""
+
 READ = {"subscribe.py": "PatientAdmitted", "subscribe_faststream.py": "joins adult-day"}
 
 
 def test_the_tour_shows_what_the_readme_promises_and_its_subscribers_read(toured: Toured) -> None:
     """One test for all, so that parallel workers do not each start a stack."""
-    missing = [said for said in PROMISED if said not in toured.printed]
+    missing = [said for said in (*PROMISED, *RESTORED) if said not in toured.printed]
     assert missing == [], toured.printed
+    assert toured.printed.count("stores and ledger alike") == 2
+    before, after = mails(toured.printed)
+    assert set(before) <= set(after)
+    assert len(set(after)) == len(after) > 0, "no mail went out twice"
     for program, said in READ.items():
         assert said in _read(toured.env, program, said)
     _, line = blocks("Subscribing")
@@ -90,6 +111,12 @@ def test_the_tour_shows_what_the_readme_promises_and_its_subscribers_read(toured
     assert "ce_type=caretrail.intake.PatientAdmitted," in printed
     if shutil.which("kcat"):
         assert sorted(_shell(toured.env, line).splitlines()) == sorted(printed.splitlines())
+
+
+def mails(printed: str) -> list[list[str]]:
+    """The Message-IDs of each list of mails among what was printed."""
+    lists = re.findall(r"^\[$.*?^\]$", printed, re.MULTILINE | re.DOTALL)
+    return [[mail["message_id"] for mail in json.loads(each)] for each in lists if "message_id" in each]
 
 
 def _shell(env: dict[str, str], line: str) -> str:

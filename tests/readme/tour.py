@@ -7,20 +7,21 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"
+BACKUP = ROOT / "docs" / "operations" / "backup.md"
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def section(title: str) -> str:
+def section(title: str, page: Path = README) -> str:
     """The text below a heading, up to the next of its rank."""
-    _, found, below = README.read_text().partition(f"\n## {title}\n")
-    assert found, f"the README has no section {title!r}"
+    _, found, below = page.read_text().partition(f"\n## {title}\n")
+    assert found, f"{page.name} has no section {title!r}"
     return below.partition("\n## ")[0]
 
 
-def blocks(title: str, language: str = "sh") -> list[str]:
+def blocks(title: str, language: str = "sh", page: Path = README) -> list[str]:
     """The code blocks of a section in one language."""
-    return [code for tag, code in _BLOCK.findall(section(title)) if tag == language]
+    return [code for tag, code in _BLOCK.findall(section(title, page)) if tag == language]
 
 
 def tour() -> list[str]:
@@ -30,3 +31,10 @@ def tour() -> list[str]:
     assert rest[-1].endswith("make down\n")
     rest[-1] = rest[-1].removesuffix("make down\n")
     return [re.sub(r"^(?=[^\n#]+# refused)", "! ", block, flags=re.MULTILINE) for block in rest]
+
+
+def backup_and_restore() -> tuple[str, str]:
+    """The runbook of backups: what is done before, and after something happened."""
+    (before,) = blocks("Take a backup", page=BACKUP)
+    (after,) = blocks("Bring one service back", page=BACKUP)
+    return before, after

@@ -1,0 +1,46 @@
+"""`caretrail backup | restore`: what cannot be is said plainly, before anything is touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+MOMENT = "2026-03-12T10:00"
+
+
+@pytest.mark.parametrize("command", [["backup"], ["restore", "intake", "--to", MOMENT]])
+def test_a_server_of_somebody_else_is_left_to_its_own_tools(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("CARETRAIL_POSTGRES_URL", "postgresql://admin:hidden@db.example/postgres")
+    answer = run(*command)
+    assert answer.exit_code == 1
+    assert "names a server that is not this home's own" in answer.stderr
+    assert "docs/operations/backup.md says how" in answer.stderr
+    assert "hidden" not in answer.stderr
+
+
+@pytest.mark.parametrize("command", [["backup"], ["restore", "intake", "--to", MOMENT]])
+def test_without_a_running_stack_there_is_nothing_to_do(run: Run, home: Path, command: list[str]) -> None:
+    answer = run(*command, "--json")
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert json.loads(answer.stderr)["title"] == f"no PostgreSQL is running under {home}"
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("service", "at", "said"),
+    [
+        ("keystore", MOMENT, "the keystore is never brought back"),
+        ("payroll", MOMENT, "expected one of intake"),
+        ("intake", "yesterday", "expected a time such as"),
+    ],
+)
+def test_what_is_no_service_or_no_time_is_named(run: Run, service: str, at: str, said: str) -> None:
+    answer = run("restore", service, "--to", at, columns=200)
+    assert answer.exit_code == 2
+    assert said in answer.stderr

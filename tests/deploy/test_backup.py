@@ -1,0 +1,211 @@
+"""Backups of a cluster of one's own: a database comes back as it was, and its topic gives back the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+
+from chassis.config import Settings, database_url
+from chassis.runtime import Role
+from deploy.local import backup, postgres, restoring
+from deploy.local.backup import Backups, CannotBackUp, Damaged
+from deploy.local.restoring import CannotRestore, Restore, Restored
+from deploy.local.scratch import NotReached, scratch
+from operations.composed import composed
+from services.intake.app import service as intake
+from tests.operations.test_restoring import log_of, plain
+from tests.operations.test_topics import assert_topic_is_store
+from tests.running import Running, running_services
+
+# In one group: the site is made once, by one worker.
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("backup")]
+
+ANA = {"family": "Rivera-Ortiz", "given": "Ana", "birth_date": "1990-04-12", "gender": "female"}
+BEN = {"family": "Oakes", "given": "Ben", "birth_date": "1988-02-03", "gender": "male"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A home with a cluster of its own, in which a service has recorded something, and a backup."""
+
+    settings: Settings
+    backups: Backups
+    moment: datetime
+
+    @property
+    def live(self) -> str:
+        """The service's database."""
+        return f"{self.settings.database_prefix}_intake"
+
+    async def restored(self, moment: datetime | None = None) -> Restored:
+        return await Restore(self.settings, self.backups, "intake", moment or self.moment).carry_out()
+
+
+@pytest.fixture(scope="module")
+def site(servers: dict[str, str]) -> Iterator[Site]:
+    """The one site of this module, outside of pytest's own folder: PostgreSQL's user must get there."""
+    prefix = f"t{uuid4().hex[:12]}"
+    with tempfile.TemporaryDirectory(prefix="caretrail-test-", dir="/tmp") as root:
+        own = Settings(
+            home=Path(root) / "home",
+            kafka_bootstrap=servers["kafka"],
+            topic_prefix=prefix,
+            database_prefix=prefix,
+        )
+        own.home.mkdir()
+        postgres.start(own.home)
+        try:
+            asyncio.run(_begin(own))
+            backups = backup.backups(own)
+            with pytest.raises(CannotRestore, match="there is no backup"):
+                asyncio.run(Restore(own, backups, "intake", datetime.now(UTC)).carry_out())
+            with backups.alone():
+                backup.take(backups)
+            yield Site(own, backups, datetime.now(UTC))
+        finally:
+            postgres.stop(own.home)
+
+
+async def _begin(own: Settings) -> None:
+    async with running(own) as run:
+        await refer(run, ANA, ANA)
+        await run.settle()
+
+
+@asynccontextmanager
+async def running(own: Settings) -> AsyncIterator[Running]:
+    url = SecretStr(backup.backups(own).url)
+    async with running_services([intake], own.model_copy(update={"postgres_url": url})) as found:
+        yield found
+
+
+@asynccontextmanager
+async def taking_commands_alone(own: Settings) -> AsyncIterator[Running]:
+    """The service without its relay."""
+    app = composed(intake, own, Role.API)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://service") as client,
+    ):
+        yield Running(own, {"intake": client}, {"intake": app})
+
+
+async def refer(run: Running, *persons: dict[str, str]) -> list[Any]:
+    """A referral of each."""
+    found = []
+    for person in persons:
+        answer = await run.post("intake", "/referrals", {**REFERRAL, "person": person})
+        assert answer.status_code == 201, answer.text
+        found.append(answer.json())
+    return found
+
+
+KEY = "3d1c"
+REFERRAL = {"source_type": "hospital", "urgency": "urgent"}
+
+
+def admin(backups: Backups, statement: str, database: str = "postgres") -> list[Any]:
+    """What an administrator's statement gives, a list of its first column."""
+    with psycopg.connect(make_conninfo(backups.url, dbname=database), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return [first for first, *_ in cursor.fetchall()] if cursor.description else []
+
+
+def databases(backups: Backups) -> set[str]:
+    return set(admin(backups, "select datname from pg_database"))
+
+
+async def test_a_restore_that_cannot_be_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = databases(site.backups)
+    monkeypatch.setattr(restoring, "GONE_MAX_S", 0.2)
+    with (
+        psycopg.connect(database_url(site.settings, "intake")),
+        pytest.raises(CannotRestore, match="1 sessions of intake are open"),
+    ):
+        await site.restored()
+    (base,) = site.backups.bases()
+    folder, wal = site.backups.folder / base.name, site.backups.wal
+    aside = wal.rename(wal.with_name("aside"))
+    with pytest.raises(NotReached, match="before configured recovery target"):
+        scratch(site.backups, base, site.moment).__enter__()
+    aside.rename(wal)
+    label = (folder / "backup_label").rename(folder / "aside")
+    with pytest.raises(Damaged, match="backup_label is missing"):
+        await site.restored()
+    label.rename(folder / "backup_label")
+    assert databases(site.backups) == before
+    assert admin(
+        site.backups, "select count(*) from restores", f"{site.settings.database_prefix}_intake"
+    ) == [0]
+
+
+async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Site) -> None:
+    """What was not published yet is, first; who became known since is known."""
+    own = site.settings
+    async with running(own) as run:
+        head = len(await log_of(run, "intake"))
+        (known,) = await refer(run, BEN)
+        await run.post("intake", "/referrals", {**REFERRAL, "person": ANA}, key=KEY)
+        await run.settle()
+    async with taking_commands_alone(own) as run:
+        await refer(run, ANA, BEN)
+        before = await log_of(run, "intake")
+    done = await site.restored()
+    assert (done.at_position, done.taken_in) == (head, len(before) - head)
+    assert (done.lost, done.epoch) == (0, 1)
+    assert {done.kept, site.live} <= databases(site.backups)
+    assert f"{site.live}_restored" not in databases(site.backups)
+    async with running(own) as run:
+        (again,) = await refer(run, BEN)
+        assert (again["known"], again["patient"]) == (True, known["patient"])
+        altered = await run.post("intake", "/referrals", {**REFERRAL, "person": BEN}, key=KEY)
+        assert altered.status_code == 422, "the key was used for another body"
+        await run.settle()
+        assert plain(await log_of(run, "intake"))[: len(before)] == before
+        await assert_topic_is_store(run, "intake")
+
+
+async def test_a_database_that_is_gone_comes_back_in_a_new_epoch(site: Site) -> None:
+    """Nobody can tell what it had recorded and not published."""
+    async with running(site.settings) as run:
+        await refer(run, BEN)
+        await run.settle()
+        before = await log_of(run, "intake")
+    admin(site.backups, f"drop database {site.live}")
+    done = await site.restored()
+    assert (done.lost, done.kept) == (None, None)
+    async with running(site.settings) as run:
+        after = await log_of(run, "intake")
+    assert after[: len(before)] == before
+    assert {record.envelope.epoch for record in after[len(before) :]} == {2}
+
+
+async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_forgotten(site: Site) -> None:
+    (first,) = site.backups.bases()
+    with pytest.raises(CannotRestore, match="the first backup is of"):
+        await site.restored(first.at - timedelta(seconds=1))
+    with pytest.raises(CannotRestore, match="is not over yet"):
+        await site.restored(datetime.now(UTC) + timedelta(minutes=1))
+    with site.backups.alone():
+        with pytest.raises(CannotBackUp, match="another backup or restore"):
+            await site.restored()
+        second = backup.take(site.backups)
+        assert backup.forget(site.backups, 1) == [first]
+    assert site.backups.bases() == [second]
+    segments = {path.name for path in site.backups.wal.iterdir()}
+    assert second.wal in segments
+    assert first.wal not in segments
