@@ -16,7 +16,7 @@ class Sizes:
     """Appends by concurrent callers."""
     commands: int
     library: int
-    """Events of the library's trials: a rate, since it takes a tenth of ours."""
+    """Events of one of the library's trials, 20,000 in three: a rate, since it takes a tenth of ours."""
     probe: int
     """Events with which the best number of threads or the best settings are found."""
     copied: int
@@ -37,7 +37,7 @@ FULL = Sizes(
     single=1_500,
     appends=20_000,
     commands=6_000,
-    library=5_000,
+    library=6_700,
     probe=1_200,
     copied=200_000,
     http_s=6,

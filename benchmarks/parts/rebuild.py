@@ -30,7 +30,7 @@ async def rebuild(lab: Lab) -> list[Figure]:
         return await library_rate(lab)
 
     folded, ran = await in_turn(lab.sizes.trials, ours, reference)
-    about = {"events": lab.sizes.rebuilt, "library_events": lab.sizes.library // 2}
+    about = {"events": lab.sizes.rebuilt, "library_events": lab.sizes.library // 10 * 10}
     figures = [Figure("rebuild", folded, ran, about=about)]
     by_two, by_one = await in_turn(lab.sizes.trials, shared, ours)
     return [*figures, Figure("rebuild_2", by_two, by_one, about={"events": lab.sizes.rebuilt})]

@@ -65,13 +65,13 @@ async def project(lab: Lab) -> list[Figure]:
         return await library_rate(lab)
 
     projected, ran = await in_turn(lab.sizes.trials, ours, reference)
-    about = {"events": count, "library_events": lab.sizes.library // 2}
+    about = {"events": count, "library_events": lab.sizes.library // 10 * 10}
     return [Figure("project_live", projected, ran, about=about)]
 
 
 async def library_rate(lab: Lab) -> float:
     """Events a second of the library's runner over a fresh log."""
-    url, charts = lab.database("library_projected"), lab.sizes.library // 20
+    url, charts = lab.database("library_projected"), lab.sizes.library // 10
     with library.charts(url) as app:
         await asyncio.to_thread(library.filled, app, charts)
     return await asyncio.to_thread(library.projected, url, charts * 10)

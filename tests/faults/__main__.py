@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tests.faults import bugs, kills, losses, record, restores, rolling, rounds
 
-ROUND_S, KILLS_S = 180.0, 300.0
+ROUND_S, KILLS_S = 600.0, 300.0
 """A round at most, and one of kills; longer runs are rounds of following seeds, each on a fresh stack."""
 
 

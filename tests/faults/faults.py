@@ -192,15 +192,20 @@ class TwoRelays(Fault):
 
 
 class Churn(Fault):
-    """Second processes join and leave, one a second."""
+    """Further processes join and leave, one a second, while others of them are there."""
 
     async def strike(self) -> None:
         """Some are stopped, some killed."""
         self.told = self.draw.choice(SERVICES)
-        for _ in range(1 + round(4 * self.scale)):
-            name = await self.theatre.join(self.told)
-            await asyncio.sleep(1 + 2 * self.draw.random())
-            await self.theatre.leave(name, killed=self.draw.random() < 0.5)
+        async with asyncio.TaskGroup() as together:
+            for _ in range(2 + round(6 * self.scale)):
+                together.create_task(self._passing(1 + 2 * self.draw.random(), self.draw.random() < 0.5))
+                await asyncio.sleep(1)
+
+    async def _passing(self, seconds: float, killed: bool) -> None:
+        name = await self.theatre.join(self.told)
+        await asyncio.sleep(seconds)
+        await self.theatre.leave(name, killed=killed)
 
 
 class KillPostgres(Fault):

@@ -38,6 +38,7 @@ class Press:
         self._bootstrap = bootstrap
         self._draw = Random(f"forgeries {seed}")
         self._position = 0
+        self._last = dict[tuple[str, int], str]()
         self.injected = injected
 
     def print(self, service: str, partition: int, key: str, told: Headers, body: bytes) -> tuple[int, str]:
@@ -65,12 +66,16 @@ class Press:
         id, patient = self._uuid(), self._uuid()
         partition = self._draw.randrange(PARTITIONS)
         about = _about(service, id, patient, self._position, partition)
+        if before := self._last.get((service, partition)):
+            about["prev"] = before
         change(about)
         told: Headers = [(f"ce_{name}", value.encode()) for name, value in about.items()]
         told.append(("content-type", b"application/json"))
         offset, said = self.print(service, partition, patient, told, body)
         if offset >= 0:
             readable = kind != "headless"
+            if readable:
+                self._last[service, partition] = about["position"]
             self._note(service, partition, offset, id, kept=readable)
         return said or f"{kind} in {service} [{partition}]@{offset}"
 

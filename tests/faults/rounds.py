@@ -31,10 +31,9 @@ BEGINS = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAYS = 6
 """Days of care that pass in a round, at most one in 30 s."""
 
-FULL_SCALE_S = 180.0
-"""A round this long has faults at their full length divided by ``SHORTER``."""
+FULL_SCALE_S = 600.0
+"""A round this long has faults at their full length, a shorter one shorter ones."""
 
-SHORTER = 4.0
 CALM_MAX_S = 90.0
 
 
@@ -149,7 +148,7 @@ async def _feel(found: Round, history: History) -> None:
 async def everything(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
     """Three lanes of faults side by side, each one after the other."""
     end, press = time.monotonic() + seconds, Press(stage.direct, seed, stage.injected)
-    scale = min(1.0, seconds / FULL_SCALE_S) / SHORTER
+    scale = min(1.0, seconds / FULL_SCALE_S)
 
     def made(fault: Fault) -> None:
         if isinstance(fault, Forgery):

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -72,9 +73,13 @@ class Theatre:
         return self.home / "faults"
 
     def urls(self, service: str) -> list[str]:
-        """Where a service answers: its process first, then a replica that is up."""
+        """Where a service answers: its process first, then replicas that are up."""
         ports = [self.ports[service]]
-        ports += [child.program.port or 0 for name, child in self.replicas.items() if name == f"{service}-2"]
+        ports += [
+            child.program.port or 0
+            for name, child in self.replicas.items()
+            if name.rpartition("-")[0] == service
+        ]
         return [f"http://127.0.0.1:{port}" for port in ports]
 
     def store(self, name: str) -> str:
@@ -100,8 +105,8 @@ class Theatre:
         return False
 
     async def join(self, service: str, **env: str) -> str:
-        """Start a second process of a service; its name."""
-        name = f"{service}-2"
+        """Start a further process of a service; its name."""
+        name = next(name for name in (f"{service}-{each}" for each in count(2)) if name not in self.replicas)
         program, port = self.programs[service], free_port()
         own = {**program.env, **env, "CARETRAIL_PORT": str(port), "CARETRAIL_FAULTS_NAME": name}
         self.replicas[name] = Child(replace(program, name=name, env=own, port=port, ready=""), self.home)
@@ -109,7 +114,7 @@ class Theatre:
         return name
 
     async def leave(self, name: str, *, killed: bool) -> None:
-        """Stop a second process, or kill it."""
+        """Stop a further process, or kill it."""
         if killed:
             self.signal(name, signal.SIGKILL)
         await self.replicas.pop(name).stop()
