@@ -30,10 +30,19 @@ NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
 """What psycopg counts among the operational errors though a statement, or one before it, is the cause."""
 
 
-async def connect(url: str, **parameters: Any) -> Connection:
-    """A connection in autocommit mode whose rows are dictionaries."""
+IN_UTC = "-c timezone=UTC"
+"""Of every session: a time is told as it is told elsewhere, wherever the server stands."""
+
+
+async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
+    """A connection in autocommit mode whose rows are dictionaries; ``options`` are of its session."""
     return await psycopg.AsyncConnection.connect(
-        url, autocommit=True, row_factory=dict_row, connect_timeout=5, **parameters
+        url,
+        autocommit=True,
+        row_factory=dict_row,
+        connect_timeout=5,
+        options=f"{IN_UTC} {options}",
+        **parameters,
     )
 
 
@@ -59,7 +68,7 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
-            kwargs={"autocommit": True, "row_factory": dict_row},
+            kwargs={"autocommit": True, "row_factory": dict_row, "options": IN_UTC},
         )
         self.waits = self._pool.get_stats
         """What the pool counts: connections, and how many and how long requests waited for one."""

@@ -218,7 +218,7 @@ async def parked(connection: Connection, handler: str) -> set[Stored]:
     return {(row["source"], row["epoch"], row["position"]) for row in rows}
 
 
-READING = "-c timezone=UTC -c enable_sort=off -c enable_bitmapscan=off -c enable_seqscan=off"
+READING = "-c enable_sort=off -c enable_bitmapscan=off -c enable_seqscan=off"
 """Of a session that reads the log: along an index, never by sorting all that is left of it for each chunk."""
 
 PARKED = b"""

@@ -154,7 +154,7 @@ class Rebuild:
         if not await shadows.there(self._connection, self._projection, PROOF):
             await shadows.make(self._connection, self._projection, PROOF)
         await self._fold(PROOF, vector)
-        snapshot = await connect(self._site.url, options="-c timezone=UTC")
+        snapshot = await connect(self._site.url)
         try:
             await snapshot.execute("begin isolation level repeatable read read only")
             proof = await self._compared(snapshot, PROOF, vector)
@@ -168,7 +168,7 @@ class Rebuild:
     async def _prove_same(self) -> dict[str, Any]:
         """The shadows must equal the tables that serve, both as of one position vector."""
         await self._phase("comparing")
-        snapshot = await connect(self._site.url, options="-c timezone=UTC")
+        snapshot = await connect(self._site.url)
         try:
             async with self._still() as (_, vector):
                 await self._fold_here(vector)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,10 @@ from chassis.service import Service
 from tests.running import Running, running_services
 
 SERVERS = "CARETRAIL_TEST_SERVERS"
+
+# A zone that no code expects, of every process and of the server: whatever asks for it shows.
+os.environ["TZ"] = "Asia/Kathmandu"
+time.tzset()
 
 # How fast a machine is fails no test.
 hypothesis.settings.register_profile(

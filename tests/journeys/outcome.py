@@ -19,7 +19,7 @@ from tests.journeys.stage import Stage
 
 CHASSIS = {
     "origin", "place", "events", "commands", "reservations", "relay_mark", "positions", "parked", "timers",
-    "projections", "members", "effects_done", "ledger",
+    "projections", "snapshots", "members", "effects_done", "ledger",
 }  # fmt: skip
 """Tables that are no projections."""
 
@@ -57,7 +57,7 @@ def outcome(stage: Stage, patients: int) -> Outcome:
 
 
 def projections(stage: Stage) -> dict[str, list[str]]:
-    """The rows of each projection's tables, opened and sorted; ``position`` may differ, so it is left out."""
+    """The rows of each projection's tables, opened and sorted, but for ``position``, which may differ."""
     unsealing, found = Unsealing(stage), dict[str, list[str]]()
     for name in SERVICES:
         address = stage.database(name)

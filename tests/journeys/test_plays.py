@@ -58,7 +58,7 @@ def test_another_seed_gives_other_events(plays: Plays) -> None:
     assert not ours & theirs
 
 
-def test_a_process_for_each_role_gives_what_one_process_gives(plays: Plays) -> None:
+def test_a_process_for_each_role_in_another_zone_gives_what_one_process_gives(plays: Plays) -> None:
     assert {f"{name}-{role}" for name in APART for role in ROLES} <= plays.processes
     assert not set(APART) & plays.processes
     assert {"ClaimPaid", "MessageSent"} <= {fact.type.rpartition(".")[2] for fact in plays.other.facts}

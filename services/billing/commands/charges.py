@@ -178,7 +178,7 @@ async def _size(session: UUID, work: Work) -> int | None:
     if row is None or row["participants"] is None:
         return None
     corrections = await work.rows("presence_corrections", session=session)
-    closed = row["closed_at_position"]
+    closed = row["position"]
     changes: list[int] = [one["change"] for one in corrections if one["position"] > closed]
     return int(row["participants"]) + sum(changes)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from caretrail_contracts.billing import AttendanceCounted, ChargeDayOpened
@@ -91,8 +91,8 @@ async def _day(attendance: Row, service_date: date, work: Work) -> ChargeDay | N
 def _counted(attendance: Row, starts_at: datetime) -> AttendanceCounted:
     return AttendanceCounted(
         session=attendance["session"],
-        started_at=(attendance["started_at"] or starts_at).isoformat(),
-        ended_at=(attendance["ended_at"] or starts_at).isoformat(),
+        started_at=(attendance["started_at"] or starts_at).astimezone(UTC).isoformat(),
+        ended_at=(attendance["ended_at"] or starts_at).astimezone(UTC).isoformat(),
         minutes=attendance["minutes"],
         source_event=attendance["source_event"],
     )

@@ -28,7 +28,7 @@ SESSIONS = Table(
         "group_id": "uuid",
         "starts_at": "timestamptz",
         "participants": "integer",
-        "closed_at_position": "bigint",
+        "position": "bigint",
     },
     indexes=("group_id",),
 )
@@ -63,7 +63,7 @@ SEATS = Table(
 class Evidence(Projection):
     """Sessions and groups, who attended, and which notes and diagnoses there are."""
 
-    version = 2
+    version = 3
     tables = (GROUPS, SESSIONS, CORRECTIONS, ATTENDANCES, NOTES, DIAGNOSES, SEATS)
 
     @on(GroupSeriesScheduled)
@@ -80,7 +80,7 @@ class Evidence(Projection):
     @on(SessionClosed)
     def session_closed(self, event: SessionClosed, about: Envelope) -> Iterator[Change]:
         """How many were there, as known at a position of scheduling's events."""
-        known = {"participants": event.participant_count, "closed_at_position": about.position}
+        known = {"participants": event.participant_count, "position": about.position}
         yield SESSIONS.put(session=event.session, **known)
 
     @on(SessionAttended, SessionPartiallyAttended)
