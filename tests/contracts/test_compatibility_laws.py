@@ -118,7 +118,7 @@ def counter_example(random: Random, writer: Schema, reader: Schema, tries: int) 
     return None
 
 
-@settings(max_examples=400)
+@settings(max_examples=1500)
 @given(RANDOM)
 def test_what_is_called_compatible_has_no_counter_example(random: Random) -> None:
     old = schema(random)
