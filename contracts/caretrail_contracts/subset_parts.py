@@ -64,6 +64,8 @@ def _others(w: Node, r: Node, below: Below) -> None:
         if name not in r.get("properties", {}):
             below(w.child("properties", name), taken)
     for pattern in w.get("patternProperties", {}):
+        if pattern in r.get("patternProperties", {}):
+            continue  # in the same words, or it were refused before; its fields are no others to the reader
         below(w.child("patternProperties", pattern), taken)
     if isinstance(w.get("additionalProperties"), dict):
         below(w.child("additionalProperties"), taken)

@@ -44,6 +44,7 @@ def sealed(inner: Any) -> Schema:
 
 NAME = {"title": "Name", "type": "object", "properties": {"family": TEXT}, "required": ["family"]}
 LIST = {"$defs": {"L": shut("next", next=either(ref("L"), NULL))}, **ref("L")}
+MATCHING = {"patternProperties": {"^a": WHOLE}, "additionalProperties": TEXT}
 CAT, DOG, FOX = tagged("cat", lives=WHOLE), tagged("dog", tricks=WHOLE), tagged("fox")
 
 
@@ -94,6 +95,7 @@ FIELDS: dict[str, tuple[Any, Any, str, str]] = {
     "a name allowed that is not declared":
         (obj(a=TEXT) | {"propertyNames": {"enum": ["a", "x"]}}, obj(x=WHOLE),
         "? /properties/x/type", "? /propertyNames"),
+    "other fields than those of a pattern": (MATCHING, MATCHING, FITS, FITS),
     "a field that never comes": (shut(a=False), shut(a=TEXT), FITS, "/properties/a"),
 }  # fmt: skip
 
