@@ -75,17 +75,20 @@ def _hidden(document: Any, part: Any, at: str) -> Iterator[tuple[str, Any]]:
         place = f"{at}/{key}"
         if key == "x-sealed":
             yield place, inner
-        if key == "$ref" and isinstance(inner, str) and inner.startswith("#/"):
+            yield from ((place + below, hidden) for below, hidden in _hidden(inner, inner, ""))
+            continue
+        if key == "$ref" and isinstance(inner, str):
             yield from _referred(document, inner)
         yield from _hidden(document, inner, place)
 
 
 def _referred(document: Any, reference: str) -> Iterator[tuple[str, Any]]:
-    part = document
-    for step in reference.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
+    from caretrail_contracts.schema_node import escaped, steps_of
+
+    part, steps = document, steps_of(reference, document)
+    for step in steps or ():
         if isinstance(part, list):
             part = {str(index): inner for index, inner in enumerate(part)}
-        part = part.get(name) if isinstance(part, dict) else None
-    if part is not None:
-        yield reference.removeprefix("#"), part
+        part = part.get(step) if isinstance(part, dict) else None
+    if steps and part is not None:
+        yield "".join(f"/{escaped(step)}" for step in steps), part

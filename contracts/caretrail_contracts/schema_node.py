@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string"})
 """Every type; ``integer`` is the part of ``number`` that has no fraction."""
 
 COMPOSING = ("$ref", "allOf", "anyOf", "oneOf", "if", "dependentSchemas")
 """Keywords that may name further properties of the same object."""
+
+SPEAKING = frozenset(
+    (
+        *(*COMPOSING, "patternProperties", "contains", "not", "enum", "const"),
+        *("unevaluatedItems", "unevaluatedProperties"),
+    )
+)
+"""Keywords that may say more of a part of the value than the place that declares the part."""
 
 KNOWN = frozenset(
     (
@@ -26,8 +36,8 @@ KNOWN = frozenset(
 )
 """Keywords that say what is allowed; all others only describe (``discriminator`` is compared by itself)."""
 
-Key = tuple[str, bool, frozenset[str], str]
-"""What tells two looks at a schema apart: its place, and how much of it is looked at."""
+Key = tuple[str, bool, frozenset[str], str, frozenset[str]]
+"""What tells two looks at a schema apart: its place, how much of it is looked at, and its marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,8 @@ class Node:
     """A schema inside a document: its JSON pointer ``at``, and whether it is ``composed`` with others.
 
     A composed schema is one of several that describe the same object: it does not name all properties.
-    ``root`` is the document that references are looked up in, ``base`` that document's own pointer.
+    ``root`` is the document that references are looked up in, ``base`` that document's own pointer. ``marks``
+    are the places, among all that describe this value, that seal it or tell its alternatives apart.
     """
 
     root: Any
@@ -43,6 +54,7 @@ class Node:
     schema: dict[str, Any]
     base: str = ""
     composed: bool = False
+    marks: tuple[Node, ...] = ()
 
     @classmethod
     def of(cls, document: Any) -> Node:
@@ -63,18 +75,20 @@ class Node:
     def key(self) -> Key:
         """What two looks at the same part of the same schema have in common."""
         narrowed = json.dumps([self.get("type"), self.get("enum")])
-        return self.at, self.composed, frozenset(self.schema), narrowed
+        return self.at, self.composed, frozenset(self.schema), narrowed, frozenset(m.at for m in self.marks)
 
     def child(self, *steps: object) -> Node:
-        """The schema at some steps below; it describes another value, so it is composed with nothing."""
+        """The schema at some steps below, of another value; composed where others may speak of that too."""
         part: Any = self.schema
         for step in steps:
             part = part[step]
-        return Node(self.root, self.pointer(*steps), _as_object(part), self.base)
+        composed = self.composed or not SPEAKING.isdisjoint(self.schema)
+        return Node(self.root, self.pointer(*steps), _as_object(part), self.base, composed)
 
     def branch(self, *steps: object) -> Node:
         """The schema at some steps below that describes this same value."""
-        return replace(self.child(*steps), composed=self.composed or self.has_siblings(str(steps[0])))
+        composed = self.composed or self.has_siblings(str(steps[0]))
+        return replace(self.child(*steps), composed=composed, marks=self.marks)
 
     def sealed(self) -> Node:
         """The schema of what is inside a sealed value: a document of its own."""
@@ -86,6 +100,10 @@ class Node:
         rest = {name: value for name, value in self.schema.items() if name not in keywords}
         return replace(self, schema=rest, composed=True)
 
+    def only_of(self, keyword: str) -> Node:
+        """What one keyword of this schema says: composed with the others from here."""
+        return replace(self, schema={keyword: self.schema[keyword]}, composed=True)
+
     def only(self, **changed: Any) -> Node:
         """This schema with some keywords set, to look at a part of what it allows."""
         return replace(self, schema=self.schema | changed)
@@ -96,20 +114,19 @@ class Node:
 
     def target(self) -> Node | None:
         """Where ``$ref`` leads, when that is in this document; else None."""
-        reference = self.get("$ref")
-        own = self.root.get("$id", "") if isinstance(self.root, dict) else ""
-        path = reference.removeprefix(own) if own else reference
-        if path not in ("", "#") and not path.startswith("#/"):
+        steps = steps_of(self.get("$ref"), self.root)
+        if steps is None:
             return None
         part: Any = self.root
-        for step in path.removeprefix("#").split("/")[1:]:
-            part = _step(part, step.replace("~1", "/").replace("~0", "~"))
+        for step in steps:
+            part = _step(part, step)
             if isinstance(part, dict) and isinstance(part.get("$id"), str):
                 return None
         if not isinstance(part, dict | bool):
             return None
+        at = self.base + "".join(f"/{escaped(step)}" for step in steps)
         composed = self.composed or self.has_siblings("$ref")
-        return Node(self.root, self.base + path.removeprefix("#"), _as_object(part), self.base, composed)
+        return Node(self.root, at, _as_object(part), self.base, composed, self.marks)
 
     def types(self) -> frozenset[str]:
         """The types it allows by ``type``, ``enum`` and ``const``."""
@@ -146,7 +163,18 @@ class Node:
             return additional is False
         if self.composed or any(keyword in self for keyword in COMPOSING):
             return False
-        return self.get("unevaluatedProperties", False) is False and "properties" in self
+        if "unevaluatedProperties" in self:
+            return self.get("unevaluatedProperties") is False and "properties" in self
+        return "properties" in self and not self.speaks_of_others()
+
+    def speaks_of_others(self) -> bool:
+        """Whether its writer declares some fields, and by other keywords speaks of fields besides."""
+        if "properties" not in self or "additionalProperties" in self or "unevaluatedProperties" in self:
+            return False
+        declared, pairs = set(self.get("properties")), self.get("dependentRequired", {})
+        named = {*self.get("required", ()), *pairs, *(name for names in pairs.values() for name in names)}
+        more = self.get("minProperties", 0) > len(declared)
+        return more or not named <= declared or "propertyNames" in self or "not" in self
 
     def opaque(self) -> Iterator[str]:
         """Keywords whose lookup depends on more than this document's pointers."""
@@ -159,6 +187,25 @@ class Node:
 def escaped(step: object) -> str:
     """A step of a JSON pointer."""
     return str(step).replace("~", "~0").replace("/", "~1")
+
+
+def steps_of(reference: str, root: Any) -> list[str] | None:
+    """The steps from a document's root to where a reference leads; None where that is no pointer into it.
+
+    A pointer in a fragment is percent-encoded (RFC 6901, section 6).
+    """
+    own = root.get("$id", "") if isinstance(root, dict) else ""
+    absolute = isinstance(own, str) and re.match("[A-Za-z][A-Za-z0-9+.-]*:", own)
+    path = reference.removeprefix(own.removesuffix("#")) if absolute else reference
+    if path not in ("", "#") and not path.startswith("#/"):
+        return None
+    if re.search("%(?![0-9A-Fa-f]{2})", path):
+        return None
+    try:
+        pointer = unquote(path.removeprefix("#"), errors="strict")
+    except UnicodeDecodeError:
+        return None
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
 def type_of(value: Any) -> str:
@@ -207,6 +254,6 @@ def _as_object(schema: Any) -> dict[str, Any]:
 def _step(part: Any, step: str) -> Any:
     if isinstance(part, dict):
         return part.get(step)
-    if isinstance(part, list) and step.isdecimal() and int(step) < len(part):
+    if isinstance(part, list) and re.fullmatch("0|[1-9][0-9]{0,5}", step) and int(step) < len(part):
         return part[int(step)]
     return None

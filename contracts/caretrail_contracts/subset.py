@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .schema_node import KNOWN, Key, Node, fits, same, shown
-from .subset_parts import compare_arrays, compare_objects, compare_sealed
-from .subset_values import Mismatch, compare_values, fail
+from .subset_marks import bearing, compare_marks, hides
+from .subset_parts import compare_arrays, compare_objects
+from .subset_values import Mismatch, compare_values, fail, require_no_parts_listed
 
 STEPS_MAX = 10_000
 """Comparisons of two places at most: schemas whose alternatives multiply end undecided, not never."""
@@ -61,6 +62,7 @@ class _Comparison:
                 fail(w, r, keyword, f"{keyword} is not looked into", decided=False)
         if w.listed() == []:
             return
+        w, r = bearing(w), bearing(r)
         if "$ref" in w or "$ref" in r:
             self._through_references(w, r)
         elif "allOf" in r:
@@ -74,10 +76,11 @@ class _Comparison:
 
     def _plain(self, w: Node, r: Node) -> None:
         """The comparison of two places without alternatives: what says most comes first."""
-        compare_sealed(w, r, self.below)
+        compare_marks(w, r, self.below)
         if not any(keyword in KNOWN for keyword in r.schema):
             return
         compare_values(w, r)
+        require_no_parts_listed(w, r)
         if "array" in w.types():
             compare_arrays(w, r, self.below)
         if "object" in w.types():
@@ -130,13 +133,16 @@ class _Comparison:
         if len(parts) == 1:
             self.within(parts[0], r)
             return
-        for part in parts:
-            if self._taken(part, r):
+        for index, part in enumerate(parts):
+            others = [*parts[:index], *parts[index + 1 :]]
+            if self._taken(part, r) and not any(map(hides, others)):
                 return
         fail(w, r, keyword, "its parts are not looked at together, and none alone suffices", decided=False)
 
     def _either(self, w: Node, keyword: str, rest: Node, branches: Sequence[Node], r: Node) -> None:
-        if self._taken(rest, r) or all(self._taken(branch, r) for branch in branches):
+        if self._taken(rest, r) and not hides(w.only_of(keyword)):
+            return
+        if not hides(rest) and all(self._taken(branch, r) for branch in branches):
             return
         fail(w, r, keyword, "it is not looked at together with what stands beside it", decided=False)
 
@@ -201,6 +207,8 @@ def _pieces(w: Node) -> Iterator[Node]:
 def _plain(node: Node) -> Node | None:
     """Where a chain of bare references ends; None where it does not end in something plain."""
     for _ in range(20):
+        if any(node.opaque()):
+            return None
         if "$ref" not in node:
             return None if any(keyword in node for keyword in ("allOf", "anyOf", "oneOf")) else node
         found = node.target()

@@ -1,4 +1,4 @@
-"""What a schema says of the parts of a value: fields, items, and what is sealed."""
+"""What a schema says of the parts of a value: its fields, its items."""
 
 from __future__ import annotations
 
@@ -6,32 +6,28 @@ from collections.abc import Callable
 from typing import Any
 
 from .schema_node import Node
-from .subset_values import compare_size, fail
+from .subset_values import Mismatch, compare_size, fail
 
 Below = Callable[[Node, Node], None]
 """Compares two places that hold a part of the value."""
 
 
-def compare_sealed(w: Node, r: Node, below: Below) -> None:
-    """Compare what is sealed: both sides seal, the same kind, and its schema fits. Raises Mismatch.
-
-    The kind is part of what a sealed value is bound to, so that it opens under no other name.
-    """
-    if "x-sealed" not in w and "x-sealed" not in r:
-        return
-    if "x-sealed" not in w:
-        fail(w, r, "x-sealed", "the writer sends it in plain, the reader expects it sealed")
-    if "x-sealed" not in r:
-        fail(w, r, "x-sealed", "the writer sends it sealed, the reader does not open it")
-    sealed, opened = w.sealed(), r.sealed()
-    if sealed.get("title") != opened.get("title"):
-        says = f"sealed as {sealed.get('title')}, it does not open as {opened.get('title')}"
-        fail(sealed, opened, "title", says)
-    below(sealed, opened)
-
-
 def compare_objects(w: Node, r: Node, below: Below) -> None:
-    """Compare the fields of two objects; those that only the writer knows are ignored. Raises Mismatch."""
+    """Compare the fields of two objects; those that only the writer knows are ignored. Raises Mismatch.
+
+    No record is both closed and as a writer has it that speaks of fields it does not declare: such a writer
+    counts as open, and what does not fit then is undecided.
+    """
+    try:
+        _fields(w, r, below)
+    except Mismatch as found:
+        if not w.speaks_of_others():
+            raise
+        says = f"{found.says}; that writer speaks of fields that it does not declare"
+        raise Mismatch(found.writer, found.reader, says, decided=False) from None
+
+
+def _fields(w: Node, r: Node, below: Below) -> None:
     known = w.get("properties", {})
     for name in r.get("required", ()):
         if name in w.get("required", ()):
@@ -68,6 +64,8 @@ def _others(w: Node, r: Node, below: Below) -> None:
         if name not in r.get("properties", {}):
             below(w.child("properties", name), taken)
     for pattern in w.get("patternProperties", {}):
+        if pattern in r.get("patternProperties", {}):
+            continue  # in the same words, or it were refused before; its fields are no others to the reader
         below(w.child("patternProperties", pattern), taken)
     if isinstance(w.get("additionalProperties"), dict):
         below(w.child("additionalProperties"), taken)

@@ -10,7 +10,13 @@ from typing import Any, NoReturn
 from .schema_node import TYPES, Node, fits, same, shown
 
 HELD = ("pattern", "format")
-"""Keywords that may not change at all: whether one pattern is narrower than another is not decided here."""
+"""Keywords that may go, not change: whether one pattern is narrower than another is not decided here."""
+
+PARTS = (
+    *("properties", "additionalProperties", "required", "minProperties", "maxProperties"),
+    *("prefixItems", "items", "minItems", "maxItems", "uniqueItems"),
+)
+"""Keywords that speak of the parts of a value."""
 
 OPAQUE = (
     ("not",),
@@ -43,7 +49,6 @@ def fail(w: Node, r: Node, keyword: str, says: str, decided: bool = True) -> NoR
 
 def compare_values(w: Node, r: Node) -> None:
     """Compare what two plain schemas say of a value without looking inside it. Raises Mismatch."""
-    _const(w, r)
     _types(w, r)
     _listed(w, r)
     _held(w, r)
@@ -74,16 +79,6 @@ def compare_size(
         fail(w, r, keywords[1], says)
 
 
-def _const(w: Node, r: Node) -> None:
-    if "const" not in w and "const" not in r:
-        return
-    if "const" not in r:
-        says = f"the writer sends {shown(w.get('const'))} only; a const may not change"
-        fail(w, r, "const", says, decided=False)
-    if "const" not in w or not same(w.get("const"), r.get("const")):
-        fail(w, r, "const", f"the reader takes {shown(r.get('const'))} only, the writer may send others")
-
-
 def _types(w: Node, r: Node) -> None:
     taken = r.types()
     for kind in sorted(w.types()):
@@ -97,23 +92,34 @@ def _listed(w: Node, r: Node) -> None:
     taken = r.listed()
     if taken is None:
         return
-    sent = w.listed()
+    sent, keyword = w.listed(), "const" if "const" in r else "enum"
+    only = " or ".join(map(shown, taken)) if keyword == "const" else shown(taken)
     if sent is None:
-        fail(w, r, "enum", f"the reader takes {shown(taken)} only, the writer may send others")
+        fail(w, r, keyword, f"the reader takes {only} only, the writer may send others")
     for value in sent:
         if not any(same(value, each) for each in taken):
-            fail(w, r, "enum", f"the writer may send {shown(value)}, which the reader does not take")
+            fail(w, r, keyword, f"the writer may send {shown(value)}, which the reader does not take")
+
+
+def require_no_parts_listed(w: Node, r: Node) -> None:
+    """Refuse listed objects and lists whose parts the reader speaks of: nothing here looks into them."""
+    if not any(isinstance(value, dict | list) and value for value in w.listed() or ()):
+        return
+    for keyword in PARTS:
+        if keyword in r:
+            says = "the writer lists objects or lists, which are not looked into"
+            fail(w, r, keyword, says, decided=False)
 
 
 def _held(w: Node, r: Node) -> None:
     if w.types() <= {"null", "boolean"}:
         return
     for keyword in HELD:
-        if keyword == "pattern" and "string" not in w.types():
+        if keyword not in r or (keyword == "pattern" and "string" not in w.types()):
             continue
         if w.get(keyword) != r.get(keyword):
-            one, other = (shown(node.get(keyword)) if keyword in node else "none" for node in (w, r))
-            says = f"the writer's {keyword} is {one}, the reader's {other}; a {keyword} may not change"
+            one = shown(w.get(keyword)) if keyword in w else "none"
+            says = f"the writer's {keyword} is {one}, the reader's {shown(r.get(keyword))}; it may not change"
             fail(w, r, keyword, says, decided=False)
 
 
@@ -121,7 +127,7 @@ def _opaque(w: Node, r: Node) -> None:
     for keywords in OPAQUE:
         ours = {name: w.get(name) for name in keywords if name in w}
         theirs = {name: r.get(name) for name in keywords if name in r}
-        if not theirs or (same(ours, theirs) and _stands_alone(w, r, theirs)):
+        if not theirs or (same(ours, theirs) and stands_alone(w, r, theirs)):
             continue
         name = next(iter(theirs))
         fail(w, r, name, f"{name} is not looked into and may not change", decided=False)
@@ -130,7 +136,7 @@ def _opaque(w: Node, r: Node) -> None:
             fail(w, r, name, f"{name} is not looked into", decided=False)
 
 
-def _stands_alone(w: Node, r: Node, part: dict[str, Any]) -> bool:
+def stands_alone(w: Node, r: Node, part: dict[str, Any]) -> bool:
     """Whether equal words mean the same: they refer to nothing, or their documents are equal."""
     text = json.dumps(part)
     return not ('"$ref"' in text or '"$dynamicRef"' in text) or (w.at == r.at and same(w.root, r.root))

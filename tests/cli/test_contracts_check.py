@@ -80,6 +80,11 @@ NO_SCHEMAS: dict[str, tuple[str, str]] = {
     "a wrong type, sealed": ('{"x-sealed": {"required": 1}}', "/x-sealed/required"),
     "a sealed nothing": ('{"x-sealed": 7}', "/x-sealed"),
     "a reference to no schema": ('{"$ref": "#/examples/0", "examples": [{"type": 7}]}', "/examples/0/type"),
+    "a reference in percent to no schema": ('{"$ref": "#/a%20b", "a b": {"type": 7}}', "/a b/type"),
+    "a reference to no schema, sealed": (
+        '{"x-sealed": {"$ref": "#/examples/0", "examples": [{"type": 7}]}}',
+        "/x-sealed/examples/0/type",
+    ),
 }
 
 

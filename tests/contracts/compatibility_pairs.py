@@ -44,7 +44,13 @@ def sealed(inner: Any) -> Schema:
 
 NAME = {"title": "Name", "type": "object", "properties": {"family": TEXT}, "required": ["family"]}
 LIST = {"$defs": {"L": shut("next", next=either(ref("L"), NULL))}, **ref("L")}
+MATCHING = {"patternProperties": {"^a": WHOLE}, "additionalProperties": TEXT}
 CAT, DOG, FOX = tagged("cat", lives=WHOLE), tagged("dog", tricks=WHOLE), tagged("fox")
+
+
+def union(tag: str, *parts: Any) -> Schema:
+    return {"oneOf": list(parts or (CAT, DOG)), "discriminator": {"propertyName": tag}}
+
 
 FIELDS: dict[str, tuple[Any, Any, str, str]] = {
     "nothing changed": (shut("a", a=TEXT), shut("a", a=TEXT), FITS, FITS),
@@ -75,6 +81,21 @@ FIELDS: dict[str, tuple[Any, Any, str, str]] = {
         "/properties/a/required", FITS),
     "a field with a slash": (obj() | {"properties": {"a/b~": TEXT}}, obj() | {"properties": {"a/b~": WHOLE}},
         "/properties/a~1b~0/type", "/properties/a~1b~0/type"),
+    "a field required, though declared only now":
+        (obj("a x", a=TEXT), obj("a x", a=TEXT, x=WHOLE), "? /properties/x/type", FITS),
+    "a field required that nobody declares": (obj("a x", a=TEXT), obj("a x", a=TEXT), FITS, FITS),
+    "more fields required than declared":
+        (obj(a=TEXT) | {"minProperties": 2}, obj(x=WHOLE), "? /properties/x/type", "/minProperties"),
+    "more fields than the reader takes":
+        (obj(a=TEXT) | {"minProperties": 2}, obj(a=TEXT) | {"maxProperties": 1},
+        "? /maxProperties", "/minProperties"),
+    "a field required beside another":
+        (obj(a=TEXT) | {"dependentRequired": {"a": ["x"]}}, obj(x=WHOLE),
+        "? /properties/x/type", "? /dependentRequired"),
+    "a name allowed that is not declared":
+        (obj(a=TEXT) | {"propertyNames": {"enum": ["a", "x"]}}, obj(x=WHOLE),
+        "? /properties/x/type", "? /propertyNames"),
+    "other fields than those of a pattern": (MATCHING, MATCHING, FITS, FITS),
     "a field that never comes": (shut(a=False), shut(a=TEXT), FITS, "/properties/a"),
 }  # fmt: skip
 
@@ -94,14 +115,20 @@ VALUES: dict[str, tuple[Any, Any, str, str]] = {
     "booleans are two": ({"type": "boolean"}, {"enum": [True, False]}, FITS, FITS),
     "only true": ({"type": "boolean"}, {"enum": [True]}, "/enum", FITS),
     "a const is another": ({"const": "x"}, {"const": "y"}, "/const", "/const"),
-    "a const came": (TEXT, {"const": "x"}, "/const", "? /const"),
-    "a const becomes an enum": ({"const": "x"}, {"enum": ["x", "y"]}, "? /const", "/const"),
-    "a pattern came": (TEXT, TEXT | {"pattern": "^a"}, "? /pattern", "? /pattern"),
+    "a const came": (TEXT, {"const": "x"}, "/const", FITS),
+    "a const becomes an enum": ({"const": "x"}, {"enum": ["x", "y"]}, FITS, "/const"),
+    "a const is an enum of one": ({"enum": ["a"]}, {"const": "a"}, FITS, FITS),
+    "an object that is listed":
+        ({"enum": [{"a": 1}], "type": "object", "properties": {"b": TEXT}}, obj(a=TEXT),
+        "? /properties", "/enum"),
+    "a pattern came": (TEXT, TEXT | {"pattern": "^a"}, "? /pattern", FITS),
     "a pattern changed": (TEXT | {"pattern": "^a"}, TEXT | {"pattern": "^[ab]"}, "? /pattern", "? /pattern"),
-    "a pattern went": (TEXT | {"pattern": "^a"}, TEXT, "? /pattern", "? /pattern"),
+    "a pattern went": (TEXT | {"pattern": "^a"}, TEXT, FITS, "? /pattern"),
+    "a pattern went with its type": (TEXT | {"pattern": "^a"}, {}, FITS, "/type"),
+    "a format went": (TEXT | {"format": "date"}, TEXT, FITS, "? /format"),
     "a pattern where no text is": (WHOLE, {"type": ["integer", "string"], "pattern": "^a"}, FITS, "/type"),
     "a format changed": (TEXT | {"format": "date"}, TEXT | {"format": "time"}, "? /format", "? /format"),
-    "a format came": (TEXT, TEXT | {"format": "date"}, "? /format", "? /format"),
+    "a format came": (TEXT, TEXT | {"format": "date"}, "? /format", FITS),
     "longer texts": (TEXT | {"maxLength": 5}, TEXT | {"maxLength": 6}, FITS, "/maxLength"),
     "no bound any more": (TEXT | {"maxLength": 5}, TEXT, FITS, "/maxLength"),
     "no empty texts": (TEXT, TEXT | {"minLength": 1}, "/minLength", FITS),
@@ -162,6 +189,30 @@ PARTS: dict[str, tuple[Any, Any, str, str]] = {
         "? /properties/a/$ref", "? /properties/a/$ref"),
     "a discriminator changed": ({"oneOf": [CAT, DOG], "discriminator": {"propertyName": "kind"}},
         {"oneOf": [CAT, DOG], "discriminator": {"propertyName": "type"}}, "/discriminator", "/discriminator"),
+    "a discriminator of an optional union changed":
+        (either(union("kind"), NULL), either(union("type"), NULL),
+        "/anyOf/0/oneOf/0/discriminator", "/anyOf/0/oneOf/0/discriminator"),
+    "a discriminator of an optional union stays":
+        (either(union("kind"), NULL), either(union("kind"), NULL), FITS, FITS),
+    "discriminators of two unions change places": (either(union("kind"), union("type", FOX)),
+        either(union("type"), union("kind", FOX)), "? /anyOf", "? /anyOf"),
+    "a discriminator among parts changed": ({"allOf": [union("kind"), {"type": "object"}]},
+        {"allOf": [union("type"), {"type": "object"}]}, "? /allOf", "? /allOf"),
+    "a reference in percent": ({"$defs": {"a%20b": WHOLE, "a b": TEXT}, "$ref": "#/$defs/a%20b"}, WHOLE,
+        "/type", "/type"),
+    "a reference in percent to a slash":
+        ({"$defs": {"a/b": TEXT}, "$ref": "#/%24defs/a~1b"}, TEXT, FITS, FITS),
+    "a reference in no percent":
+        ({"$defs": {"a%": TEXT}, "$ref": "#/$defs/a%"}, TEXT, "? /$ref", "? /$ref"),
+    "a relative reference to another document":
+        (WHOLE, {"$id": "d/x", "$ref": "d/x#/$defs/T", "$defs": {"T": WHOLE}}, "? /$ref", "? /$ref"),
+    "a field that two parts describe":
+        ({"allOf": [obj(a=obj(q=TEXT)), obj(a=obj(z=TEXT))]}, obj(a=obj(z=WHOLE)), "? /allOf",
+        "/properties/a/properties/z/type"),
+    "a field that a pattern describes too": (obj(a=obj(q=TEXT)) | {"patternProperties": {"^a": obj(z=TEXT)}},
+        obj(a=obj(z=WHOLE)), "/properties/a/properties/z/type", "? /patternProperties"),
+    "an item that is looked for too": ({"type": "array", "items": obj(q=TEXT), "contains": obj(z=TEXT)},
+        {"type": "array", "items": obj(z=WHOLE)}, "/items/properties/z/type", "? /contains"),
     "what is not looked into stays":
         (TEXT | {"not": {"const": "x"}}, TEXT | {"not": {"const": "x"}}, FITS, FITS),
     "what is not looked into came": (TEXT, TEXT | {"not": {"const": "x"}}, "? /not", FITS),
@@ -183,6 +234,28 @@ SEALED: dict[str, tuple[Any, Any, str, str]] = {
     "sealed now": (holding(TEXT), holding(sealed(NAME)), "/properties/a/x-sealed", "/properties/a/x-sealed"),
     "sealed, where anything is read": (holding(sealed(NAME)), holding({}),
         "/properties/a/x-sealed", "/properties/a/x-sealed"),
+    "its kind behind a reference": (sealed({"$defs": {"N": NAME}, **ref("N")}), sealed(NAME), FITS, FITS),
+    "another kind behind a reference": (sealed({"$defs": {"N": NAME}, **ref("N")}),
+        sealed({"$defs": {"N": NAME | {"title": "FullName"}}, **ref("N")}),
+        "/x-sealed/$defs/N/title", "/x-sealed/$defs/N/title"),
+    "another kind among parts": (sealed({"allOf": [NAME]}), sealed({"allOf": [NAME | {"title": "FullName"}]}),
+        "/x-sealed/allOf/0/title", "/x-sealed/allOf/0/title"),
+    "another kind, or null": (sealed(either(NAME, NULL)), sealed(either(NAME | {"title": "FullName"}, NULL)),
+        "/x-sealed/anyOf/0/title", "/x-sealed/anyOf/0/title"),
+    "two kinds": (sealed(either(NAME, {"title": "B"})), sealed(either(NAME, {"title": "B"})),
+        "? /x-sealed", "? /x-sealed"),
+    "sealed behind a reference": ({"$defs": {"P": sealed(NAME)}, "type": "object", **ref("P")},
+        {"type": "object"}, "? /$ref", "/$defs/P/x-sealed"),
+    "sealed behind a reference, as before": ({"$defs": {"P": sealed(NAME)}, "type": "object", **ref("P")},
+        {"$defs": {"P": sealed(NAME)}, "type": "object", **ref("P")}, FITS, FITS),
+    "sealed in a part": ({"allOf": [sealed(NAME), {"type": "object"}]}, {"type": "object"},
+        "? /allOf", "/allOf/0/x-sealed"),
+    "sealed deep in a part": ({"allOf": [obj(a=sealed(NAME)), {"type": "object"}]}, obj(a={}), "? /allOf",
+        "/allOf/0/properties/a/x-sealed"),
+    "sealed in an alternative beside its type":
+        ({"type": "object", "anyOf": [sealed(NAME), NULL]}, {"type": "object"}, "? /anyOf",
+        "/anyOf/0/x-sealed"),
+    "sealed on a condition": ({"if": obj("a"), "then": sealed(NAME)}, {}, "? /then", "? /if"),
     "its own definitions": (holding(sealed({"title": "N", "$defs": {"T": TEXT}, **obj(x=ref("T"))})),
         holding(sealed({"title": "N", "$defs": {"T": WHOLE}, **obj(x=ref("T"))})),
         "/properties/a/x-sealed/$defs/T/type", "/properties/a/x-sealed/$defs/T/type"),

@@ -8,24 +8,38 @@ from random import Random
 from typing import Any
 
 Schema = Any
+"""A JSON Schema; ``K`` is where what is sealed may have its kind."""
+
 NAMES = ("a", "b", "c", "kind")
 WORDS = ("", "x", "xy", "abc", "1999-12-31", "ABCDEF")
+KINDS = ("PersonName", "MemberNumber")
 PATTERNS = ("^[a-z]*$", "^[A-Z]+$", "^.{2,}$")
+ODD = {"a b": "#/$defs/a%20b", "a%20b": "#/$defs/a%2520b", "c/d~": "#/$defs/c~1d~0", "é": "#/$defs/%C3%A9"}
+"""Names of definitions, and how references write them."""
+
+REFERENCES = {f"#/$defs/{name}": name for name in ("D0", "D1", "K")} | {
+    path: name for name, path in ODD.items()
+}
 
 
 def schema(random: Random, depth: int = 3) -> Schema:
-    """A document with two definitions, which may refer to themselves and each other."""
-    found = _object(random, depth)
+    """A document with some definitions, which may refer to themselves and each other."""
+    kinds: list[Callable[[Random, int], Schema]] = [_object, _object, _object, _any, _all, _sealed, _tagged]
+    found = random.choice(kinds)(random, depth)
+    if not isinstance(found, dict):
+        found = {"anyOf": [found, {"type": "null"}]}
     nullable = {"anyOf": [{"$ref": "#/$defs/D0"}, {"type": "null"}]}
-    other = random.choice([nullable, _object(random, 1), _text(random, 0), _listed(random, 0)])
-    found["$defs"] = {"D0": _object(random, 1), "D1": other}
-    return found
+    other = random.choice(
+        [nullable, _object(random, 1), _text(random, 0), _listed(random, 0), _sealed(random, 1)]
+    )
+    odd = {name: _any(random, 0) for name in ODD}
+    return found | {"$defs": {"D0": _object(random, 1), "D1": other, **odd}}
 
 
 def _any(random: Random, depth: int) -> Schema:
     kinds: list[Callable[[Random, int], Schema]] = [_text, _number, _listed, _plain]
     if depth > 0:
-        kinds += [_object, _object, _array, _choice, _choice, _all, _sealed, _reference]
+        kinds += [_object, _object, _array, _choice, _choice, _all, _sealed, _reference, _tagged, _held]
     return random.choice(kinds)(random, depth - 1)
 
 
@@ -40,7 +54,8 @@ def _text(random: Random, depth: int) -> Schema:
         maxLength=random.randint(1, 4),
         pattern=random.choice(PATTERNS),
     )
-    return {"type": "string"} | more
+    more |= {"format": random.choice(["date", "uuid"])} if random.random() < 0.1 else {}
+    return {"type": random.choice(["string", "string", ["string", "null"]])} | more
 
 
 def _number(random: Random, depth: int) -> Schema:
@@ -56,7 +71,21 @@ def _number(random: Random, depth: int) -> Schema:
 
 
 def _listed(random: Random, depth: int) -> Schema:
-    values: list[Any] = ["x", "xy", "abc", 1, 2, 2.5, None, True, 0]
+    values: list[Any] = [
+        "x",
+        "xy",
+        "abc",
+        1,
+        2,
+        2.5,
+        None,
+        True,
+        0,
+        1.0,
+        {"a": 1},
+        {"a": {"b": "x"}},
+        [1, "x"],
+    ]
     if random.random() < 0.3:
         return {"const": random.choice(values)}
     found = {"enum": random.sample(values, random.randint(1, 4))}
@@ -75,11 +104,28 @@ def _object(random: Random, depth: int) -> Schema:
         "properties": {name: _any(random, depth) for name in names},
         "required": [name for name in names if random.random() < 0.6],
     }
+    if random.random() < 0.15:
+        found["required"] = sorted({*found["required"], random.choice(NAMES)})
     if random.random() < 0.1:
-        found["patternProperties"] = {"^[ab]$": _any(random, 0)}
+        found["patternProperties"] = {"^[ab]$": _any(random, 1)}
+    if random.random() < 0.1:
+        found |= random.choice(_conditions(random))
     others = random.choice([None, None, None, False, False, True, _any(random, 0)])
     more = _some(random, minProperties=random.randint(0, 2), maxProperties=random.randint(1, 4))
     return found | ({} if others is None else {"additionalProperties": others}) | (more if depth < 1 else {})
+
+
+def _conditions(random: Random) -> list[dict[str, Any]]:
+    """Keywords of an object that the check does not look into, some of them telling of fields."""
+    one, other = random.choice(NAMES), random.choice(NAMES)
+    return [
+        {"dependentRequired": {one: [other]}},
+        {"propertyNames": {"enum": [one, other]}},
+        {"not": {"required": [one]}},
+        {"if": {"required": [one]}, "then": {"properties": {other: _any(random, 0)}}},
+        {"dependentSchemas": {one: {"properties": {other: _any(random, 0)}}}},
+        {"unevaluatedProperties": random.choice([False, _any(random, 0)])},
+    ]
 
 
 def _array(random: Random, depth: int) -> Schema:
@@ -91,6 +137,7 @@ def _array(random: Random, depth: int) -> Schema:
         maxItems=random.randint(0, 3),
         uniqueItems=random.random() < 0.5,
         contains=_any(random, 0),
+        unevaluatedItems=_any(random, 0),
     )
     return {"type": "array"} | more
 
@@ -98,20 +145,48 @@ def _array(random: Random, depth: int) -> Schema:
 def _choice(random: Random, depth: int) -> Schema:
     word = random.choice(["anyOf", "anyOf", "anyOf", "oneOf"])
     branches = [_any(random, depth) for _ in range(random.randint(1, 2))] + [{"type": "null"}]
-    return {word: branches} | (_object(random, 0) if random.random() < 0.1 else {})
+    beside = random.choice([_object, _held])(random, 0) if random.random() < 0.15 else {}
+    return {word: branches} | beside
+
+
+def _tagged(random: Random, depth: int) -> Schema:
+    """A union whose alternatives a discriminator tells apart, and which may be null."""
+    kinds = random.sample(["x", "xy", "abc"], 2)
+    union: Schema = {
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {tag: {"const": kind} for tag in ("kind", "c")} | {"a": part},
+                "required": ["kind", "c"],
+            }
+            for kind in kinds
+            for part in [_any(random, 0)]
+        ],
+        "discriminator": {"propertyName": random.choice(["kind", "c"])},
+    }
+    return {"anyOf": [union, {"type": "null"}]} if random.random() < 0.5 else union
+
+
+def _held(random: Random, depth: int) -> Schema:
+    """Something whose words may not change."""
+    return {"not": random.choice([{"type": "null"}, {"const": "x"}, {"required": ["a"]}])}
 
 
 def _all(random: Random, depth: int) -> Schema:
-    return {"allOf": [_any(random, depth) for _ in range(random.randint(1, 2))]}
+    parts = {"allOf": [_any(random, depth) for _ in range(random.randint(1, 2))]}
+    return parts | ({"type": "object"} if random.random() < 0.2 else {})
 
 
 def _sealed(random: Random, depth: int) -> Schema:
     inner = _any(random, 0)
-    return _object(random, 0) | {"x-sealed": inner if isinstance(inner, dict) else {}}
+    named = {"title": random.choice(KINDS)} | (inner if isinstance(inner, dict) else {})
+    behind = {"$ref": "#/$defs/K", "$defs": {"K": named}}
+    return _object(random, 0) | {"x-sealed": random.choice([named, named, behind, {"allOf": [named]}])}
 
 
 def _reference(random: Random, depth: int) -> Schema:
-    return {"$ref": random.choice(["#/$defs/D0", "#/$defs/D1"])}
+    beside = random.choice([{"type": "object"}, _object(random, 0)]) if random.random() < 0.15 else {}
+    return {"$ref": random.choice(["#/$defs/D0", "#/$defs/D1", *ODD.values()]), **beside}
 
 
 def places(document: Schema) -> Iterator[dict[str, Any]]:
@@ -125,7 +200,7 @@ def places(document: Schema) -> Iterator[dict[str, Any]]:
     for word in ("anyOf", "oneOf", "allOf", "prefixItems"):
         for part in document.get(word, []):
             yield from places(part)
-    for word in ("items", "contains", "additionalProperties", "x-sealed"):
+    for word in ("items", "contains", "additionalProperties", "x-sealed", "then"):
         yield from places(document.get(word))
 
 
@@ -151,7 +226,10 @@ def _edit(random: Random, place: dict[str, Any]) -> None:
     elif "$defs" not in place:
         before = dict(place)
         place.clear()
-        place |= random.choice([{"anyOf": [before, {"type": "null"}]}, before, {"allOf": [before]}, {}])
+        parts = {"allOf": [before, _any(random, 0)]}
+        place |= random.choice(
+            [{"anyOf": [before, {"type": "null"}]}, before, {"allOf": [before]}, parts, {}]
+        )
 
 
 def _edit_fields(random: Random, place: dict[str, Any]) -> None:
@@ -186,16 +264,30 @@ def value(random: Random, document: Schema, place: Schema, depth: int = 5) -> An
     if not isinstance(place, dict) or depth < 0 or random.random() < 0.03:
         return random.choice([None, True, 0, 1, 2.5, "x", "abc", [], {}, {"a": 1}, {"b": "x"}])
     if "$ref" in place:
-        return value(random, document, document["$defs"][place["$ref"][-2:]], depth - 1)
+        target = document.get("$defs", {}).get(REFERENCES[place["$ref"]], True)
+        return _merged(random, value(random, document, target, depth - 1), document, place, "$ref", depth)
     if "const" in place or "enum" in place:
         return random.choice(place.get("enum") or [place.get("const")])
     for word in ("anyOf", "oneOf", "allOf"):
         if word in place:
-            return value(random, document, random.choice(place[word]), depth - 1)
+            found = value(random, document, random.choice(place[word]), depth - 1)
+            return _merged(random, found, document, place, word, depth)
     kinds = place.get("type", ["object", "array", "string", "integer"])
     return _of_type(
         random, document, place, random.choice([kinds] if isinstance(kinds, str) else kinds), depth
     )
+
+
+def _merged(
+    random: Random, found: Any, document: Schema, place: dict[str, Any], word: str, depth: int
+) -> Any:
+    """An object with what stands beside a keyword and in the other parts of an allOf."""
+    rest = {name: part for name, part in place.items() if name != word}
+    parts = [*(place[word] if word == "allOf" else []), *([rest] if "properties" in rest else [])]
+    for part in parts if isinstance(found, dict) else []:
+        more = value(random, document, part, depth - 1)
+        found = more | found if isinstance(more, dict) else found
+    return found
 
 
 def _of_type(random: Random, document: Schema, place: dict[str, Any], kind: str, depth: int) -> Any:
@@ -221,9 +313,13 @@ def _fields(random: Random, document: Schema, place: dict[str, Any], depth: int)
     known = place.get("properties", {})
     chosen = [name for name in known if name in place.get("required", ()) or random.random() < 0.6]
     found = {name: value(random, document, known[name], depth - 1) for name in chosen}
-    if random.random() < 0.2:
+    for name in place.get("required", ()):
+        if name not in found:
+            found[name] = value(random, document, place.get("additionalProperties", {}), depth - 1)
+    if random.random() < 0.2 or len(found) < place.get("minProperties", 0):
         more = random.choice([*NAMES, "z"])
         found.setdefault(more, value(random, document, place.get("additionalProperties", {}), depth - 1))
     if "x-sealed" in place:
-        found["sealed"] = value(random, document, place["x-sealed"], depth - 1)
+        found["sealed"] = value(random, place["x-sealed"], place["x-sealed"], depth - 1)
+        found["sealed as"] = random.choice(KINDS)
     return found

@@ -24,8 +24,8 @@ EFFECTING = (
     "effect.before", "effect.acted", "effect.recorded", "effect.done",
     "effect.before-ack", "effect.after-ack",
 )  # fmt: skip
-SWAPPING = ("swap.before", "swap.moved", "swap.committed")
-"""The end of a rebuild: before its tables take their place, within the transaction, and after its commit."""
+SWAPPING = ("swap.proved", "swap.before", "swap.moved", "swap.committed")
+"""The end of a rebuild: once it is proved, before its tables take their place, after it, after the commit."""
 
 ALL = (*CONSUMING, *WRITING, *RELAYING, *FIRING, *EFFECTING, *SWAPPING)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -31,6 +33,12 @@ def test_points_that_killed_least_come_first_and_those_that_are_not_reached_late
     assert {found.next("intake", Random(seed)) for seed in range(20)} == {"mark.after", "swap.moved"}
     found.missed["intake", "mark.after"] += 1
     assert found.next("intake", Random(1)) == "swap.moved"
+
+
+def test_every_point_that_is_installed_counts_and_every_one_that_counts_is_installed() -> None:
+    named = Counter(re.findall(r'"([a-z]+\.[a-z-]+)"', Path(points.__file__).read_text()))
+    assert set(named) == set(points.ALL)
+    assert [point for point, times in named.items() if times < 2] == [], "listed, but nowhere installed"
 
 
 def test_a_record_goes_on_and_says_when_it_is_enough(tmp_path: Path) -> None:
