@@ -92,13 +92,12 @@ class TopicFeed(Part):
     def behind(self) -> dict[TopicPartition, tuple[int, int]]:
         """Of each partition held, as far as the broker told: how many records are not applied yet, and the
         time of the last one that was, in ms of the epoch."""
-        told = {part: self._consumer.highwater(part) for part in self._passed if self._consumer}
-        # A topic that was lost ends below the stored offset, until its first record shows that it is another.
-        return {
-            part: (max(0, end - self._passed[part][0]), self._passed[part][1])
-            for part, end in told.items()
-            if end
-        }
+        found = {}
+        for part, (place, sent_ms) in self._passed.items():
+            if self._consumer and (end := self._consumer.highwater(part)):
+                # A topic that was lost ends below the stored offset, until it shows that it is another.
+                found[part] = max(0, end - place), sent_ms
+        return found
 
     async def _assigned(self) -> AIOKafkaConsumer:
         """Take over the partitions held: from the stored offset, whose record must be the stored one."""

@@ -226,7 +226,10 @@ def _show(found: list[dict[str, Any]], *, apart: bool) -> None:
     for each in found:
         if each["paused"]:
             where = f"{_source(each['topic'])}[{each['partition']}]" if apart else _source(each["topic"])
-            line = Text.assemble(f"{each['service']} {where}: ", (_paused(each["paused"]), screen.QUIET))
+            said = _paused(each["paused"])
+            if effects := each.get("effects"):
+                said += f"; effects are not paused: {', '.join(effects)}"
+            line = Text.assemble(f"{each['service']} {where}: ", (said, screen.QUIET))
             screen.out().print(line, soft_wrap=True)
 
 

@@ -117,7 +117,9 @@ async def _own(ground: Ground, positions: Positions) -> dict[str, Any]:
     behind = await ground.store.read(at, 1)
     waits = (ground.clock.now() - behind[0].envelope.recorded_at).total_seconds() if behind else 0.0
     place = {"topic": OWN, "partition": 0, "position": at, "head": head}
-    return {**place, "lag": head - at, "lag_s": round(max(waits, 0.0), 1)}
+    # They follow the own topic beside this reader, and go on while it is paused.
+    effects = [effect.name for effect in ground.service.effects]
+    return {**place, "lag": head - at, "lag_s": round(max(waits, 0.0), 1), "effects": effects}
 
 
 async def _others(

@@ -50,6 +50,13 @@ def test_the_list_sums_up_a_topic_and_shows_who_paused_it(run: Run, billing: Dou
     assert len(json.loads(run("consumers", "list", "--json").stdout)) == 2
 
 
+def test_a_paused_store_does_not_seem_to_pause_effects(run: Run, stack: Callable[..., None]) -> None:
+    own = reader(0, paused=PAUSED) | {"topic": "store", "effects": ["mailer"]}
+    with serving(lambda asked: (200, [own])) as found:
+        stack(billing=found.url)
+        assert "‹sealed›; effects are not paused: mailer" in run("consumers", "list", columns=200).stdout
+
+
 def test_a_reason_is_opened_by_audit_for_who_gives_a_name(
     run: Run, billing: Double, stack: Callable[..., None]
 ) -> None:
