@@ -85,8 +85,6 @@ class TopicFeed(Part):
             found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
-            for part in found.keys() - {spot[0] for spot in self._stopped}:
-                self._passed[part] = found[part][-1].offset + 1, found[part][-1].timestamp
         else:
             await asyncio.sleep(POLL_S)
         self.fault = "; ".join(self._stopped.values()) or None
@@ -94,10 +92,12 @@ class TopicFeed(Part):
     def behind(self) -> dict[TopicPartition, tuple[int, int]]:
         """Of each partition held, as far as the broker told: how many records are not applied yet, and the
         time of the last one that was, in ms of the epoch."""
-        told = {part: self._consumer.highwater(part) for part in self._passed if self._consumer}
-        return {
-            part: (end - self._passed[part][0], self._passed[part][1]) for part, end in told.items() if end
-        }
+        found = {}
+        for part, (place, sent_ms) in self._passed.items():
+            if self._consumer and (end := self._consumer.highwater(part)):
+                # A topic that was lost ends below the stored offset, until it shows that it is another.
+                found[part] = max(0, end - place), sent_ms
+        return found
 
     async def _assigned(self) -> AIOKafkaConsumer:
         """Take over the partitions held: from the stored offset, whose record must be the stored one."""
@@ -112,12 +112,15 @@ class TopicFeed(Part):
         known = {
             each: self.readings.starts[each] for each in partitions if each in self.readings.starts
         } | known
-        self._passed = {part: (known.get(part, -1) + 1, 0) for part in partitions}
         for partition, offset in known.items():
             reader.seek(partition, offset)
         # All at once: each call waits for an answer of the broker.
         if fresh := [partition for partition in partitions if partition not in known]:
             await reader.seek_to_beginning(*fresh)
+        # The record at a stored offset was applied: it is read again only to prove it.
+        self._passed = {
+            part: (await reader.position(part) + (part in self._unproven), 0) for part in partitions
+        }
         for lost in [spot for spot in self._stopped if spot[0] not in partitions]:
             self._tell(lost, None)
         reader.pause(*(each for each in partitions if tuple(each) in self.readings.paused))
@@ -126,10 +129,11 @@ class TopicFeed(Part):
 
     async def _take(self, topic: str, found: dict[TopicPartition, list[ConsumerRecord]]) -> None:
         """Apply what is new of a topic's messages."""
-        steps, new = Steps(self._positions, topic), []
+        steps, new, begun = Steps(self._positions, topic), [], set[TopicPartition]()
         for partition, messages in found.items():
             read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
+                begun.add(partition)
                 continue
             for record, message in read:
                 spot = partition, record.envelope.source
@@ -142,6 +146,9 @@ class TopicFeed(Part):
                     self._tell(spot, self._stopped.get(spot) or str(gap))
         if new:
             await self._applier.apply(new, steps)
+        await steps.find_again(self._ground.database)
+        for part in found.keys() - begun - {spot[0] for spot in self._stopped}:
+            self._passed[part] = found[part][-1].offset + 1, found[part][-1].timestamp
 
     async def _is_new(self, steps: Steps, record: Record, message: ConsumerRecord) -> bool:
         """Whether to apply a record; one that no relay can have sent is passed over. Raises Gap."""
@@ -189,6 +196,7 @@ class TopicFeed(Part):
         log.warning("topic_changed", topic=partition.topic, partition=partition.partition)
         assert self._consumer is not None
         await self._consumer.seek_to_beginning(partition)
+        self._passed[partition] = await self._consumer.position(partition), 0
         return False
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from caretrail_contracts.cloudevents import BrokenHeader, Record
 from psycopg import AsyncCursor
 
-from chassis.database import Connection, Row, arrays, query
+from chassis.database import Connection, Database, Row, arrays, query
 
 OWN = "store"
 """Where a service's own store stands among its topics; it has one partition."""
@@ -80,6 +80,7 @@ class Steps:
         self._positions, self._topic = positions, topic
         self._taken: dict[Spot, Place] = {}
         self._places: dict[tuple[Spot, int], Place] = {}
+        self._again: dict[Spot, Place] = {}
         self._to: dict[Spot, Place] = {}
         self._moves: list[tuple[AsyncCursor[Row], int]] = []
 
@@ -91,6 +92,8 @@ class Steps:
         about, spot = record.envelope, self._spot(record)
         place = self._taken.get(spot) or self._positions.at(spot) or Place(0, 0, None)
         if (about.epoch, about.position) <= (place.epoch, place.position):
+            if (about.epoch, about.position) == (place.epoch, place.position) and offset != place.offset:
+                self._again[spot] = Place(about.epoch, about.position, offset)
             return False
         if not follows(record, place):
             raise BrokenHeader("ce_prev", "the position before it in its partition")
@@ -101,6 +104,13 @@ class Steps:
             )
         self._taken[spot] = self._places[spot, about.position] = Place(about.epoch, about.position, offset)
         return True
+
+    async def find_again(self, database: Database) -> None:
+        """Keep the offsets at which what was applied last came again: reading goes on behind them."""
+        if found := {spot: at for spot, at in self._again.items() if spot not in self._taken}:
+            rows = [(*spot, at.offset, at.epoch, at.position) for spot, at in found.items()]
+            await database.rows(FOUND_AGAIN, *arrays(rows))
+            self._positions.moved(found)
 
     async def move(self, connection: Connection, records: Sequence[Record]) -> None:
         """Move to the records, in this transaction, from where the stored positions must still be.
@@ -147,3 +157,4 @@ def follows(record: Record, place: Place) -> bool:
 
 BEGIN = query("begin")
 MOVE = query("move")
+FOUND_AGAIN = query("found_again")

@@ -94,19 +94,22 @@ def resume(
 def reset(
     service: ServiceArgument,
     topic: TopicArgument,
-    partition: Annotated[int, typer.Option("--partition", min=0, metavar="N", help="Of it.")],
+    partition: Annotated[
+        list[int], typer.Option("--partition", min=0, metavar="N", help="Of it; several: all or none.")
+    ],
     to: Annotated[str, typer.Option("--to", metavar="PLACE", help="beginning, an offset, or a time.")],
     reason: ReasonOption,
     actor: ActorOption = "",
     purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let a paused partition be read from elsewhere on; nothing is applied twice, nothing is skipped."""
-    asked = {"topic": topic, "partition": partition, "to": _place(to), "reason": reason}
+    """Let paused partitions be read from elsewhere on; nothing is applied twice, nothing is skipped."""
+    asked = {"topic": topic, "partitions": partition, "to": _place(to), "reason": reason}
     found = _told("reset", service, asked, actor, purpose, as_json)
     if not as_json:
-        where = f"{found['topic']}[{found['partition']}]"
-        typer.echo(f"{service} will read {where} from offset {found['reads_from']} on, once it is resumed.")
+        for number, offset in found["reads_from"].items():
+            where = f"{found['topic']}[{number}]"
+            typer.echo(f"{service} will read {where} from offset {offset} on, once it is resumed.")
 
 
 def _which(topic: str, partitions: list[int] | None) -> dict[str, Any]:
@@ -223,7 +226,10 @@ def _show(found: list[dict[str, Any]], *, apart: bool) -> None:
     for each in found:
         if each["paused"]:
             where = f"{_source(each['topic'])}[{each['partition']}]" if apart else _source(each["topic"])
-            line = Text.assemble(f"{each['service']} {where}: ", (_paused(each["paused"]), screen.QUIET))
+            said = _paused(each["paused"])
+            if effects := each.get("effects"):
+                said += f"; effects are not paused: {', '.join(effects)}"
+            line = Text.assemble(f"{each['service']} {where}: ", (said, screen.QUIET))
             screen.out().print(line, soft_wrap=True)
 
 

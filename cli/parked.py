@@ -236,10 +236,16 @@ def _show_list(found: list[dict[str, Any]]) -> None:
                 Text.assemble((each["handler"], screen.NAME), f"  {kind}"),
                 Text(each["error"], screen.BAD),
                 Text(f"key {each['key']}"),
+                Text(_place(each["event"]), screen.QUIET),
                 Text(counts, screen.QUIET),
             ),
         )
     screen.out().print(table)
+
+
+def _place(event: Mapping[str, Any]) -> str:
+    """Where the record is on its topic: by its position there, since offsets change with the topic."""
+    return f"{event['topic']}[{event['partition'] or '?'}], position {event['position']} of {event['source']}"
 
 
 def _attempts(count: int) -> str:
@@ -256,6 +262,7 @@ def _show(found: Mapping[str, Any]) -> None:
     console.print(
         Text(f"{found['error']}; {_attempts(found['attempts'])}, {_counted(found['waiting'])} behind")
     )
+    console.print(Text(_place(event)))
     if found["unreadable"]:
         console.print(Text(f"Today's contracts do not read it: {found['unreadable']}", screen.BAD))
     for name, value in found["headers"].items():

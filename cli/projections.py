@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -116,10 +117,11 @@ def _ended(
     path = f"/internal/projections/{projection['name']}"
     with client(stack, projection["service"], {}) as asked, _Bar(quiet=as_json) as bar:
         state = answer(asked.post(path, json={"action": action, "processes": processes}))
-        while not state["ended_at"]:
-            bar.show(state)
-            time.sleep(POLL_S)
-            state = answer(asked.get(path))
+        with _going_on(action):
+            while not state["ended_at"]:
+                bar.show(state)
+                time.sleep(POLL_S)
+                state = answer(asked.get(path))
     took = {"seconds": round(state["seconds"], 2), "version": state["version"], "processes": processes}
     return {
         "projection": state["name"],
@@ -128,6 +130,23 @@ def _ended(
         **took,
         **state["outcome"],
     }
+
+
+@contextmanager
+def _going_on(action: str) -> Iterator[None]:
+    """Where a service goes away meanwhile, say what becomes of its work. Raises Problem."""
+    import httpx
+
+    from cli.problem import Problem
+
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise Problem(
+            "the service no longer answers",
+            f"{type(error).__name__}. The {action} goes on by itself once the service is back.",
+            advice="`caretrail status` shows whether it runs, `caretrail projections list` what came of it.",
+        ) from None
 
 
 class _Bar:

@@ -216,6 +216,9 @@ def status(as_json: JsonOption = False) -> None:
         else:
             _table("process", ("name", "pid", "state", "port", "restarts"), found["processes"])
             for process in found["processes"]:
+                if process["held_by"]:
+                    said = f"{process['name']}: stopped and held by {process['held_by']}"
+                    screen.out().print(said, style=screen.QUIET, markup=False)
                 for fault in process["faults"]:
                     screen.out().print(f"{process['name']}: {fault}", style=screen.BAD, markup=False)
                 if process["paused"]:
@@ -254,18 +257,21 @@ def _see_started(home: Path) -> None:
 
 def _processes(home: Path) -> list[dict[str, Any]]:
     from cli import stack_file
+    from deploy.local.hold import holder
     from deploy.local.stack import is_alive
 
     found, services = [], stack_file.read(home).services
     for path in sorted((home / "run").glob("*.json")):
         entry = json.loads(path.read_text())
         if "restarts" in entry:
-            alive = is_alive(entry["pid"])
+            alive, held_by = is_alive(entry["pid"]), holder(home, entry["name"])
             # A role that runs apart has a port of its own: billing-relay is of billing.
             ours = entry["name"].partition("-")[0] in services
-            faults, paused = _ready(f"http://127.0.0.1:{entry['port']}") if alive and ours else ([], [])
-            state = "dead" if not alive else "not ready" if faults else "running"
-            found.append({**entry, "state": state, "faults": faults, "paused": paused})
+            faults, paused = (
+                _ready(f"http://127.0.0.1:{entry['port']}") if alive and ours and not held_by else ([], [])
+            )
+            state = "held" if held_by else "dead" if not alive else "not ready" if faults else "running"
+            found.append({**entry, "state": state, "held_by": held_by, "faults": faults, "paused": paused})
     return found
 
 

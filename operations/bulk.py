@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 from starlette.routing import compile_path
 
 from chassis.office import Ground
+from operations.pressure import Pressure
 from web.http import Accepted, Caller, Calling
 from web.problems import RESPONSES, Unreadable, document, problem_of
 
@@ -122,6 +123,7 @@ class Bulk:
         self._request, self._caller = request, caller
         self._ground: Ground = request.app.state.ground
         self._doors: list[Door] = request.app.state.doors
+        self._pressure: Pressure = request.app.state.pressure
         self._door = lru_cache(maxsize=1_024)(self._find)
 
     async def answers(self, lines: Iterator[bytes]) -> AsyncIterator[bytes]:
@@ -138,8 +140,9 @@ class Bulk:
                 left.cancel()
 
     async def _answer(self, number: int, line: bytes) -> bytes:
-        key, request, caller = None, self._request, self._caller
+        key, request, caller, more = None, self._request, self._caller, b""
         try:
+            await self._pressure.admit()
             command = _read(line)
             key = command.key
             door, named = self._door(command.path)
@@ -156,10 +159,13 @@ class Bulk:
             if problem.status == 500:
                 log.exception("line_failed", line=number, error=type(error).__name__)
             status, said = problem.status, bytes(document(request, problem).body)
-        return b'{"line":%d,"key":%s,"status":%d,"body":%s}\n' % (
+            if wait_s := (problem.headers or {}).get("Retry-After"):
+                more = b'"retry_after":%s,' % wait_s.encode()
+        return b'{"line":%d,"key":%s,"status":%d,%b"body":%s}\n' % (
             number,
             json.dumps(key).encode(),
             status,
+            more,
             said,
         )
 
@@ -206,8 +212,9 @@ async def commands(request: Request, caller: Calling) -> NdjsonResponse:
     Idempotency-Key, and its answer holds that request's ``status`` and ``body``. To repeat a line send
     the same line: of a command that was sent alone before, a line with its key is told as KeyReused. A line
     that is refused keeps no other from being carried out. Lines are carried out side by side and answered in
-    their order: a command that builds on another one belongs into a later request. The body is limited as
-    every other; send as many requests as there is to send.
+    their order: a command that builds on another one belongs into a later request. A line that finds too much
+    waiting is answered with 503 and, as ``retry_after``, the seconds until it is worth sending it again. The
+    body is limited as every other; send as many requests as there is to send.
     """
     lines = (line for line in (await request.body()).split(b"\n") if line.strip())
     return NdjsonResponse(Bulk(request, caller).answers(lines))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from caretrail_contracts.envelope import PARTITIONS, topic_of
 from caretrail_contracts.event import Event
 from caretrail_contracts.sealed import FreeText, Sealed
@@ -34,7 +34,7 @@ class UnknownPartition(LookupError):
 
 
 class NotPaused(Exception):
-    """A reader is told from where to read only while it is paused."""
+    """A reader is told from where to read only while it is paused; says which partitions are not."""
 
 
 class OwnStore(Exception):
@@ -44,13 +44,18 @@ class OwnStore(Exception):
 class OutOfReach(Exception):
     """A partition holds no such offset."""
 
-    def __init__(self, ends: Ends) -> None:
-        super().__init__(f"{ends.begin} to {ends.end}")
-        self.ends = ends
+    def __init__(self, partition: int, ends: Ends) -> None:
+        super().__init__(f"Partition {partition}: it holds the offsets {ends.begin} to {ends.end}.")
 
 
 class WouldSkip(Exception):
     """Reading from there would pass over records that were never applied; says how many."""
+
+    def __init__(self, partition: int, lost: int) -> None:
+        super().__init__(
+            f"Partition {partition}: {lost} records in between were never applied and do not come again: "
+            "nothing is skipped."
+        )
 
 
 def parts(ground: Ground, topic: str, numbers: Sequence[int] | None) -> list[tuple[str, int]]:
@@ -112,7 +117,9 @@ async def _own(ground: Ground, positions: Positions) -> dict[str, Any]:
     behind = await ground.store.read(at, 1)
     waits = (ground.clock.now() - behind[0].envelope.recorded_at).total_seconds() if behind else 0.0
     place = {"topic": OWN, "partition": 0, "position": at, "head": head}
-    return {**place, "lag": head - at, "lag_s": round(max(waits, 0.0), 1)}
+    # They follow the own topic beside this reader, and go on while it is paused.
+    effects = [effect.name for effect in ground.service.effects]
+    return {**place, "lag": head - at, "lag_s": round(max(waits, 0.0), 1), "effects": effects}
 
 
 async def _others(
@@ -120,33 +127,35 @@ async def _others(
 ) -> list[dict[str, Any]]:
     async with topics.looking(ground.settings.kafka_bootstrap) as reader:
         ends = await topics.ends(reader, every)
-        next = {each: _next(positions, each, ends[each], told.get(tuple(each))) for each in every}
-        behind = {each: at for each, at in next.items() if at < ends[each].end}
-        sent = await topics.sent_at(reader, behind) if behind else {}
+        within = {each: _within(positions, each, ends[each], told.get(tuple(each))) for each in every}
+        open = {each: at for each, at in within.items() if at.begin < at.end}
+        first = await topics.unapplied(reader, open, positions) if open else {}
     # The relay sends each record with the time of its recording: the service's clock on both sides.
     now, found = ground.clock.now().timestamp(), []
     rows = await ground.database.rows(MARKS)
     marks = {(row["topic"], row["partition"]): row["position"] for row in rows}
     for each in every:
-        waits = now - sent[each] if each in sent else None if each in behind else 0.0
+        end = ends[each].end
+        place, sent = first.get(each, (end, None))
+        waits = 0.0 if place == end else None if sent is None else now - sent
         found.append(
             {
                 **each._asdict(),
                 "position": marks.get((each.topic, each.partition), 0),
-                "head": ends[each].end,
-                "lag": ends[each].end - next[each],
+                "head": end,
+                "lag": end - place,
                 "lag_s": None if waits is None else round(max(waits, 0.0), 1),
             }
         )
     return found
 
 
-def _next(positions: Positions, part: TopicPartition, ends: Ends, told: dict[str, Any] | None) -> int:
-    """The offset that is read next: behind the record applied last, else as told, else the first."""
+def _within(positions: Positions, part: TopicPartition, ends: Ends, told: dict[str, Any] | None) -> Ends:
+    """Where to look for what is not applied: nowhere behind the record applied last, if it is the newest."""
     if last := positions.last(*part):
-        return min((last[1].offset or 0) + 1, ends.end)
+        return ends if last[1].offset != ends.end - 1 else Ends(ends.end, ends.end)
     start = told["read_from"] if told else None
-    return ends.begin if start is None else min(max(start, ends.begin), ends.end)
+    return ends if start is None else Ends(min(max(start, ends.begin), ends.end), ends.end)
 
 
 async def pause(ground: Ground, part: list[tuple[str, int]], reason: str, person: Person) -> None:
@@ -169,46 +178,54 @@ async def resume(ground: Ground, part: list[tuple[str, int]], person: Person) ->
 
 
 async def reset(
-    ground: Ground, part: tuple[str, int], to: int | datetime | None, reason: str, person: Person
-) -> int:
-    """Read a paused partition from an offset, a time or (None) the beginning on; gives the offset.
+    ground: Ground, part: list[tuple[str, int]], to: int | datetime | None, reason: str, person: Person
+) -> dict[int, int]:
+    """Read paused partitions from an offset, a time or (None) the beginning on; gives the offset of each.
 
-    What was applied stays marked and is passed over: the marks are the service's, not the offset. Raises
-    OwnStore, NotPaused, OutOfReach, WouldSkip, TooFar, KafkaError.
+    All or none. What was applied stays marked and is passed over: the marks are the service's, not the
+    offset. Raises OwnStore, NotPaused, OutOfReach, WouldSkip, TooFar, KafkaError.
     """
-    if part[0] == OWN:
+    topic, numbers = part[0][0], [number for _, number in part]
+    if topic == OWN:
         raise OwnStore
-    if not await ground.database.rows(PAUSED, *part):
-        raise NotPaused
+    paused = {row["partition"] for row in await ground.database.rows(PAUSED, topic, numbers)}
+    if missing := set(numbers) - paused:
+        raise NotPaused(", ".join(map(str, sorted(missing))))
     positions = Positions()
     await positions.load(ground.database.rows)
-    offset = await _target(ground, positions, TopicPartition(*part), to)
+    async with topics.looking(ground.settings.kafka_bootstrap) as reader:
+        offsets = {
+            each[1]: await _target(ground, reader, positions, TopicPartition(*each), to) for each in part
+        }
     sealed = await _sealed(ground, reason)
-    event = ReadingReset(topic=part[0], partition=part[1], offset=offset, reason=sealed)
     async with still(ground) as connection:
-        await connection.execute(FORGET, part)
-        await connection.execute(READ_FROM, (offset, *part))
-        await _noted(ground, connection, "reset", event, person)
-    return offset
+        await connection.execute(FORGET, (topic, numbers))
+        for number, offset in offsets.items():
+            await connection.execute(READ_FROM, (offset, topic, number))
+            event = ReadingReset(topic=topic, partition=number, offset=offset, reason=sealed)
+            await _noted(ground, connection, "reset", event, person)
+    return offsets
 
 
 async def _target(
-    ground: Ground, positions: Positions, part: TopicPartition, to: int | datetime | None
+    ground: Ground,
+    reader: AIOKafkaConsumer,
+    positions: Positions,
+    part: TopicPartition,
+    to: int | datetime | None,
 ) -> int:
-    async with topics.looking(ground.settings.kafka_bootstrap) as reader:
-        ends = (await topics.ends(reader, [part]))[part]
-        offset = to if isinstance(to, int) else ends.begin
-        if isinstance(to, datetime):
-            found = await topics.offset_of(reader, part, to)
-            offset = ends.end if found is None else found
-        if not ends.begin <= offset <= ends.end:
-            raise OutOfReach(ends)
-        begin = _next(positions, part, ends, None)
-        done = await _done(ground, part)
-        if offset > begin and (
-            lost := await topics.lost_between(reader, part, begin, offset, ends.end, done)
-        ):
-            raise WouldSkip(f"{lost}")
+    """The offset to read a partition from. Raises OutOfReach, WouldSkip, TooFar."""
+    ends = (await topics.ends(reader, [part]))[part]
+    offset = to if isinstance(to, int) else ends.begin
+    if isinstance(to, datetime):
+        found = await topics.offset_of(reader, part, to)
+        offset = ends.end if found is None else found
+    if not ends.begin <= offset <= ends.end:
+        raise OutOfReach(part.partition, ends)
+    last, done = positions.last(*part), await _done(ground, part)
+    begin = min((last[1].offset or 0) + 1, ends.end) if last else ends.begin
+    if offset > begin and (lost := await topics.lost_between(reader, part, begin, offset, ends.end, done)):
+        raise WouldSkip(part.partition, lost)
     return offset
 
 
@@ -237,7 +254,7 @@ OWNERS = query("owners", "operations")
 MARKS = b"select topic, partition, max(position) as position from positions group by 1, 2"
 READINGS = b"select * from readings"
 DONE = b"select * from positions where topic = %s and partition = %s"
-PAUSED = b"select 1 from readings where topic = %s and partition = %s and paused_at is not null"
+PAUSED = b"select partition from readings where topic = %s and partition = any(%s) and paused_at is not null"
 PAUSE = b"""
 insert into readings as r (topic, partition, paused_at, actor_id, actor_role, reason)
 select %s, number, clock_timestamp(), %s, %s, %s from unnest(%s::smallint[]) as number
@@ -248,5 +265,5 @@ RESUME = b"""
 update readings set paused_at = null, actor_id = null, actor_role = null, reason = null
 where topic = %s and partition = any(%s::smallint[])
 """
-FORGET = b"update positions set kafka_offset = null where topic = %s and partition = %s"
+FORGET = b"update positions set kafka_offset = null where topic = %s and partition = any(%s)"
 READ_FROM = b"update readings set read_from = %s where topic = %s and partition = %s"

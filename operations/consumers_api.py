@@ -43,10 +43,10 @@ class Pause(Which):
 
 
 class Reset(_Asked):
-    """From where to read a partition: the beginning, an offset, or the first record sent at a time."""
+    """From where to read partitions: the beginning, an offset, or the first record sent at a time."""
 
     topic: Topic
-    partition: int = Field(ge=0)
+    partitions: list[int] = Field(min_length=1, max_length=12)
     to: Literal["beginning"] | Annotated[int, Field(ge=0, le=2**63 - 1)] | AwareDatetime
     reason: Reason
 
@@ -67,16 +67,14 @@ def _refusing() -> Iterator[None]:
         yield
     except (UnknownTopic, UnknownPartition) as error:
         raise Problem(404, type(error).__name__, str(error)) from None
-    except NotPaused:
-        raise Problem(409, "NotPaused", "Pause the partition first; resume it after the reset.") from None
+    except NotPaused as error:
+        detail = f"Pause the partition first ({error}); resume it after the reset."
+        raise Problem(409, "NotPaused", detail) from None
     except OwnStore:
         detail = "The own store is read by position, and each position once: there is nothing to reset."
         raise Problem(409, "OwnStore", detail) from None
-    except OutOfReach as error:
-        raise Problem(409, "OutOfReach", f"The partition holds the offsets {error}.") from None
-    except WouldSkip as error:
-        detail = f"{error} records in between were never applied and do not come again: nothing is skipped."
-        raise Problem(409, "WouldSkip", detail) from None
+    except (OutOfReach, WouldSkip) as error:
+        raise Problem(409, type(error).__name__, str(error)) from None
     except TooFar:
         detail = "There is too much in between to see that nothing is skipped: choose an offset nearer by."
         raise Problem(409, "TooFar", detail) from None
@@ -113,10 +111,10 @@ async def resumed(request: Request, asked: Which, caller: Calling) -> dict[str, 
 
 @router.post("/internal/consumers/reset")
 async def reset(request: Request, asked: Reset, caller: Calling) -> dict[str, Any]:
-    """Let a paused partition be read from elsewhere on."""
+    """Let paused partitions be read from elsewhere on, all of them or none."""
     ground = _ground(request)
     to: int | datetime | None = None if isinstance(asked.to, str) else asked.to
     with _refusing():
-        [part] = consumers.parts(ground, asked.topic, [asked.partition])
-        offset = await consumers.reset(ground, part, to, asked.reason, _person(caller))
-    return {"topic": part[0], "partition": part[1], "reads_from": offset}
+        part = consumers.parts(ground, asked.topic, asked.partitions)
+        offsets = await consumers.reset(ground, part, to, asked.reason, _person(caller))
+    return {"topic": part[0][0], "reads_from": offsets}

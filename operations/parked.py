@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
-from caretrail_contracts.envelope import Actor, Envelope
+from caretrail_contracts.envelope import Actor, Envelope, topic_of
 from caretrail_contracts.event import UnknownEvent
 from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import RecordDiscarded
@@ -117,6 +117,7 @@ def _shown(ground: Ground, row: Row) -> dict[str, Any]:
             "id": row["event_id"],
             "type": headers.get("ce_type"),
             "version": headers.get("ce_eventversion"),
+            "topic": topic_of(row["source"].split(":")[2], ground.settings.topic_prefix),
             "source": row["source"],
             "position": row["position"],
             "partition": headers.get("ce_partition"),

@@ -46,9 +46,8 @@ def _refusing(id: int) -> Iterator[None]:
     try:
         yield
     except NotParked:
-        raise Problem(
-            404, "NotParked", f"No record is parked under {id}: it was redriven or discarded."
-        ) from None
+        detail = f"No record is parked under {id}. If one was, it was redriven or discarded."
+        raise Problem(404, "NotParked", detail) from None
     except WaitsBehind as error:
         detail = f"{id} waits behind {error.first}: redrive or discard that one first."
         raise Problem(409, "WaitsBehind", detail) from None

@@ -57,6 +57,13 @@ class Pressure:
         why = f"{unpublished} events are not published, {self._unpublished_max} may be"
         return Excess("unpublished", why, retry_s)
 
+    async def admit(self) -> None:
+        """Let a command in, or count it as turned away. Raises Problem."""
+        if excess := await self.excess():
+            TURNED_AWAY.labels(excess.bound).inc()
+            detail = f"Too much waits ({excess.why}): send it again."
+            raise Problem(503, "Overloaded", detail, retry_s=excess.retry_s)
+
     def _over(self) -> int:
         return self._store.seen - self._mark - self._unpublished_max
 
@@ -79,10 +86,9 @@ class Bounds:
         app = self._app
         if scope["type"] == "http" and is_command(scope["method"], scope["path"]):
             pressure: Pressure = scope["app"].state.pressure
-            if excess := await pressure.excess():
-                TURNED_AWAY.labels(excess.bound).inc()
-                detail = f"Too much waits ({excess.why}): send it again."
-                problem = Problem(503, "Overloaded", detail, retry_s=excess.retry_s)
+            try:
+                await pressure.admit()
+            except Problem as problem:
                 app = document(Request(scope), problem)
         await app(scope, receive, send)
 

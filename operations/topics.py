@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from caretrail_contracts.cloudevents import BrokenHeader
 
 from chassis.kafka import consumer, record_of, stopped
-from chassis.positions import Place
+from chassis.positions import Place, Positions
 
 LOOK_MAX_S = 3.0
 """How long is waited for records that are only looked at."""
@@ -53,18 +53,62 @@ async def ends(reader: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -
     return {each: Ends(begin[each], end[each]) for each in wanted}
 
 
-async def sent_at(reader: AIOKafkaConsumer, at: dict[TopicPartition, int]) -> dict[TopicPartition, float]:
-    """The times of the records at these offsets, in seconds since 1970; of those that came in time."""
-    found: dict[TopicPartition, float] = {}
-    until = monotonic() + LOOK_MAX_S
-    reader.assign(list(at))
-    for partition, offset in at.items():
-        reader.seek(partition, offset)
-    while len(found) < len(at) and monotonic() < until:
-        for partition, messages in (await reader.getmany(timeout_ms=POLL_MS, max_records=len(at))).items():
-            found.setdefault(partition, messages[0].timestamp / 1000)
-            reader.pause(partition)
-    return found
+async def unapplied(
+    reader: AIOKafkaConsumer, within: dict[TopicPartition, Ends], positions: Positions
+) -> dict[TopicPartition, tuple[int, float | None]]:
+    """The first record in each partition's bounds that was not applied: its offset, and when it was sent, in
+    seconds since 1970. Where all were, the end; where time was up, the place that was reached and None.
+
+    What is read again, or is no record, is passed over as readers do, who take no offset on trust: one that
+    no longer holds the record applied last tells of another topic, and reading begins anew.
+    """
+    found, open, until = (
+        dict[TopicPartition, tuple[int, float | None]](),
+        dict(within),
+        monotonic() + LOOK_MAX_S,
+    )
+    places, known = {each: at.begin for each, at in within.items()}, dict[TopicPartition, tuple[str, Place]]()
+    for each, at in within.items():
+        last = positions.last(*each)
+        if last and at.begin <= (last[1].offset or 0) < at.end:
+            places[each], known[each] = last[1].offset or 0, last
+    reader.assign(list(open))
+    for each, place in places.items():
+        reader.seek(each, place)
+    while open and monotonic() < until:
+        for each, messages in (await reader.getmany(*open, timeout_ms=POLL_MS)).items():
+            if (last := known.pop(each, None)) and not holds(messages[0], last):
+                places[each] = within[each].begin
+                reader.seek(each, places[each])
+                continue
+            first = next((message for message in messages if is_new(message, positions)), None)
+            places[each] = first.offset if first else messages[-1].offset + 1
+            if first or places[each] >= within[each].end:
+                found[each] = places[each], first.timestamp / 1000 if first else None
+                reader.pause(each)
+                del open[each]
+    return {each: (places[each], None) for each in open} | found
+
+
+def holds(message: ConsumerRecord, last: tuple[str, Place]) -> bool:
+    """Whether a message is the record applied last, at its offset."""
+    source, place = last
+    try:
+        about = record_of(message).envelope
+    except BrokenHeader:
+        return False
+    stored = (place.offset, source, place.epoch, place.position)
+    return (message.offset, about.source, about.epoch, about.position) == stored
+
+
+def is_new(message: ConsumerRecord, positions: Positions) -> bool:
+    """Whether a message is a record above what was applied of its source."""
+    try:
+        about = record_of(message).envelope
+    except BrokenHeader:
+        return False
+    at = positions.at((message.topic, message.partition, about.source))
+    return at is None or (about.epoch, about.position) > (at.epoch, at.position)
 
 
 async def offset_of(reader: AIOKafkaConsumer, partition: TopicPartition, at: datetime) -> int | None:

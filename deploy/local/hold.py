@@ -41,18 +41,26 @@ def passing(home: Path, program: str) -> Iterator[bool]:
 
 
 @contextmanager
-def held(home: Path, service: str) -> Iterator[list[Process]]:
-    """Hold a service: its processes, which were stopped. Raises Held."""
+def held(home: Path, service: str, by: str) -> Iterator[list[Process]]:
+    """Hold a service, ``by`` what in words: its processes, which were stopped. Raises Held."""
     with _file(home, service).open("a") as file:
         deadline = time.monotonic() + STOP_S
         while not _locked(file.fileno(), fcntl.LOCK_EX):  # a start that is under way
             if time.monotonic() > deadline:
                 raise Held(f"{service} is held by another process")
             time.sleep(0.02)
+        _file(home, service).write_text(f"{by} (process {os.getpid()})")
         found = processes(home, service)
         for process in found:
             _stop(process.pid)
         yield found
+
+
+def holder(home: Path, program: str) -> str | None:
+    """By what the service of a program is held now; None where it is not."""
+    path = _file(home, _service(program))
+    with path.open("a") as file:
+        return None if _locked(file.fileno(), fcntl.LOCK_SH) else path.read_text()
 
 
 def processes(home: Path, service: str) -> list[Process]:

@@ -182,7 +182,7 @@ class Restore:
 
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[list[hold.Process]]:
-        held = hold.held(self.settings.home, self.name)
+        held = hold.held(self.settings.home, self.name, "a restore")
         stopped = await asyncio.to_thread(held.__enter__)
         try:
             yield stopped

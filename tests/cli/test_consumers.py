@@ -31,7 +31,7 @@ def billing(stack: Callable[..., None]) -> Iterator[Double]:
             return 200, [reader(0), reader(1, lag_s=7.0, paused=PAUSED)]
         told = asked.json()
         if asked.path.endswith("/reset"):
-            return 200, {"topic": TOPIC, "partition": told["partition"], "reads_from": 12}
+            return 200, {"topic": TOPIC, "reads_from": {str(number): 12 for number in told["partitions"]}}
         return 200, {"topic": TOPIC, "partitions": told.get("partitions", [0, 1])}
 
     with serving(answer) as found:
@@ -48,6 +48,13 @@ def test_the_list_sums_up_a_topic_and_shows_who_paused_it(run: Run, billing: Dou
     assert len([line for line in apart.splitlines() if "812@here" in line]) == 2
     assert "billing intake[1]: paused by ana" in apart
     assert len(json.loads(run("consumers", "list", "--json").stdout)) == 2
+
+
+def test_a_paused_store_does_not_seem_to_pause_effects(run: Run, stack: Callable[..., None]) -> None:
+    own = reader(0, paused=PAUSED) | {"topic": "store", "effects": ["mailer"]}
+    with serving(lambda asked: (200, [own])) as found:
+        stack(billing=found.url)
+        assert "‹sealed›; effects are not paused: mailer" in run("consumers", "list", columns=200).stdout
 
 
 def test_a_reason_is_opened_by_audit_for_who_gives_a_name(
@@ -93,9 +100,12 @@ def test_a_resume_is_for_all_partitions_unless_some_are_named(run: Run, billing:
 def test_a_reset_takes_the_beginning_an_offset_or_a_time(
     run: Run, billing: Double, to: str, sent: object
 ) -> None:
-    told = ("reset", "billing", "intake", "--partition", 3, "--to", to, "--reason", "x")
-    assert "from offset 12 on, once it is resumed" in run("consumers", *told).stdout
-    assert billing.asked[-1].json()["to"] == sent
+    told = ("reset", "billing", "intake", "--partition", 3, "--partition", 4, "--to", to, "--reason", "x")
+    said = run("consumers", *told, columns=200).stdout.splitlines()
+    assert said == [
+        f"billing will read {TOPIC}[{number}] from offset 12 on, once it is resumed." for number in (3, 4)
+    ]
+    assert (billing.asked[-1].json()["to"], billing.asked[-1].json()["partitions"]) == (sent, [3, 4])
 
 
 def test_another_place_is_none(run: Run, billing: Double) -> None:

@@ -20,7 +20,14 @@ HEAD: dict[str, Any] = {
     "attempts": 1,
     "waiting": 2,
     "since": "2026-03-09T14:00:00+00:00",
-    "event": {"id": None, "type": "caretrail.scheduling.SessionClosed", "source": "x", "position": 9},
+    "event": {
+        "id": None,
+        "type": "caretrail.scheduling.SessionClosed",
+        "topic": "caretrail.scheduling.events",
+        "partition": "3",
+        "source": "x",
+        "position": 9,
+    },
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local import hold
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, serving
 
@@ -53,6 +54,19 @@ def test_a_killed_stack_is_said_to_be_one_and_what_to_do(run: Run, home: Path, s
     for_programs = run("status", "--json")
     assert for_programs.exit_code == 1
     assert json.loads(for_programs.stdout)["state"] == "killed"
+
+
+def test_a_process_that_a_restore_holds_is_not_said_to_be_dead(
+    run: Run, home: Path, stack: Any, held: None
+) -> None:
+    stack()
+    process(home, PID_MAX + 1)
+    with hold.held(home, "payer", "a restore"):
+        [shown] = json.loads(run("status", "--json").stdout)["processes"]
+        assert (shown["state"], shown["held_by"]) == ("held", f"a restore (process {os.getpid()})")
+        assert f"payer: stopped and held by {shown['held_by']}" in run("status").stdout
+    [shown] = json.loads(run("status", "--json").stdout)["processes"]
+    assert (shown["state"], shown["held_by"]) == ("dead", None)
 
 
 def test_what_a_killed_start_left_is_said(run: Run, home: Path) -> None:

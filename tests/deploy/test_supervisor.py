@@ -82,7 +82,7 @@ async def test_a_held_service_stays_away_until_the_hold_ends_and_others_run_on(
     """All of its processes, those of roles that run apart too; a restart during the hold waits."""
     await supervising.start(*(python(name, SLEEPER) for name in ("billing-api", "billing-relay", "intake")))
     before = {name: state(tmp_path, name)["pid"] for name in ("billing-api", "billing-relay", "intake")}
-    holding = hold.held(tmp_path, "billing")
+    holding = hold.held(tmp_path, "billing", "a test")
     stopped = await asyncio.to_thread(holding.__enter__)
     assert {each.name: each.pid for each in stopped} == {
         name: pid for name, pid in before.items() if name != "intake"

@@ -9,11 +9,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from aiokafka import TopicPartition
 from caretrail_contracts.cloudevents import to_headers
 from caretrail_contracts.envelope import PARTITIONS, partition_of, topic_of
 from caretrail_contracts.system import ReadingPaused, ReadingReset, ReadingResumed
 
 from chassis.clock import SharedClock
+from chassis.feeds import TopicFeed
 from chassis.kafka import producer
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
@@ -140,24 +142,76 @@ async def test_the_own_store_is_paused_and_resumed_and_all_lags_are_by_the_servi
         assert (await state(run, "store", service="intake"))["lag"] == 0
 
 
-@pytest.mark.parametrize("to", ["beginning", 0, "2020-01-01T00:00:00Z"])
-async def test_a_partition_that_is_read_again_applies_nothing_twice(running: Run, to: Any) -> None:
+@pytest.mark.parametrize(("to", "offset"), [("beginning", 0), (5, 5), ("2020-01-01T00:00:00Z", 0)])
+async def test_a_partition_that_is_read_again_applies_nothing_twice(
+    running: Run, to: Any, offset: int
+) -> None:
     async with running(INTAKE, SCHEDULING) as run:
         patient = str(uuid4())
+        number, topic = partition_of(patient), topic_of("intake", run.settings.topic_prefix)
         await refer(run, patient, *["routine"] * 5)
         await run.settle()
-        where = {"topic": "intake", "partition": partition_of(patient), "to": to, "reason": "read it again"}
+        where = {"topic": "intake", "partitions": [number], "to": to, "reason": "read it again"}
         refused = await run.post("scheduling", "/internal/consumers/reset", where)
         assert (refused.status_code, refused.json()["title"]) == (409, "Not paused")
         await tell(run, "pause", topic="intake", reason="read it again")
-        assert (await tell(run, "reset", **where))["reads_from"] == 0
-        assert (await state(run, "intake", partition_of(patient)))["reads_from"] == 0
+        assert (await tell(run, "reset", **where))["reads_from"] == {str(number): offset}
+        found = await state(run, "intake", number)
+        assert (found["reads_from"], found["lag"], found["lag_s"]) == (offset, 0, 0.0), "all is applied"
         await tell(run, "resume", topic="intake")
+        await noticed(run, None)
+        [feed] = [feed for feed in run.runtime("scheduling").feeds if isinstance(feed, TopicFeed)]
+        spot, last = TopicPartition(topic, number), 4 if offset == 0 else None
+        async with asyncio.timeout(10):
+            while await place(run, number) != last or feed.behind().get(spot, (1, 0))[0]:
+                await asyncio.sleep(0.02)
         await refer(run, patient, "routine")
         await run.settle()
         assert await received(run, patient) == 6
         assert (await state(run, "intake", partition_of(patient)))["position"] == 6
         assert len(await events(run, ReadingReset)) == 1
+
+
+async def place(run: Running, partition: int) -> int | None:
+    """The offset that a partition's reader would be taken over at, as the database has it."""
+    query = "select kafka_offset from positions where partition = %s and topic <> 'store'"
+    [row] = await run.runtime("scheduling").ground.database.rows(query, partition)
+    return None if row["kafka_offset"] is None else int(row["kafka_offset"])
+
+
+async def test_what_is_passed_over_counts_for_nothing_and_what_is_not_counts_on(running: Run) -> None:
+    """The relay repeated what was applied, and somebody sent what is no record: neither is behind."""
+    async with running(INTAKE, SCHEDULING) as run:
+        patient = str(uuid4())
+        number, topic = partition_of(patient), topic_of("intake", run.settings.topic_prefix)
+        await refer(run, patient, "routine", "routine")
+        await run.settle()
+        await tell(run, "pause", topic="intake", reason="to look")
+        await noticed(run, f"{topic}[{number}]")
+        sender = await producer(run.settings.kafka_bootstrap)
+        for record in await run.runtime("intake").ground.store.read(0, 2):
+            headers, key = to_headers(record.envelope, record.prev), record.envelope.key.encode()
+            await sender.send_and_wait(topic, record.body, key=key, partition=number, headers=headers)
+        await sender.send_and_wait(topic, b"not a record", partition=number)
+        await sender.stop()
+        found = await state(run, "intake", number)
+        assert (found["head"], found["lag"], found["lag_s"]) == (5, 0, 0.0)
+        await refer(run, patient, "routine")
+        async with asyncio.timeout(10):
+            while (found := await state(run, "intake", number))["head"] < 6:
+                await asyncio.sleep(0.05)
+        assert found["lag"] == 1
+        asked: dict[str, Any] = {"topic": "intake", "partitions": [number, (number + 1) % 12], "reason": "x"}
+        refused = await run.post("scheduling", "/internal/consumers/reset", {**asked, "to": 2})
+        assert (refused.status_code, refused.json()["title"]) == (409, "Out of reach")
+        assert refused.json()["detail"].startswith(f"Partition {(number + 1) % 12}: ")
+        assert await place(run, number) == 1, "one that cannot be reset keeps all as they are"
+        done = await tell(run, "reset", **asked, to="beginning")
+        assert done["reads_from"] == {str(number): 0, str((number + 1) % 12): 0}
+        assert len(await events(run, ReadingReset)) == 2
+        await tell(run, "resume", topic="intake")
+        await run.settle()
+        assert await received(run, patient) == 3
 
 
 async def test_a_reset_forward_that_would_skip_is_refused(running: Run) -> None:
@@ -171,10 +225,10 @@ async def test_a_reset_forward_that_would_skip_is_refused(running: Run) -> None:
         async with asyncio.timeout(10):
             while (await state(run, "intake", partition_of(patient)))["head"] < 4:
                 await asyncio.sleep(0.05)
-        asked = {"topic": "intake", "partition": partition_of(patient), "reason": "skip it"}
+        asked = {"topic": "intake", "partitions": [partition_of(patient)], "reason": "skip it"}
         refused = await run.post("scheduling", "/internal/consumers/reset", {**asked, "to": 3})
         assert (refused.status_code, refused.json()["title"]) == (409, "Would skip")
-        assert refused.json()["detail"].startswith("2 records")
+        assert refused.json()["detail"].startswith(f"Partition {partition_of(patient)}: 2 records")
         beyond = await run.post("scheduling", "/internal/consumers/reset", {**asked, "to": 99})
         assert (beyond.status_code, beyond.json()["title"]) == (409, "Out of reach")
         await tell(run, "resume", topic="intake")
@@ -203,7 +257,7 @@ async def test_a_reader_that_is_set_into_a_gap_goes_on_behind_what_was_published
             await sender.send_and_wait(topic, record.body, key=key, partition=number, headers=headers)
         await sender.stop()
         # From offset 2 on the second record is missing, though it comes again at offset 3.
-        await tell(run, "reset", topic="intake", partition=number, to=2, reason="into the gap")
+        await tell(run, "reset", topic="intake", partitions=[number], to=2, reason="into the gap")
         await tell(run, "resume", topic="intake")
         await run.settle()
         assert await received(run, patient) == 3
@@ -222,7 +276,7 @@ async def test_what_is_not_read_and_the_own_store_are_refused(running: Run) -> N
             none = await run.post("scheduling", "/internal/consumers/pause", beyond)
             assert (none.status_code, none.json()["title"]) == (404, "Unknown partition")
             assert has in none.json()["detail"]
-        asked = {"topic": "store", "partition": 0, "to": "beginning", "reason": "x"}
+        asked = {"topic": "store", "partitions": [0], "to": "beginning", "reason": "x"}
         own = await run.post("scheduling", "/internal/consumers/reset", asked)
         assert (own.status_code, own.json()["title"]) == (409, "Own store")
         nobody = await run.clients["scheduling"].post("/internal/consumers/resume", json={"topic": "intake"})

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from caretrail_contracts.envelope import Envelope
+from caretrail_contracts.envelope import Envelope, topic_of
 from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
 
@@ -76,6 +76,7 @@ async def test_a_list_says_what_is_parked_and_how_many_wait(running: Run) -> Non
         assert (found["error"], found["attempts"], found["waiting"]) == ("KeyError", 1, 2)
         assert found["event"]["type"] == "caretrail.intake.ReferralReceived"
         assert found["event"]["position"] == 1
+        assert found["event"]["topic"] == topic_of("intake", run.settings.topic_prefix)
         names = (await run.get("scheduling", "/internal/parked")).json()["handlers"]
         assert "Counts" in names
 

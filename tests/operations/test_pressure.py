@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from prometheus_client import REGISTRY
 from chassis.clock import SharedClock
 from chassis.config import Settings
 from chassis.runtime import Role, Runtime
+from operations import bulk
 from operations.composed import composed
 from tests.chassis import toy
 from tests.conftest import Run
@@ -143,6 +145,28 @@ async def test_a_malformed_command_is_turned_away_unrecorded_too(cut: Cut) -> No
     answer = await cut.client.put("/referrals", content=b"{", headers=STAFF)
     assert answer.status_code == 503
     assert await cut.head() == BOUND + 1
+
+
+async def test_each_line_of_many_meets_the_bound_as_a_request_of_its_own(
+    cut: Cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    before, headers = turned_away("unpublished"), {**STAFF, "Content-Type": bulk.MEDIA_TYPE}
+    bodies = [{"patient": str(uuid4())} for _ in range(3 * BOUND)]
+    lines = [{"key": f"l-{n}", "path": "/referrals", "body": body} for n, body in enumerate(bodies)]
+    text = "\n".join(map(json.dumps, lines))
+    answer = await cut.client.post("/commands", content=text, headers=headers)
+    found = [json.loads(line) for line in answer.text.splitlines()]
+    taken = [each["key"] for each in found if each["status"] == 201]
+    assert len(found) == 3 * BOUND
+    assert BOUND < len(taken) <= BOUND + bulk.AT_ONCE
+    assert await cut.head() == len(taken)
+    assert taken == [line["key"] for line in lines[: len(taken)]]
+    last = found[-1]
+    assert (last["status"], last["body"]["type"]) == (503, "urn:caretrail:problem:Overloaded")
+    assert 1 <= last["retry_after"] <= 30
+    assert "retry_after" not in found[0]
+    assert turned_away("unpublished") == before + 3 * BOUND - len(taken)
 
 
 async def test_a_bound_holds_after_a_restart_from_the_first_command_on(cut: Cut) -> None:

@@ -16,6 +16,7 @@ from caretrail_contracts.event import Event
 from caretrail_contracts.intake import ReferralReceived
 from confluent_kafka.admin import AdminClient
 
+from chassis.feeds import TopicFeed
 from chassis.office import AdapterOffice
 from chassis.service import Effect
 from deploy.topics import make_topics
@@ -95,6 +96,16 @@ async def assert_applied_once(run: Running, referrals: int) -> None:
     assert not await database.rows("select * from parked")
 
 
+async def assert_nothing_behind(run: Running) -> None:
+    """The list of readers and the metric tell the same: none."""
+    listed = (await run.get("scheduling", "/internal/consumers")).json()
+    assert [each for each in listed if each["lag"] or each["lag_s"]] == []
+    [feed] = [feed for feed in run.runtime("scheduling").feeds if isinstance(feed, TopicFeed)]
+    async with asyncio.timeout(10):
+        while any(behind for behind, _ in feed.behind().values()):
+            await asyncio.sleep(0.02)
+
+
 async def test_a_whole_topic_lacks_nothing_and_nothing_is_sent_again(running: Run) -> None:
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 30)
@@ -122,6 +133,7 @@ async def test_a_topic_deleted_under_running_readers_is_sent_again_and_read_on(
         await run.settle()
         await assert_topic_is_store(run, "intake")
         await assert_applied_once(run, 125 + more)
+        await assert_nothing_behind(run)
         assert (await state(run))["state"] == "whole"
         events = [record.decode() for record in await run.runtime("intake").ground.store.read(0, 10_000)]
         assert Counter(type(event).__name__ for event in events)["TopicRepublished"] == 1
