@@ -59,7 +59,7 @@ async def test_locks_are_shared_among_those_who_are_there(url: str) -> None:
             assert one.held("reader") | other.held("reader") == set(names)
 
 
-async def test_who_comes_and_who_hands_over_tell_each_other(
+async def test_who_comes_hands_over_or_stops_tells_the_others(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ownership, "LOOK_S", 60)
@@ -68,6 +68,7 @@ async def test_who_comes_and_who_hands_over_tell_each_other(
         await until(lambda: one.held("reader") == set(names))
         async with Ownership(url, "toy").claim("reader", names) as other:
             await until(lambda: len(other.held("reader")) == 2, MOVED_MAX_S)
+        await until(lambda: one.held("reader") == set(names), MOVED_MAX_S)
 
 
 async def test_what_is_left_by_one_that_stops_goes_to_those_who_stay(url: str) -> None:
@@ -130,11 +131,14 @@ async def test_groups_are_shared_each_for_itself(url: str) -> None:
 async def test_a_look_that_hangs_gives_the_locks_up_and_tries_again(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hang = False
+    hang, given_up = False, asyncio.Event()
 
     async def slow(connection: Connection, query: Any, *parameters: Any) -> list[Row]:
         if hang:
-            await asyncio.sleep(60)
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await given_up.wait()
         return await fetch(connection, query, *parameters)
 
     monkeypatch.setattr(ownership, "fetch", slow)
@@ -144,4 +148,5 @@ async def test_a_look_that_hangs_gives_the_locks_up_and_tries_again(
         hang = True
         await until(lambda: not found.holds("a"))
         hang = False
+        given_up.set()
         await asyncio.wait_for(found.until("a"), 10)
