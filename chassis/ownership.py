@@ -27,7 +27,7 @@ LOOK_S = 0.4
 needs 0.3 s more at most to begin, so that all of it comes to less than a second."""
 
 HANG_S = 4.0
-"""After a look of this long nothing is held any more: well before PostgreSQL ends the session."""
+"""A look that takes longer is given up, and soon nothing is held: well before PostgreSQL ends the session."""
 
 TELL_MAX_S = 1.0
 """How long a process that stops tries to tell the others."""
@@ -83,8 +83,8 @@ class Ownership(Part):
             self._connection = await connect(self._url, options=OPTIONS, application_name=name)
             await self._join(self._connection)
         self._told.clear()
-        # At once: where nobody answers, a statement takes long to be given up.
-        hangs = asyncio.get_running_loop().call_later(HANG_S, self._set, frozenset[str]())
+        # Where nobody answers, a statement takes long to be given up: locks are not kept until then.
+        hangs = asyncio.get_running_loop().call_later(HANG_S * 1.25, self._set, frozenset[str]())
         try:
             async with asyncio.timeout(HANG_S):
                 await self._balance(self._connection)
