@@ -1,7 +1,8 @@
 """Ownership: session locks in PostgreSQL decide which process leads, reads or fires what.
 
-A killed holder's locks are free at once, a frozen one's when its idle session times out; whoever works
-under a lock is fenced besides by a compare-and-set in its transaction. Not for transaction poolers.
+A killed holder's locks are free at once, a frozen one's when its idle session times out, and so is its
+share: that a process is there is a lock too. Whoever works under a lock is fenced besides by a
+compare-and-set in its transaction. Not for transaction poolers.
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from math import ceil
 from socket import gethostname
-from uuid import uuid4
 
-from chassis.database import Connection, connect, fetch, query
+from chassis.database import LOST, Connection, connect, fetch, query
 from chassis.part import Part
+from chassis.waking import waited
 
 IDLE_TIMEOUT_MS = 10_000
-"""After this long without a heartbeat PostgreSQL ends the session and frees its locks."""
+"""After this long without a look PostgreSQL ends the session and frees its locks."""
 
-HEARTBEAT_S = 2.0
-TURN_S = 0.5
-"""How often a process that lacks a part of its share looks for locks that became free."""
+LOOK_S = 0.4
+"""How often is looked who is there and what is free: nobody tells of a process that was killed. A reader
+needs 0.3 s more at most to begin, so that all of it comes to less than a second."""
 
-MEMBER_FRESH_S = 5.0
-"""A member not seen for longer counts no more when shares are computed."""
+HANG_S = 4.0
+"""A look that takes longer is given up, and soon nothing is held: well before PostgreSQL ends the session."""
+
+TELL_MAX_S = 1.0
+"""How long a process that stops tries to tell the others."""
 
 
 def lock_number(name: str) -> int:
@@ -44,14 +49,17 @@ class Ownership(Part):
     def __init__(self, url: str, service: str) -> None:
         self._url, self._service = url, service
         self._groups: dict[str, tuple[str, ...]] = {}
-        self._member = uuid4()
+        self._members: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self._connection: Connection | None = None
         self._held: frozenset[str] = frozenset()
-        self._changed = asyncio.Event()
+        self._changed, self._told = asyncio.Event(), asyncio.Event()
 
     def claim(self, group: str, names: Iterable[str]) -> Ownership:
         """Want a fair share of these names; to be called before the task runs."""
         self._groups[group] = tuple(names)
+        self._members[group] = lock_number(f"members:{group}")
+        self._numbers |= {name: lock_number(name) for name in self._groups[group]}
         return self
 
     def held(self, group: str) -> frozenset[str]:
@@ -69,36 +77,55 @@ class Ownership(Part):
             await self._changed.wait()
 
     async def turn(self) -> None:
-        """One heartbeat: say that we are here, give back what is over our share, take what is free."""
+        """One look; then rest, until another process tells that it came or gave something back."""
         if self._connection is None:
             name = f"{self._service}:locks:{os.getpid()}@{gethostname()}"
             self._connection = await connect(self._url, options=OPTIONS, application_name=name)
-        async with asyncio.timeout(HEARTBEAT_S * 2):
-            settled = await self._balance(self._connection)
-        await asyncio.sleep(HEARTBEAT_S if settled else TURN_S)
+            await self._join(self._connection)
+        self._told.clear()
+        # Where nobody answers, a statement takes long to be given up: locks are not kept until then.
+        hangs = asyncio.get_running_loop().call_later(HANG_S * 1.25, self._set, frozenset[str]())
+        try:
+            async with asyncio.timeout(HANG_S):
+                await self._balance(self._connection)
+        finally:
+            hangs.cancel()
+        await self._rest(self._connection.fileno())
 
-    async def _balance(self, connection: Connection) -> bool:
-        """Come to the share of each group; whether all of it is held."""
-        rows = await fetch(
-            connection, ANNOUNCE, list(self._groups), self._member, self._member, MEMBER_FRESH_S
-        )
-        others, settled = {row["role"]: row["others"] for row in rows}, True
+    async def _join(self, connection: Connection) -> None:
+        """Be one of those who share each group, for as long as the connection lives."""
+        connection.add_notify_handler(lambda _: self._told.set())
+        async with asyncio.timeout(HANG_S):
+            await connection.execute("listen locks")
+            await connection.execute(JOIN, (list(self._members.values()),))
+            await connection.execute(TELL)
+
+    async def _rest(self, socket: int) -> None:
+        """Until the next look, or until the database says something: that it ends the session, too."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(socket, self._told.set)
+        try:
+            await waited(self._told, LOOK_S)
+        finally:
+            loop.remove_reader(socket)
+
+    async def _balance(self, connection: Connection) -> None:
+        """Come to the share of each group: give back what is over it, take what is free."""
+        lacking = [number for name, number in self._numbers.items() if name not in self._held]
+        rows = await fetch(connection, HOLDERS, [*self._members.values(), *lacking])
+        holders = {row["number"]: row["holders"] for row in rows}
         for group, names in self._groups.items():
-            share = ceil(len(names) / (others.get(group, 0) + 1))
-            for name in sorted(self.held(group))[share:]:
-                self._set(self._held - {name})
-                await connection.execute("select pg_advisory_unlock(%s)", (lock_number(name),))
-            await self._acquire(connection, group, share)
-            settled = settled and len(self.held(group)) == share
-        return settled
-
-    async def _acquire(self, connection: Connection, group: str, share: int) -> None:
-        """Try as many at once as are missing, so that no more are taken than the share."""
-        free = [name for name in self._groups[group] if name not in self._held]
-        while free and (missing := share - len(self.held(group))) > 0:
-            tried, free = free[:missing], free[missing:]
-            rows = await fetch(connection, TRY, tried, [lock_number(name) for name in tried])
-            self._set(self._held.union(row["name"] for row in rows if row["got"]))
+            share = ceil(len(names) / holders[self._members[group]])
+            if over := sorted(self.held(group))[share:]:
+                self._set(self._held.difference(over))
+                await connection.execute(GIVE, ([self._numbers[name] for name in over],))
+                await connection.execute(TELL)
+            free = [name for name in names if holders.get(self._numbers[name]) == 0]
+            while free and (missing := share - len(self.held(group))) > 0:
+                # No more than are missing; where another was faster, those that are left.
+                tried, free = free[:missing], free[missing:]
+                rows = await fetch(connection, TRY, tried, [self._numbers[name] for name in tried])
+                self._set(self._held.union(row["name"] for row in rows if row["got"]))
 
     def _set(self, held: frozenset[str]) -> None:
         self._held = held
@@ -109,11 +136,20 @@ class Ownership(Part):
         self._set(frozenset())
         connection, self._connection = self._connection, None
         if connection:
+            with suppress(*LOST, TimeoutError):  # who is not told looks soon
+                async with asyncio.timeout(TELL_MAX_S):
+                    await connection.execute("select pg_advisory_unlock_all()")
+                    await connection.execute(TELL)
             await connection.close()
 
 
 OPTIONS = f"-c idle_session_timeout={IDLE_TIMEOUT_MS} -c synchronous_commit=off"
-"""Heartbeats need not reach the disk."""
+"""Nothing is written but hints, which need not reach the disk."""
 
-ANNOUNCE = query("announce")
+JOIN = b"select pg_advisory_lock_shared(number) from unnest(%s::bigint[]) as number"
+GIVE = b"select pg_advisory_unlock(number) from unnest(%s::bigint[]) as number"
+TELL = b"notify locks"
+"""A hint, and rare: whoever does not hear it looks soon."""
+
+HOLDERS = query("holders")
 TRY = query("try_locks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import InputRefused
 
 from chassis.clock import SharedClock
+from chassis.feeds import READER
 from chassis.kafka import producer
 from chassis.office import AdapterOffice
 from chassis.runtime import Role, Runtime
@@ -122,6 +124,35 @@ async def test_a_timer_fires_once_when_the_shared_clock_reaches_it(running: Run,
         records = await run.runtime("intake").ground.store.read(1, 10)
         assert [r.envelope.type for r in records] == ["caretrail.intake.ReferralAccepted"]
         assert records[0].envelope.recorded_at == begin + timedelta(hours=1)
+
+
+async def test_processes_of_one_role_each_share_the_work_and_take_over_what_another_leaves(
+    running: Run, tmp_path: Path
+) -> None:
+    clock = SharedClock(tmp_path / "clock", create=datetime(2026, 3, 2, 9, tzinfo=UTC))
+    patients = [str(uuid4()) for _ in range(20)]
+    async with (
+        running(toy.INTAKE, toy.SCHEDULING, clock_file=tmp_path / "clock") as run,
+        AsyncExitStack() as also,
+    ):
+        apart = [
+            await also.enter_async_context(Runtime(service, run.settings, role))
+            for service in (toy.INTAKE, toy.SCHEDULING)
+            for role in (Role.RELAY, Role.CONSUMERS, Role.TIMERS)
+        ]
+        readers = [run.runtime("scheduling").ownership, apart[4].ownership]
+        async with asyncio.timeout(10):
+            while [len(each.held(READER)) for each in readers] != [PARTITIONS // 2] * 2:
+                await asyncio.sleep(0.01)
+        urgent = {"urgency": "urgent"}
+        await asyncio.gather(*(run.post("intake", "/referrals", {"patient": p} | urgent) for p in patients))
+        await run.settle()
+        for service in ("intake", "scheduling"):
+            await run.runtime(service).ownership.__aexit__()
+        await asyncio.gather(*(run.post("intake", "/referrals", {"patient": p}) for p in patients))
+        clock.move(clock.now() + timedelta(hours=1))
+        await run.settle()
+        assert await counts(run) == dict.fromkeys(patients, (2, 1))
 
 
 async def test_a_process_that_only_answers_knows_of_effects_that_another_has_in_hand(running: Run) -> None:
