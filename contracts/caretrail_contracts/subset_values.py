@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 from .schema_node import TYPES, Node, fits, same, shown
 
-HELD = ("pattern", "format")
-"""Keywords that may go, not change: whether one pattern is narrower than another is not decided here."""
+HELD = ("pattern", "format", "const")
+"""Keywords that stay as they are, in both directions: whether one pattern is narrower than another is not
+decided here, and who read a value as the only one has code that counts on it."""
 
 PARTS = (
     *("properties", "additionalProperties", "required", "minProperties", "maxProperties"),
@@ -115,11 +116,13 @@ def _held(w: Node, r: Node) -> None:
     if w.types() <= {"null", "boolean"}:
         return
     for keyword in HELD:
-        if keyword not in r or (keyword == "pattern" and "string" not in w.types()):
+        if keyword == "pattern" and "string" not in w.types():
             continue
-        if w.get(keyword) != r.get(keyword):
-            one = shown(w.get(keyword)) if keyword in w else "none"
-            says = f"the writer's {keyword} is {one}, the reader's {shown(r.get(keyword))}; it may not change"
+        if keyword == "const" and w.listed() == r.listed():
+            continue
+        one, other = ((shown(each.get(keyword)) if keyword in each else "none") for each in (w, r))
+        if one != other:
+            says = f"the writer's {keyword} is {one}, the reader's {other}; it may not change"
             fail(w, r, keyword, says, decided=False)
 
 
