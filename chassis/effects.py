@@ -1,20 +1,16 @@
 """Effects on the outside: FastStream brings own events from the topic, each is done until it is recorded.
 
-What was done is known by command id, or by a mark where there was nothing to record. The group's offset
-only saves looking: whoever is given partitions first does what the store knows of and is neither done nor
-parked, wherever the offset stands. What cannot be done is parked by effect and key. Low rates only.
+The group's offset only says where to go on; what was done is known by command id, or by a mark where
+there was nothing to record. What cannot be done is parked by effect and key. Low rates only.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import structlog
-from aiokafka import ConsumerRebalanceListener, TopicPartition
 from caretrail_contracts.cloudevents import BrokenHeader, Record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -36,9 +32,6 @@ PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
 BATCH_MAX, POLL_MS = 50, 200
 """Events of a batch at most, and how long the consumer waits for one."""
 
-LOOK_BACK = 2_000
-"""Of so many events at once is looked whether their effects are done."""
-
 SIDE_BY_SIDE_MAX = 8
 """Effects under way at once."""
 
@@ -57,7 +50,7 @@ SEEN_MS = 5_000
 log = structlog.get_logger(__name__)
 
 
-class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
+class Effects(Part):
     """Carries out a service's effects; in a process that does not, only those that somebody redrives."""
 
     name = "effects"
@@ -68,8 +61,6 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         for effect in ground.service.effects:
             self._by_type.setdefault(effect.event.type(), []).append(effect)
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
-        self._partitions: list[int] = []
-        self._given, self._caught_up = asyncio.Event(), asyncio.Event()
 
     async def turn(self) -> None:
         """Carry out effects until cancelled. Raises KafkaError where the broker is away at first."""
@@ -87,57 +78,21 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=1_000,
             parser=_unread,
             decoder=lambda message: None,
-            listener=self,
         )(self._take)
         try:
             await broker.start()
-            while await self._given.wait():
-                self._given.clear()
-                await self._catch_up()
+            await asyncio.Event().wait()
         finally:
             await stopped(broker)
 
-    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Begin nothing more until it is known which partitions this process holds."""
-        self.on_partitions_assigned(set())
-
-    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Look back in the partitions that this process holds now, before it takes more from the topic."""
-        self._partitions = [part.partition for part in assigned]
-        self._caught_up.clear()
-        self._given.set()
-
-    async def _catch_up(self) -> None:
-        """Do what is neither done nor parked of what is stored, unless other partitions are given."""
-        ground, mine, after = self._ground, self._partitions, 0
-        head = await ground.store.head()
-        while found := await ground.database.rows(
-            CANDIDATES, after, head, list(self._by_type), mine, LOOK_BACK
-        ):
-            after = found[-1]["position"]
-            wanted = [(effect.name, row["id"]) for row in found for effect in self._by_type[row["type"]]]
-            open = {id for _, id in await unfinished(ground, wanted)}
-            left = [row["position"] for row in found if row["id"] in open]
-            while left and self._partitions is mine:
-                now, left = left[:BATCH_MAX], left[BATCH_MAX:]
-                await self._carry_out([(await ground.store.read(at - 1, 1))[0] for at in now])
-        if self._partitions is mine:
-            self._caught_up.set()
-
     async def _take(self, message: KafkaMessage) -> None:
-        """Carry out a batch."""
-        records = list(filter(None, map(self._wanted, message.raw_message)))
-        if records:
-            await self._caught_up.wait()
-            await self._carry_out(records)
-            await message.ack()
-
-    async def _carry_out(self, records: Iterable[Record]) -> None:
-        """Do the effects of records: keys side by side, those of a key in order."""
+        """Carry out a batch: keys side by side, the effects of a key in order."""
         by_key: dict[str, list[Record]] = {}
-        for record in records:
+        for record in filter(None, map(self._wanted, message.raw_message)):
             by_key.setdefault(record.envelope.key, []).append(record)
-        await asyncio.gather(*(self._in_order(each) for each in by_key.values()))
+        if by_key:
+            await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
+            await message.ack()
 
     def _wanted(self, raw: Any) -> Record | None:
         if (dict(raw.headers).get("ce_type") or b"").decode(errors="replace") not in self._by_type:
@@ -214,15 +169,5 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
     return found
 
 
-async def unfinished(ground: Ground, wanted: list[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
-    """Which of these are neither done nor parked: each an effect's name and an event's id."""
-    names, events = [name for name, _ in wanted], [id for _, id in wanted]
-    ids = [AdapterOffice(ground, name).command_id(str(id)) for name, id in wanted]
-    rows = await ground.database.rows(FINISHED, names, events, ids)
-    return set(wanted) - {(row["effect"], row["event_id"]) for row in rows}
-
-
-CANDIDATES, KNOWN, FINISHED = (
-    query(name) for name in ("effect_candidates", "effect_known", "effects_finished")
-)
+KNOWN = query("effect_known")
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"

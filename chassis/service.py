@@ -20,8 +20,6 @@ from chassis.projection import Archive, Projection
 class Effect:
     """Something done to the outside because of an own event: at least once, recorded once.
 
-    Because of every such event that is stored: a new effect of an old event does it for the past as well.
-
     ``act`` returns the command that records the outcome; what it raises is retried with back-off, and the
     record parked after some attempts, unless it is of the surroundings: a lost connection, an OSError.
     """

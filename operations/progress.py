@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.database import query
+from chassis.office import AdapterOffice
 from chassis.positions import OWN
 from chassis.runtime import Role, Runtime
 from chassis.service import Effect
@@ -84,13 +85,14 @@ class Pending:
                 (effect.name, row["id"]) for row in rows for effect in self._by_type[row["type"]]
             }
             self._seen = head
-        if self._waiting:
-            # FastStream is slow to import: services without effects do without it.
-            from chassis.effects import unfinished
-
-            self._waiting = await unfinished(self._ground, sorted(self._waiting))
+        waiting = sorted(self._waiting)
+        if waiting:
+            ids = [AdapterOffice(self._ground, name).command_id(str(id)) for name, id in waiting]
+            names, events = [name for name, _ in waiting], [id for _, id in waiting]
+            done = await self._ground.database.rows(FINISHED, names, events, ids)
+            self._waiting -= {(row["effect"], row["event_id"]) for row in done}
         return len(self._waiting)
 
 
 NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
-PROGRESS = query("progress", "operations")
+PROGRESS, FINISHED = query("progress", "operations"), query("effects_finished", "operations")
