@@ -101,8 +101,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, Refusal):
-        at = getattr(error, "place", error.at)
-        places = (Place(at=at, expected=error.message[:400]),) if at else ()
+        places = (Place(at=error.place, expected=error.message[:400]),) if error.place else ()
         problem = Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
         problem.on_record = error.command_id if isinstance(error, Refused) else None
         return problem
