@@ -10,12 +10,19 @@ from cli.problem import Problem
 
 @contextmanager
 def reached() -> Iterator[None]:
-    """Turn what PostgreSQL's and Kafka's clients raise into a problem. Raises Problem."""
+    """Turn what PostgreSQL's and Kafka's clients raise, and another home's keys, into a problem.
+
+    Raises Problem.
+    """
     import psycopg
     from confluent_kafka import KafkaException
 
+    from deploy.master import ADVICE, OtherMasterKey
+
     try:
         yield
+    except OtherMasterKey as error:
+        raise Problem(str(error), advice=ADVICE) from None
     except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
         raise Problem(
             "PostgreSQL cannot be used",

@@ -55,9 +55,11 @@ def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption 
 
 
 def _check_surroundings(settings: Any, service: str) -> None:
-    """See that a service would find its databases and Kafka. Raises Problem."""
+    """See that a service would find its databases, their keys and Kafka. Raises Problem."""
     from chassis.config import NotMigrated, database_url
     from cli.problem import Problem
+    from cli.reaching import reached
+    from deploy.master import see_master
 
     try:
         for name in (service, "keystore"):
@@ -66,6 +68,8 @@ def _check_surroundings(settings: Any, service: str) -> None:
         raise Problem(str(error)) from None
     if not settings.kafka_bootstrap:
         raise Problem("set CARETRAIL_KAFKA_BOOTSTRAP to the address of Kafka")
+    with reached():
+        see_master(database_url(settings, "keystore"), settings.secrets)
 
 
 def migrate(as_json: JsonOption = False) -> None:
