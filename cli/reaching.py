@@ -10,17 +10,24 @@ from cli.problem import Problem
 
 @contextmanager
 def reached() -> Iterator[None]:
-    """Turn what PostgreSQL's and Kafka's clients raise, and another home's keys, into a problem.
+    """Turn into a problem: what clients of PostgreSQL and Kafka raise, missing jars, another home's keys.
 
     Raises Problem.
     """
     import psycopg
     from confluent_kafka import KafkaException
 
+    from deploy.local.jars import JarAltered, JarMissing
     from deploy.master import ADVICE, OtherMasterKey
 
     try:
         yield
+    except (JarAltered, JarMissing) as error:
+        raise Problem(
+            str(error),
+            advice="See that this machine reaches a repository of Java packages, or copy that folder "
+            "from one where a stack was started before.",
+        ) from None
     except OtherMasterKey as error:
         raise Problem(str(error), advice=ADVICE) from None
     except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
