@@ -47,9 +47,10 @@ def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption 
             screen.print_json(about, compact=True)
 
     with told(as_json):
+        app = import_module(f"services.{service}.app")  # settings first: they are quick to tell
         _check_surroundings(settings, service)
         try:
-            serve(import_module(f"services.{service}.app").service, settings, own, tell)
+            serve(app.service, settings, own, tell)
         except TokenMissing as error:
             raise Problem(str(error)) from None
 
@@ -116,13 +117,14 @@ def up(as_json: JsonOption = False) -> None:
 async def _up(settings: Any, as_json: bool) -> None:
     from cli.problem import Problem
     from cli.stopping import stop_on_request
-    from deploy.local import stack
+    from deploy.local import programs, stack
     from deploy.local.supervisor import NotReady
     from deploy.serving import TokenMissing, see_host
 
     stop_on_request(err=as_json)
     try:
         see_host(settings)
+        programs.see_options()
         typer.echo("Starting PostgreSQL, Kafka and the services …", err=as_json)
         async with stack.up(settings) as found:
             if as_json:

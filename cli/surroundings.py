@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+UNUSABLE, SEE = "a setting cannot be used", "See the environment and .env."
+
 
 class Commands(TyperGroup):
     """All commands: settings are read in many places, and what is wrong with them is told in this one."""
@@ -65,15 +67,19 @@ def _tell_setting(error: ValueError, as_json: bool) -> None:
     """Name the settings that do not fit, never their values. Raises typer.Exit; other errors are let be."""
     import typer
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from chassis.wording import expected_of
     from cli.problem import Place, Problem
 
+    if isinstance(error, SettingsError):  # its message names the field in quotes, and no value
+        name = str(error).partition('"')[2].partition('"')[0]
+        _end(as_json, UNUSABLE, SEE, f"CARETRAIL_{name}".upper(), "JSON")
     if not isinstance(error, ValidationError) or not error.title.endswith(("Settings", "Options")):
         return
     places = [
         Place(f"CARETRAIL_{'_'.join(map(str, each['loc']))}".upper(), expected_of(each))
         for each in error.errors(include_input=False)
     ]
-    Problem("a setting cannot be used", places=places, advice="See the environment and .env.").tell(as_json)
+    Problem(UNUSABLE, places=places, advice=SEE).tell(as_json)
     raise typer.Exit(1) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,31 @@ def test_a_jar_that_does_not_come_is_told(
     assert answer.exit_code == 1
     assert ".jar is not in" in answer.stderr
     assert "copy that folder" in answer.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "run"])
+@pytest.mark.parametrize(
+    ("service", "name", "expected"),
+    [
+        ("notifications", "CARETRAIL_SMTP_URL", "smtp://"),
+        ("audit", "CARETRAIL_SERVICE_URLS", "JSON"),
+        ("audit", "CARETRAIL_LOG_LEVEL", "WARNING"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_anything_starts(
+    run: Run,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    service: str,
+    name: str,
+    expected: str,
+    command: str,
+) -> None:
+    monkeypatch.delitem(sys.modules, f"services.{service}.app", raising=False)  # options are read at import
+    monkeypatch.setenv(name, "Sesame")
+    answer = run(command, *[service] * (command == "run"))
+    assert answer.exit_code == 1
+    assert name in answer.stderr
+    assert expected in answer.stderr
+    assert "esame" not in answer.output
+    assert not home.exists()
