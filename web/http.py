@@ -25,6 +25,11 @@ JSON = "application/json"
 NO_BODY = (b"", b"{}", b"null")
 OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
 
+OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")
+"""What the system calls itself on record: nobody who calls may take such an id or role."""
+
+ACTOR = "an id and a role, such as staff-7;coordinator, neither of them a service's own"
+
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
 
@@ -126,7 +131,7 @@ async def readable(request: Request) -> None:
         place = Place(at="Content-Type", expected=" or ".join(taken))
         raise Unreadable(415, "MediaType", "A body of this media type is not taken; see places.", (place,))
     if not taken and body.strip() not in NO_BODY:
-        raise Unreadable(422, "Malformed", "This takes no body.", (Place(at="/", expected="no body"),))
+        raise Unreadable(422, "Malformed", "This takes no body.", (Place(at="", expected="no body"),))
     if route.body_field and b"\0" in body:  # in UTF-16 and UTF-32 every bracket has one
         place = Place(at=f"byte {body.index(0) + 1}", expected="UTF-8")
         raise Unreadable(400, "NotJson", "The body is no JSON; see places.", (place,))
@@ -136,7 +141,7 @@ async def calling(request: Request) -> Caller:
     """The caller of a request. Raises Unreadable where a header is missing or does not fit."""
     ground: Ground = request.app.state.ground
     if not (actor := actor_of(request)):
-        raise _unfit(request, "Caretrail-Actor", "an id and a role, such as staff-7;coordinator")
+        raise _unfit(request, "Caretrail-Actor", ACTOR)
     if not (purpose := purpose_of(request)):
         raise _unfit(request, "Caretrail-Purpose", f"one of {', '.join(Purpose)}")
     digest = bytes.fromhex(await ground.doors.digest("body", (await request.body()).hex()))
@@ -151,7 +156,9 @@ def actor_of(request: Request) -> Actor | None:
     """Who a request says acts; None where the header does not fit."""
     text = request.headers.get("caretrail-actor", "")
     id, role = (part.strip() for part in (*text.split(";", 1), "")[:2])
-    return Actor(id, role) if id and role and len(text) <= 120 and text.isprintable() else None
+    ours = id.lower().startswith(OWN_IDS) or role.lower().startswith(OWN_ROLES)
+    fits = id and role and not ours and len(text) <= 120 and text.isprintable()
+    return Actor(id, role) if fits else None
 
 
 def purpose_of(request: Request) -> str | None:

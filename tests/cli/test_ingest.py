@@ -160,7 +160,7 @@ def test_a_file_that_is_no_text_goes_to_the_service_so_that_its_refusal_is_on_re
     problem = {
         "title": "Referral unreadable",
         "status": 422,
-        "places": [{"at": "/", "expected": "JSON in UTF-8"}],
+        "places": [{"at": "", "expected": "JSON in UTF-8"}],
     }
     with serving(lambda asked: (422, problem)) as intake:
         stack(intake=intake.url)

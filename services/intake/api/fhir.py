@@ -72,7 +72,7 @@ async def take_in(
         bodies = [body_of(form, source_type) for form in forms]
         refuse_impossible_births(forms, caller.now)
     except FhirError as error:
-        place = Place(at=(f"{error.file}{error.pointer}" or "/")[:120], expected=error.expected[:400])
+        place = Place(at=f"{error.file}{error.pointer}"[:120], expected=error.expected[:400])
         detail = f"Nothing was taken in: {error.what}."
         raise Unreadable(422, "ReferralUnreadable", detail, (place,)) from None
     answers = []

@@ -74,7 +74,7 @@ MALFORMED_MEASURES: list[tuple[dict[str, Any], str]] = [
     ({"instrument": "c-ssrs"}, "/instrument"),
     ({"administered_on": "2026-02-30"}, "/administered_on"),
     ({"patient": "ana"}, "/patient"),
-    ({"mood": 3}, "/"),  # the name of an unknown field could be anything: it is not said again
+    ({"mood": 3, "mode": 4}, ""),  # the name of an unknown field could be anything: it is not said again
 ]
 MALFORMED_SCREENS: list[tuple[dict[str, Any], str]] = [
     ({"answers": ["yes"] * 5}, "/answers"),

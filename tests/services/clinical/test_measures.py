@@ -11,6 +11,8 @@ from caretrail_contracts.clinical import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.refusal import Refusal
+from services.clinical.commands.diagnoses import RecordDiagnosis
 from services.clinical.domain.measure import Measure, answered_at, scored
 from services.clinical.domain.refusals import (
     AdministeredTooLongAgo,
