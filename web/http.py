@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -12,6 +13,8 @@ from caretrail_contracts.envelope import Actor, Purpose
 from caretrail_contracts.sealed import Sealed
 from caretrail_contracts.system import AccessRecorded, Place
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from chassis.command import Cause, Command
@@ -118,11 +121,14 @@ def _unfit(request: Request, header: str, expected: str) -> Unreadable:
 
 
 async def readable(request: Request) -> None:
-    """Raise Unreadable for a body of a media type that the route does not take, or JSON in no UTF-8.
+    """Raise Unreadable for a body of a media type that the route does not take, JSON in no UTF-8, or a
+    parameter behind the ? that it does not know.
 
     A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
     """
     route, body = request.scope["route"], await request.body()
+    if request.query_params:
+        _see_parameters(route, set(request.query_params))
     taken = (route.openapi_extra or {}).get("requestBody", {}).get("content") or [JSON] * bool(
         route.body_field
     )
@@ -135,6 +141,22 @@ async def readable(request: Request) -> None:
     if route.body_field and b"\0" in body:  # in UTF-16 and UTF-32 every bracket has one
         place = Place(at=f"byte {body.index(0) + 1}", expected="UTF-8")
         raise Unreadable(400, "NotJson", "The body is no JSON; see places.", (place,))
+
+
+def _see_parameters(route: APIRoute, given: set[str]) -> None:
+    """Raise Unreadable for a parameter that the route does not know: misspelt, it would be ignored."""
+    taken = list(_parameters(route.dependant))
+    if given - set(taken):
+        expected = f"no parameters but {', '.join(taken)}" if taken else "no parameters"
+        place = Place(at="query", expected=expected)
+        raise Unreadable(422, "Malformed", "A parameter is not known here; see places.", (place,))
+
+
+def _parameters(part: Dependant) -> Iterator[str]:
+    """Names of the parameters behind the ? that a route and what it depends on take."""
+    yield from (field.alias for field in part.query_params)
+    for other in part.dependencies:
+        yield from _parameters(other)
 
 
 async def calling(request: Request) -> Caller:

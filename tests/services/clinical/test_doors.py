@@ -95,6 +95,12 @@ async def test_malformed_measures_and_screens_are_refused_at_their_places(run: R
     assert await events(run, "MeasureAdministered") + await events(run, "SuicideRiskScreened") == []
 
 
+async def test_a_misspelt_parameter_is_refused(run: Running) -> None:
+    misspelt = await run.get("clinical", "/measures?pateint=x&limit=1")
+    expected = "no parameters but patient, instrument, after, limit"
+    assert (misspelt.status_code, misspelt.json()["places"]) == (422, [{"at": "query", "expected": expected}])
+
+
 async def test_a_day_to_come_is_refused_by_its_rule(run: Running) -> None:
     answer = await run.post("clinical", "/measures", {**PHQ9, "administered_on": "2999-01-01"})
     assert (answer.status_code, answer.json()["places"][0]["at"]) == (409, "/administered_on")
