@@ -9,7 +9,7 @@ from cli.problem import Problem
 
 
 @contextmanager
-def reached() -> Iterator[None]:
+def reached(postgres: str = "CARETRAIL_POSTGRES_URL is an administrator's address") -> Iterator[None]:
     """Turn into a problem: what clients of PostgreSQL and Kafka raise, missing jars, another home's keys.
 
     Raises Problem.
@@ -34,7 +34,7 @@ def reached() -> Iterator[None]:
         raise Problem(
             "PostgreSQL cannot be used",
             str(error).strip().partition("\n")[0],
-            advice="See that CARETRAIL_POSTGRES_URL is an administrator's address of a server that runs.",
+            advice=f"See that {postgres} of a server that runs.",
         ) from None
     except psycopg.ProgrammingError as error:
         if error.sqlstate:  # the server's word on a statement, no fault of the address

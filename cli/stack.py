@@ -32,7 +32,7 @@ def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption 
     from chassis.runtime import Role
     from cli.problem import Problem, told
     from deploy.local.programs import SERVICES
-    from deploy.serving import TokenMissing, serve
+    from deploy.serving import TokenMissing, see_host, serve
 
     if service not in SERVICES:
         raise typer.BadParameter(f"expected one of {', '.join(SERVICES)}", param_hint="SERVICE")
@@ -48,8 +48,9 @@ def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption 
 
     with told(as_json):
         app = import_module(f"services.{service}.app")  # settings first: they are quick to tell
-        _check_surroundings(settings, service)
         try:
+            see_host(settings)
+            _check_surroundings(settings, service)
             serve(app.service, settings, own, tell)
         except TokenMissing as error:
             raise Problem(str(error)) from None
@@ -69,7 +70,7 @@ def _check_surroundings(settings: Any, service: str) -> None:
         raise Problem(str(error)) from None
     if not settings.kafka_bootstrap:
         raise Problem("set CARETRAIL_KAFKA_BOOTSTRAP to the address of Kafka")
-    with reached():
+    with reached("CARETRAIL_KEYSTORE_DATABASE_URL, or what the migration wrote, is the address"):
         see_master(database_url(settings, "keystore"), settings.secrets)
 
 
