@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Literal
 
 from caretrail_contracts.envelope import Sensitivity
 from pydantic import Field, SecretStr
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
     body_bytes_max: int = 8_388_608
     unpublished_max: int = 1_000_000
     queued_max: int = 10_000
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @property
     def secrets(self) -> Path:

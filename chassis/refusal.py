@@ -11,12 +11,13 @@ class Refusal(Exception):
     """A rule does not allow this."""
 
     at: ClassVar[str | None] = None
-    """JSON pointer of the input that the rule is about, where there is one."""
+    """Where the input is that the rule is about, mostly a JSON pointer; the facts are filled in here too."""
 
     def __init__(self, **facts: Any) -> None:
         """The message is the docstring with the facts filled in: codes and ids, never personal data."""
         self.rule = type(self).__name__
         self.message = inspect.cleandoc(type(self).__doc__ or "").format_map(facts)
+        self.place = self.at and self.at.format_map(facts)
         super().__init__(self.message)
 
 

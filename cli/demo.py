@@ -63,7 +63,7 @@ async def _demo(
     from cli.problem import Problem
     from cli.settings import credential
     from cli.stopping import stop_on_request
-    from deploy.local import stack
+    from deploy.local import programs, stack
     from deploy.local.demo import play
     from deploy.local.demo.driver import NotQuiet
     from deploy.local.supervisor import NotReady
@@ -71,6 +71,7 @@ async def _demo(
 
     try:
         see_host(settings)
+        programs.see_options()
     except TokenMissing as error:
         raise Problem(str(error)) from None
     if json_file and not json_file.parent.is_dir():

@@ -202,8 +202,6 @@ def post_remittances(content: bytes, ask: Ask) -> tuple[Found, list[str]]:
     found = [dict(each) for each in _listed(answer, "remittances")]
     if not isinstance(answer, Mapping):
         return found, []
-    if answer.get("duplicate"):
-        found = [{**each, "caretrail": {**each.get("caretrail", {}), "repeated": True}} for each in found]
     return found, [_warning(**each) for each in answer.get("warnings") or ()]
 
 

@@ -12,6 +12,9 @@ import typer
 
 from cli import screen
 
+WHOLE = "(whole input)"
+"""What an empty JSON pointer points at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -91,7 +94,7 @@ class Problem(Exception):
         if self.detail and self.detail != self.title:
             console.print(Text(self.detail), soft_wrap=True)
         if self.places and all(place.expected == self.detail for place in self.places):
-            console.print(Text(f"at {', '.join(place.at for place in self.places)}"), soft_wrap=True)
+            console.print(Text(f"at {', '.join(place.at or WHOLE for place in self.places)}"), soft_wrap=True)
         elif self.places:
             _show_places(self.places)
         if self.advice:
@@ -99,11 +102,11 @@ class Problem(Exception):
 
 
 def named(place: str, names: Mapping[str, str]) -> str:
-    """A place as the caller names it: the beginning in `names` that it has, replaced; `/` is a whole one."""
+    """A place as the caller names it: the beginning in `names` that it has, replaced."""
     for ours, theirs in names.items():
         if place.startswith(ours):
             rest = place[len(ours) :]
-            return theirs + ("" if rest == "/" else rest)
+            return theirs + rest
     return place
 
 
@@ -111,7 +114,7 @@ def _show_places(places: Sequence[Place]) -> None:
     names = ("where", "what", "expected") if any(place.what for place in places) else ("where", "expected")
     table = screen.new_table(*names)
     for place in places:
-        table.add_row(place.at or "(whole input)", *([place.what] if len(names) == 3 else []), place.expected)
+        table.add_row(place.at or WHOLE, *([place.what] if len(names) == 3 else []), place.expected)
     screen.err().print(table)
 
 

@@ -9,18 +9,32 @@ from cli.problem import Problem
 
 
 @contextmanager
-def reached() -> Iterator[None]:
-    """Turn what PostgreSQL's and Kafka's clients raise into a problem. Raises Problem."""
+def reached(postgres: str = "CARETRAIL_POSTGRES_URL is an administrator's address") -> Iterator[None]:
+    """Turn into a problem: what clients of PostgreSQL and Kafka raise, missing jars, another home's keys.
+
+    Raises Problem.
+    """
     import psycopg
     from confluent_kafka import KafkaException
 
+    from deploy.local.jars import JarAltered, JarMissing
+    from deploy.master import ADVICE, OtherMasterKey
+
     try:
         yield
+    except (JarAltered, JarMissing) as error:
+        raise Problem(
+            str(error),
+            advice="See that this machine reaches a repository of Java packages, or copy that folder "
+            "from one where a stack was started before.",
+        ) from None
+    except OtherMasterKey as error:
+        raise Problem(str(error), advice=ADVICE) from None
     except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
         raise Problem(
             "PostgreSQL cannot be used",
             str(error).strip().partition("\n")[0],
-            advice="See that CARETRAIL_POSTGRES_URL is an administrator's address of a server that runs.",
+            advice=f"See that {postgres} of a server that runs.",
         ) from None
     except psycopg.ProgrammingError as error:
         if error.sqlstate:  # the server's word on a statement, no fault of the address

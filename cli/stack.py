@@ -32,7 +32,7 @@ def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption 
     from chassis.runtime import Role
     from cli.problem import Problem, told
     from deploy.local.programs import SERVICES
-    from deploy.serving import TokenMissing, serve
+    from deploy.serving import TokenMissing, see_host, serve
 
     if service not in SERVICES:
         raise typer.BadParameter(f"expected one of {', '.join(SERVICES)}", param_hint="SERVICE")
@@ -47,17 +47,21 @@ def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption 
             screen.print_json(about, compact=True)
 
     with told(as_json):
-        _check_surroundings(settings, service)
+        app = import_module(f"services.{service}.app")  # settings first: they are quick to tell
         try:
-            serve(import_module(f"services.{service}.app").service, settings, own, tell)
+            see_host(settings)
+            _check_surroundings(settings, service)
+            serve(app.service, settings, own, tell)
         except TokenMissing as error:
             raise Problem(str(error)) from None
 
 
 def _check_surroundings(settings: Any, service: str) -> None:
-    """See that a service would find its databases and Kafka. Raises Problem."""
+    """See that a service would find its databases, their keys and Kafka. Raises Problem."""
     from chassis.config import NotMigrated, database_url
     from cli.problem import Problem
+    from cli.reaching import reached
+    from deploy.master import see_master
 
     try:
         for name in (service, "keystore"):
@@ -66,6 +70,8 @@ def _check_surroundings(settings: Any, service: str) -> None:
         raise Problem(str(error)) from None
     if not settings.kafka_bootstrap:
         raise Problem("set CARETRAIL_KAFKA_BOOTSTRAP to the address of Kafka")
+    with reached("CARETRAIL_KEYSTORE_DATABASE_URL, or what the migration wrote, is the address"):
+        see_master(database_url(settings, "keystore"), settings.secrets)
 
 
 def migrate(as_json: JsonOption = False) -> None:
@@ -112,13 +118,14 @@ def up(as_json: JsonOption = False) -> None:
 async def _up(settings: Any, as_json: bool) -> None:
     from cli.problem import Problem
     from cli.stopping import stop_on_request
-    from deploy.local import stack
+    from deploy.local import programs, stack
     from deploy.local.supervisor import NotReady
     from deploy.serving import TokenMissing, see_host
 
     stop_on_request(err=as_json)
     try:
         see_host(settings)
+        programs.see_options()
         typer.echo("Starting PostgreSQL, Kafka and the services …", err=as_json)
         async with stack.up(settings) as found:
             if as_json:

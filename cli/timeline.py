@@ -13,11 +13,15 @@ from cli import screen
 from cli.options import ActorOption, JsonOption, PurposeOption
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
 PAGE = 500
 AT_ONCE = "at once"
+
+NARROW = 64
+"""Columns from which a table of two lines an event leaves the event room beside its times."""
 
 
 def timeline(
@@ -75,8 +79,9 @@ def pages(
 def show(items: list[dict[str, Any]], until: datetime | None) -> None:
     """Print the events: one row each on a wide screen, two lines each on a narrow one."""
     causes = {item["id"]: str(number) for number, item in enumerate(items, start=1)}
-    wide = screen.out().width >= screen.WIDE
-    screen.out().print(_wide(items, causes) if wide else _narrow(items, causes))
+    width = screen.out().width
+    shown = _wide if width >= screen.WIDE else _narrow if width >= NARROW else _stacked
+    screen.out().print(shown(items, causes))
     patients = items[0].get("patient")
     count = "1 event" if len(items) == 1 else f"{len(items)} events"
     by = f", recorded by {_shown(until)}" if until else ""
@@ -111,6 +116,19 @@ def _narrow(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Table:
         lines = Group(*(part for part in (_head(item), fields_of(item), who) if part))
         table.add_row(str(number), _minute(item["occurredat"]), late(item), lines)
     return table
+
+
+def _stacked(items: list[dict[str, Any]], causes: Mapping[str, str]) -> Group:
+    """One below the other, for a screen on which columns leave the event no room."""
+    from rich.console import Group
+    from rich.text import Text
+
+    lines: list[Any] = []
+    for number, item in enumerate(items, start=1):
+        when = f"{number}  {_minute(item['occurredat'])}  {late(item)}".rstrip()
+        who = Text.assemble("by ", _by(item), "  cause ", cause_of(item, causes), style=screen.QUIET)
+        lines += [Text(when), *(part for part in (_head(item), fields_of(item), who) if part), Text()]
+    return Group(*lines)
 
 
 def service_of(item: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ import chassis
 import keystore
 import operations
 from chassis.config import NotMigrated, Settings
+from deploy.master import keep_master, see_master
 from keystore.keys import master_key
 
 CHASSIS = Path(chassis.__file__).parent / "migrations"
@@ -25,7 +26,7 @@ OPERATIONS = Path(operations.__file__).parent / "migrations"
 KEYSTORE = Path(keystore.__file__).parent / "migrations"
 KEYS = "keystore"
 
-APPEND_ONLY = ("events", "commands", "reservations", "ledger")
+APPEND_ONLY = ("events", "commands", "reservations", "ledger", "master")
 """Tables of record: the run-time role may read and insert, nothing else."""
 
 
@@ -33,11 +34,17 @@ def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, st
     """Make every database that is missing, bring its tables up to date, and write down its address.
 
     ``services`` gives each service's own folders of migrations. Only this knows the administrator's
-    address; the services connect with roles of their own. Raises NotMigrated where none is set.
+    address; the services connect with roles of their own. Raises NotMigrated where none is set, and
+    OtherMasterKey, before anything is changed, where another home's key wraps the keys that are there.
     """
     if settings.postgres_url is None:
         raise NotMigrated("set CARETRAIL_POSTGRES_URL to an administrator's address")
     admin = settings.postgres_url.get_secret_value()
+    keys = make_conninfo(admin, dbname=f"{settings.database_prefix}_{KEYS}")
+    with psycopg.connect(admin) as connection:
+        made = _exists(connection, EXISTS, f"{settings.database_prefix}_{KEYS}")
+    if made:
+        see_master(keys, settings.secrets)
     addresses = {}
     for name, folders in {
         **{name: _folders(own) for name, own in services.items()},
@@ -47,6 +54,7 @@ def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, st
         role = f"{settings.database_prefix}_{name}"
         _tables(make_conninfo(admin, dbname=role), folders)
         _grant(admin, role, role)
+    keep_master(keys, settings.secrets)
     _write(settings.secrets / "databases.json", addresses)
     return addresses
 
@@ -72,9 +80,12 @@ def _database(admin: str, settings: Settings, name: str) -> str:
         if not _exists(connection, "select from pg_roles where rolname = %s", role):
             connection.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
         connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), password))
-        if not _exists(connection, "select from pg_database where datname = %s", role):
+        if not _exists(connection, EXISTS, role):
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(role)))
     return make_conninfo(admin, user=role, password=password, dbname=role)
+
+
+EXISTS = "select from pg_database where datname = %s"
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:

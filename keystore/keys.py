@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
@@ -75,9 +78,27 @@ insert into keys (kid, owner, wrapped) values (%s, %s, %s) on conflict (kid) do 
 """
 
 
+MASTER = "master.key"
+"""The file of the master key among a home's secrets."""
+
+
+def check_value(master: bytes) -> str:
+    """What tells a master key from another, and nothing of it: its HMAC-SHA256 of a constant, in hex."""
+    return hmac.new(master, b"check value of a master key", hashlib.sha256).hexdigest()
+
+
+def unwraps(master: bytes, kid: str, wrapped: bytes) -> bool:
+    """Whether a key is wrapped under this master key."""
+    try:
+        AESGCM(master).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], kid.encode())
+    except InvalidTag:
+        return False
+    return True
+
+
 def master_key(secrets: Path) -> bytes:
     """The master key of a home, made at the first call; only its owner may read the file."""
-    path = secrets / "master.key"
+    path = secrets / MASTER
     if not path.exists():
         secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

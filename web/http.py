@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -12,6 +13,8 @@ from caretrail_contracts.envelope import Actor, Purpose
 from caretrail_contracts.sealed import Sealed
 from caretrail_contracts.system import AccessRecorded, Place
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from chassis.command import Cause, Command
@@ -24,6 +27,11 @@ from web.problems import Problem, Unreadable
 JSON = "application/json"
 NO_BODY = (b"", b"{}", b"null")
 OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
+
+OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")
+"""What the system calls itself on record: nobody who calls may take such an id or role."""
+
+ACTOR = "an id and a role, such as staff-7;coordinator, neither of them a service's own"
 
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
@@ -113,11 +121,14 @@ def _unfit(request: Request, header: str, expected: str) -> Unreadable:
 
 
 async def readable(request: Request) -> None:
-    """Raise Unreadable for a body of a media type that the route does not take, or JSON in no UTF-8.
+    """Raise Unreadable for a body of a media type that the route does not take, JSON in no UTF-8, or a
+    parameter behind the ? that it does not know.
 
     A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
     """
     route, body = request.scope["route"], await request.body()
+    if request.query_params:
+        _see_parameters(route, set(request.query_params))
     taken = (route.openapi_extra or {}).get("requestBody", {}).get("content") or [JSON] * bool(
         route.body_field
     )
@@ -126,17 +137,33 @@ async def readable(request: Request) -> None:
         place = Place(at="Content-Type", expected=" or ".join(taken))
         raise Unreadable(415, "MediaType", "A body of this media type is not taken; see places.", (place,))
     if not taken and body.strip() not in NO_BODY:
-        raise Unreadable(422, "Malformed", "This takes no body.", (Place(at="/", expected="no body"),))
+        raise Unreadable(422, "Malformed", "This takes no body.", (Place(at="", expected="no body"),))
     if route.body_field and b"\0" in body:  # in UTF-16 and UTF-32 every bracket has one
         place = Place(at=f"byte {body.index(0) + 1}", expected="UTF-8")
         raise Unreadable(400, "NotJson", "The body is no JSON; see places.", (place,))
+
+
+def _see_parameters(route: APIRoute, given: set[str]) -> None:
+    """Raise Unreadable for a parameter that the route does not know: misspelt, it would be ignored."""
+    taken = list(_parameters(route.dependant))
+    if given - set(taken):
+        expected = f"no parameters but {', '.join(taken)}" if taken else "no parameters"
+        place = Place(at="query", expected=expected)
+        raise Unreadable(422, "Malformed", "A parameter is not known here; see places.", (place,))
+
+
+def _parameters(part: Dependant) -> Iterator[str]:
+    """Names of the parameters behind the ? that a route and what it depends on take."""
+    yield from (field.alias for field in part.query_params)
+    for other in part.dependencies:
+        yield from _parameters(other)
 
 
 async def calling(request: Request) -> Caller:
     """The caller of a request. Raises Unreadable where a header is missing or does not fit."""
     ground: Ground = request.app.state.ground
     if not (actor := actor_of(request)):
-        raise _unfit(request, "Caretrail-Actor", "an id and a role, such as staff-7;coordinator")
+        raise _unfit(request, "Caretrail-Actor", ACTOR)
     if not (purpose := purpose_of(request)):
         raise _unfit(request, "Caretrail-Purpose", f"one of {', '.join(Purpose)}")
     digest = bytes.fromhex(await ground.doors.digest("body", (await request.body()).hex()))
@@ -151,7 +178,9 @@ def actor_of(request: Request) -> Actor | None:
     """Who a request says acts; None where the header does not fit."""
     text = request.headers.get("caretrail-actor", "")
     id, role = (part.strip() for part in (*text.split(";", 1), "")[:2])
-    return Actor(id, role) if id and role and len(text) <= 120 and text.isprintable() else None
+    ours = id.lower().startswith(OWN_IDS) or role.lower().startswith(OWN_ROLES)
+    fits = id and role and not ours and len(text) <= 120 and text.isprintable()
+    return Actor(id, role) if fits else None
 
 
 def purpose_of(request: Request) -> str | None:

@@ -101,13 +101,12 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, Refusal):
-        at = getattr(error, "place", error.at)
-        places = (Place(at=at, expected=error.message[:400]),) if at else ()
+        places = (Place(at=error.place, expected=error.message[:400]),) if error.place else ()
         problem = Problem(404 if error.rule == "NotFound" else 409, error.rule, error.message, places)
         problem.on_record = error.command_id if isinstance(error, Refused) else None
         return problem
     if isinstance(error, EventTooLarge):
-        return Unreadable(413, name, str(error), (Place(at="/", expected=str(error)),))
+        return Unreadable(413, name, str(error), (Place(at="", expected=str(error)),))
     if isinstance(error, RequestValidationError) and not isinstance(error.__cause__, JSONDecodeError):
         detail = "The request does not fit its schema; see places."
         return Unreadable(422, "Malformed", detail, places_of(error))
@@ -131,15 +130,14 @@ def _place(error: BaseException) -> Place:
 
 
 def places_of(error: RequestValidationError) -> tuple[Place, ...]:
-    """Where a request does not fit its schema, as JSON pointers."""
-    return tuple(
-        Place(at=_pointer(known(item))[:120], expected=expected_of(item)) for item in error.errors()[:20]
-    )
+    """Where a request does not fit its schema, as JSON pointers; the same at one place is told once."""
+    faults = dict.fromkeys((_pointer(known(item))[:120], expected_of(item)) for item in error.errors())
+    return tuple(Place(at=at, expected=expected) for at, expected in [*faults][:20])
 
 
 def _pointer(loc: tuple[Any, ...]) -> str:
-    if loc and loc[0] == "body":
-        return "/" + "/".join(str(part) for part in loc[1:])
+    if loc and loc[0] == "body":  # RFC 6901: the body itself is ""
+        return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc[1:])
     return " ".join(str(part) for part in loc)
 
 

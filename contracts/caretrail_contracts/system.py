@@ -14,9 +14,12 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 
 class Place(Value):
-    """Where an input is wrong and what was expected there; never the value found."""
+    """Where an input is wrong and what was expected there; never the value found.
 
-    at: Name
+    ``at`` is a JSON pointer (RFC 6901; the empty one is the whole body), a header or a place in a file.
+    """
+
+    at: Annotated[str, StringConstraints(max_length=120)]
     expected: Annotated[str, StringConstraints(max_length=400)]
 
 

@@ -77,7 +77,7 @@ def _service(program: str) -> str:
 
 def _file(home: Path, service: str) -> Path:
     path = home / "run" / f"{service}.hold"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
     return path
 
 

@@ -17,6 +17,10 @@ class JarAltered(Exception):
     """A jar has another hash than the lock names; it is not kept: the next start fetches it anew."""
 
 
+class JarMissing(Exception):
+    """A jar is not in the cache and could not be fetched."""
+
+
 def cache_folder() -> Path:
     """Where jars are kept: ``XDG_CACHE_HOME/caretrail/jars``, by default under ``~/.cache``."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -24,7 +28,7 @@ def cache_folder() -> Path:
 
 
 def classpath() -> list[Path]:
-    """The jars of the lock, fetched where they are missing. Raises JarAltered."""
+    """The jars of the lock, fetched where they are missing. Raises JarAltered, JarMissing."""
     wanted = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
     with ThreadPoolExecutor(DOWNLOADS_MAX) as pool:
         return list(pool.map(lambda entry: _jar(*entry), wanted))
@@ -43,7 +47,14 @@ def _fetch(group: str, artifact: str, version: str, sha256: str, to: Path) -> No
     from jgo.maven import MavenContext
 
     context = MavenContext(repo_cache=cache_folder().parent / "maven", local_repos=[], timeout=60)
-    found = context.project(group, artifact).at_version(version).artifact(packaging="jar").resolve()
+    jar = context.project(group, artifact).at_version(version).artifact(packaging="jar")
+    try:
+        found = jar.resolve()
+    except (OSError, RuntimeError) as error:  # the network's word, or the resolver's
+        raise JarMissing(
+            f"Kafka's {artifact}-{version}.jar is not in {to.parent} and could not be fetched "
+            f"({type(error).__name__})"
+        ) from error
     content = Path(found).read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     Path(found).unlink()

@@ -53,7 +53,7 @@ def folder_of(home: Path, number: int) -> Path:
 
 
 def _program(name: str, folder: Path, node: Node, nodes: tuple[Node, ...]) -> Program:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     settings = folder / "server.properties"
     settings.write_text(_settings(folder / "data", node, nodes))
     java = _java(":".join(str(jar) for jar in classpath()))

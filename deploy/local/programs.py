@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Mapping
+from importlib import import_module
 from pathlib import Path
 
 from deploy.local.ports import free_port
@@ -18,6 +19,12 @@ ROLES = ("api", "relay", "consumers", "timers")
 """What a service's processes do where it runs as one process for each."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def see_options() -> None:
+    """See that each service could use the settings that it would get. Raises pydantic's ValidationError."""
+    for name in SERVICES:
+        import_module(f"services.{name}.app")  # reads its options as it is imported
 
 
 def migrations() -> dict[str, list[Path]]:

@@ -28,6 +28,10 @@ PACE = {"CARETRAIL_POSTING_EVERY_S": "1800"}
 """Settings that keep the instants of a simulated clock few: messages are posted together each half hour."""
 
 
+CLOSED = ("run", "logs", "payer", "mailbox", "kafka")
+"""Folders of a home that no other user may enter; PostgreSQL, another user where we are root, has its own."""
+
+
 class AlreadyUp(Exception):
     """A stack of this home runs already."""
 
@@ -155,7 +159,10 @@ def _claimed(home: Path) -> Iterator[None]:
     Raises AlreadyUp.
     """
     path = home / "run" / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    for folder in (home / name for name in CLOSED):
+        if folder.exists():  # an earlier version left it open
+            folder.chmod(0o700)
     with path.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -96,7 +96,7 @@ class Child:
 
     async def _run(self) -> None:
         log = self._home / "logs" / f"{self.program.name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
+        log.parent.mkdir(0o700, parents=True, exist_ok=True)
         with log.open("ab") as out:
             self.process = await asyncio.create_subprocess_exec(
                 *self.program.argv,
@@ -132,7 +132,7 @@ class Child:
             "restarts": self.restarts,
         }
         path = self._home / "run" / f"{self.program.name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(found))
         temporary.replace(path)

@@ -14,6 +14,7 @@ from caretrail_contracts.system import InputRefused
 from tests.chassis import toy
 from tests.conftest import Run
 from tests.running import STAFF, Running
+from web.http import ACTOR
 
 pytestmark = pytest.mark.servers
 
@@ -83,7 +84,7 @@ async def test_a_command_without_a_body_takes_none(running: Run, body: bytes) ->
         found = (await run.post("intake", "/referrals", {"patient": STAFF_ID})).json()
         path = f"/referrals/{found['command_id']}/accept"
         answer = await run.post("intake", path, body, **JSON)
-        assert (answer.status_code, answer.json()["places"]) == (422, [{"at": "/", "expected": "no body"}])
+        assert (answer.status_code, answer.json()["places"]) == (422, [{"at": "", "expected": "no body"}])
         assert [event.rule for event in await recorded(run)] == ["Malformed"]
         assert (await run.post("intake", path, {})).status_code == 200
 
@@ -96,9 +97,13 @@ PURPOSES = "one of TREAT, HPAYMT, HOPERAT, HCOMPL, PATRQT, PUBHLTH"
     [
         ("Caretrail-Purpose", "", "HeaderMissing", PURPOSES),
         ("Caretrail-Purpose", "curiosity", "HeaderUnfit", PURPOSES),
-        ("Caretrail-Actor", "", "HeaderMissing", "an id and a role, such as staff-7;coordinator"),
-        ("Caretrail-Actor", "Ana", "HeaderUnfit", "an id and a role, such as staff-7;coordinator"),
-        ("Caretrail-Actor", "Ana\x1f;staff", "HeaderUnfit", "an id and a role, such as staff-7;coordinator"),
+        ("Caretrail-Actor", "", "HeaderMissing", ACTOR),
+        ("Caretrail-Actor", "Ana", "HeaderUnfit", ACTOR),
+        ("Caretrail-Actor", "service:billing;coordinator", "HeaderUnfit", ACTOR),
+        ("Caretrail-Actor", "Ana;Policy:x", "HeaderUnfit", ACTOR),
+        ("Caretrail-Actor", "Ana;adapter:x", "HeaderUnfit", ACTOR),
+        ("Caretrail-Actor", "Ana;consumer", "HeaderUnfit", ACTOR),
+        ("Caretrail-Actor", "Ana\x1f;staff", "HeaderUnfit", ACTOR),
         ("Caretrail-After", "soon", "HeaderUnfit", "a position, as a command's answer gives it"),
         ("Caretrail-After", "9" * 5_000, "HeaderUnfit", "a position, as a command's answer gives it"),
         ("Caretrail-After", "99", "HeaderUnfit", "a position of this service's own events, which end at 1"),

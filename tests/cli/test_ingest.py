@@ -160,7 +160,7 @@ def test_a_file_that_is_no_text_goes_to_the_service_so_that_its_refusal_is_on_re
     problem = {
         "title": "Referral unreadable",
         "status": 422,
-        "places": [{"at": "/", "expected": "JSON in UTF-8"}],
+        "places": [{"at": "", "expected": "JSON in UTF-8"}],
     }
     with serving(lambda asked: (422, problem)) as intake:
         stack(intake=intake.url)
@@ -247,9 +247,10 @@ def test_posting_needs_an_actor_and_a_file_that_is_there(run: Run, referral: Pat
 
 
 def test_a_remittance_that_came_before_says_so(run: Run, stack: Any, remittance: Path) -> None:
-    with serving(lambda asked: (201, {"duplicate": True, "remittances": [REMITTANCE]})) as billing:
+    again = REMITTANCE | {"caretrail": {"repeated": True}}
+    with serving(lambda asked: (201, {"duplicate": True, "remittances": [again]})) as billing:
         stack(billing=billing.url)
         shown = run("ingest", "remittance", remittance).stdout
         document = json.loads(run("ingest", "remittance", remittance, "--json").stdout)
     assert "nothing changed" in shown
-    assert document == [REMITTANCE | {"caretrail": {"repeated": True}}]
+    assert document == [again]

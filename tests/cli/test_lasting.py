@@ -75,6 +75,7 @@ def test_a_service_that_answers_is_told_to_programs_on_one_line(
         tell(URL)
 
     monkeypatch.setattr("deploy.serving.serve", serve)
+    monkeypatch.setattr("deploy.master.see_master", lambda keystore, secrets: None)
     answer = run("run", "intake", *argv, "--json")
     [line] = answer.stdout.splitlines()
     assert json.loads(line) == {"service": "intake", "roles": roles, "url": URL, "pid": os.getpid()}

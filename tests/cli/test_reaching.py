@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 
+from deploy.local import jars
 from tests.cli.conftest import Run
 
 
@@ -54,3 +57,71 @@ def test_what_is_no_service_and_no_topic_is_told_without_a_stack(run: Run) -> No
     answer = run("tail", "nix")
     assert answer.exit_code == 2
     assert "audit, billing, clinical" in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "status", "down"])
+def test_a_home_that_is_a_file_is_told(run: Run, home: Path, command: str) -> None:
+    home.write_text("")
+    answer = run(command)
+    assert (answer.exit_code, type(answer.exception)) == (1, SystemExit)
+    assert "cannot be used" in answer.stderr
+    assert "CARETRAIL_HOME" in answer.stderr
+
+
+def test_a_home_that_cannot_be_made_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARETRAIL_HOME", "/proc/foo")
+    answer = run("up", "--json")
+    assert answer.exit_code == 1
+    problem = json.loads(answer.stderr.splitlines()[-1])
+    assert problem["title"] == "the home /proc/foo cannot be used"
+
+
+def test_an_env_file_that_is_no_text_is_told_by_the_place(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"CARETRAIL_CELL=\xffesame")
+    answer = run("status")
+    assert answer.exit_code == 1
+    assert ".env cannot be read as text" in answer.stderr
+    assert "byte 16" in answer.stderr
+    assert "esame" not in answer.stderr
+
+
+def test_a_jar_that_does_not_come_is_told(
+    run: Run, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    with pytest.raises(jars.JarMissing):
+        jars.classpath()
+    monkeypatch.setenv("CARETRAIL_POSTGRES_URL", "postgresql://127.0.0.1:1/postgres")
+    answer = run("up")
+    assert answer.exit_code == 1
+    assert ".jar is not in" in answer.stderr
+    assert "copy that folder" in answer.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", ["up", "demo", "run"])
+@pytest.mark.parametrize(
+    ("service", "name", "expected"),
+    [
+        ("notifications", "CARETRAIL_SMTP_URL", "smtp://"),
+        ("audit", "CARETRAIL_SERVICE_URLS", "JSON"),
+        ("audit", "CARETRAIL_LOG_LEVEL", "WARNING"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_before_anything_starts(
+    run: Run,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    service: str,
+    name: str,
+    expected: str,
+    command: str,
+) -> None:
+    monkeypatch.delitem(sys.modules, f"services.{service}.app", raising=False)  # options are read at import
+    monkeypatch.setenv(name, "Sesame")
+    answer = run(command, *[service] * (command == "run"))
+    assert answer.exit_code == 1
+    assert name in answer.stderr
+    assert expected in answer.stderr
+    assert "esame" not in answer.output
+    assert not home.exists()

@@ -84,6 +84,15 @@ def test_the_table_fits_the_screen_and_says_who_when_and_why(run: Run, stack: An
     assert ITEMS[1]["event"]["referral"] in answer.stdout, "an id that is asked for next is whole"
 
 
+def test_a_screen_too_narrow_for_columns_shows_every_event(run: Run, stack: Any) -> None:
+    with serving(audit) as double:
+        stack(audit=double.url)
+        shown = run("timeline", PATIENT, columns=40).stdout
+    events = [str(item["type"]).rpartition(".")[2] for item in ITEMS]
+    assert [name for name in events if name not in shown] == []
+    assert max(map(len, shown.splitlines()[:-1])) <= 40
+
+
 def test_a_problem_is_told_with_its_places_and_ends_with_1(run: Run, stack: Any) -> None:
     problem = {
         "title": "Not found",

@@ -90,7 +90,7 @@ async def test_what_is_wrong_is_told_on_its_line_and_the_others_go_through(runni
         assert told == [
             ("line-1", 201, []),
             (None, 400, ["line 1 column 2"]),
-            (None, 422, ["/"]),
+            (None, 422, [""]),
             ("nowhere", 404, ["/path"]),
             ("no-uuid", 422, ["/path"]),
             ("no-body", 422, ["/body"]),

@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.local.payer.answers import Incoming, Payer
 from deploy.local.payer.claims import UnreadableClaimFile
 from deploy.local.payer.clock import Clock
-from deploy.local.payer.files import move, write_whole
+from deploy.local.payer.files import make_folder, move, write_whole
 from deploy.local.payer.records import NameReused, Records
 from deploy.local.payer.requests import UnreadableRequest
 
@@ -25,8 +25,8 @@ class Exchange:
     def __init__(self, folder: Path, seed: str, clock: Clock) -> None:
         self._inbound, self._outbound = folder / "inbound", folder / "outbound"
         self._processed, self._refused = folder / "processed", folder / "refused"
-        for one in (self._inbound, self._outbound, self._processed, self._refused):
-            one.mkdir(parents=True, exist_ok=True)
+        for one in (folder, self._inbound, self._outbound, self._processed, self._refused):
+            make_folder(one)
         self._records = Records(folder / "records")
         self._payer = Payer(seed, self._records)
         self._clock = clock

@@ -3,6 +3,14 @@
 import os
 from pathlib import Path
 
+FOLDER, FILE = 0o700, 0o600
+"""Modes: what providers and payers exchange is for no other user's eyes."""
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder for its owner alone, if it is not there."""
+    folder.mkdir(FOLDER, parents=True, exist_ok=True)
+
 
 def write_whole(file: Path, data: bytes) -> None:
     """Puts `data` under that name, replacing what was there."""
@@ -35,11 +43,15 @@ def move(file: Path, folder: Path) -> None:
 
 def _temporary(file: Path, data: bytes) -> Path:
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as opened:
+    with open(temporary, "wb", opener=_closed) as opened:
         opened.write(data)
         opened.flush()
         os.fsync(opened.fileno())
     return temporary
+
+
+def _closed(path: str, flags: int) -> int:
+    return os.open(path, flags, FILE)
 
 
 def _sync_folder(folder: Path) -> None:

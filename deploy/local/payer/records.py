@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from deploy.local.payer.claims import Claim, claim_from_record
-from deploy.local.payer.files import write_once, write_whole
+from deploy.local.payer.files import make_folder, write_once, write_whole
 
 
 class NameReused(ValueError):
@@ -21,8 +21,9 @@ class Records:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        make_folder(folder)
         for name in ("received", "answers", "claims", "latest", "reversed", "appeals", "overturned"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
+            make_folder(folder / name)
 
     def received_at(self, name: str, data: bytes, now: datetime) -> datetime:
         """When a file first came: answers bear this time, however often they are written."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+OURS, FILE = 0o700, 0o600
+"""Modes of folders and files: they hold names and birth dates, and are our user's and the payer's alone."""
+
 
 class Folder:
     """``inbound`` is the payer's, ``outbound`` ours to read, ``taken`` what was read."""
@@ -14,9 +17,9 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Put a file before the payer: temporary name, fsync, rename. The same name again replaces it."""
-        self._inbound.mkdir(parents=True, exist_ok=True)
+        self._inbound.mkdir(OURS, parents=True, exist_ok=True)
         temporary = self._inbound / f".{name}.tmp"
-        with temporary.open("wb") as opened:
+        with open(temporary, "wb", opener=_closed) as opened:
             opened.write(data)
             opened.flush()
             os.fsync(opened.fileno())
@@ -37,9 +40,14 @@ class Folder:
 
     def take(self, name: str) -> None:
         """An answer is recorded: keep it aside."""
-        self._taken.mkdir(parents=True, exist_ok=True)
+        self._taken.mkdir(OURS, parents=True, exist_ok=True)
         (self._outbound / name).replace(self._taken / name)
         _sync(self._taken)
+
+
+def _closed(path: str, flags: int) -> int:
+    """Opens a file that no other user reads."""
+    return os.open(path, flags, FILE)
 
 
 def _names(folder: Path) -> list[str]:

@@ -192,6 +192,8 @@ async def _remittance(
     identity = (advice.originator, payer.id if payer else "", payer.name if payer else "", advice.trace)
     return RemittanceIn(
         origin=sha256("|".join(identity).encode()).hexdigest(),
+        content=advice.content,
+        segment=advice.trace_segment,
         payer=_code(advice.originator or (payer.id or payer.name if payer else "")),
         trace=advice.trace[:50],
         total=advice.total,

@@ -21,8 +21,7 @@ from services.billing.adapters.remittances import (
     read_remittance,
 )
 from services.billing.adapters.x12.answer import as_answer
-from services.billing.commands.remittances import remittance_ids
-from services.billing.domain.remittance import Remittance
+from services.billing.domain.remittance import Remittance, remittance_id
 from web.http import Caller, Calling
 from web.paging import After, Limit, Page, page
 from web.problems import Problem, Unreadable
@@ -90,8 +89,9 @@ class RemittanceOut(BaseModel):
 class PostedOut(BaseModel):
     """What a file said, in the form of ``caretrail ingest remittance``, and whether it was posted now.
 
-    ``duplicate``: the same file was posted before, so that nothing changed. Of each remittance that was
-    posted, ``caretrail`` tells its id, how many claims were posted, and which wait for a person and why.
+    ``duplicate``: all of it was posted before, so that nothing changed. Of each remittance that was posted,
+    ``caretrail`` tells its id, how many claims were posted, which wait for a person and why, and whether it
+    was ``repeated``: posted before, by this file or by another one that says the same, however packed.
     """
 
     posted: bool
@@ -141,23 +141,28 @@ async def post(request: Request, caller: Calling, dry_run: DryRun = False) -> Po
     await caller.open(None, [], resource="remittance answer")
     changed = bool(accepted.streams) and not accepted.repeated
     answer = _answer(read, posted=changed, duplicate=not changed, position=accepted.position)
-    return answer.model_copy(update={"remittances": await _with_effect(answer.remittances, read, caller)})
+    effects = await _effects(read, set(accepted.streams) if changed else set(), caller)
+    said = [one | {"caretrail": effect} for one, effect in zip(answer.remittances, effects, strict=True)]
+    return answer.model_copy(update={"remittances": said})
 
 
-async def _with_effect(
-    said: list[dict[str, Any]], read: ReadRemittance, caller: Caller
-) -> list[dict[str, Any]]:
+async def _effects(read: ReadRemittance, changed: set[str], caller: Caller) -> list[dict[str, Any]]:
     """What became of each remittance, from the events themselves: read models may still be behind."""
-    ids = remittance_ids(read.command.remittances)
+    sets = read.command.remittances
+    ids = [remittance_id(given.origin, given.content) for given in sets]
     streams = {Remittance.stream_of(id): id for id in ids}
     parked: dict[UUID, list[dict[str, Any]]] = {id: [] for id in ids}
     for row in await caller.rows(PARKED_EVENTS, list(streams)):
         parked[streams[row["stream"]]].append({"index": int(row["index"]), "rule": row["rule"]})
-    effects = [
-        {"remittance": id, "posted": len(one["claims"]) - len(waiting), "parked": waiting}
-        for one, (id, waiting) in zip(said, parked.items(), strict=True)
+    return [
+        {
+            "remittance": id,
+            "posted": len(given.claims) - len(parked[id]),
+            "parked": parked[id],
+            "repeated": Remittance.stream_of(id) not in changed,
+        }
+        for given, id in zip(sets, ids, strict=True)
     ]
-    return [one | {"caretrail": effect} for one, effect in zip(said, effects, strict=True)]
 
 
 PARKED_EVENTS = b"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -30,8 +29,8 @@ from services.billing.domain.claim import Claim
 from services.billing.domain.refusals import TraceReused
 from services.billing.domain.remittance import Remittance, remittance_id
 
-FILES = "remittance-file"
-"""Scope of reservations: a file is posted once, whatever its name."""
+TRACES = "remittance-trace"
+"""Scope of reservations: a payer's trace number is of one file, whatever stands beside it there."""
 
 REMITTANCES_MAX = 1_000
 """Payments in one file, which is posted in one transaction."""
@@ -76,9 +75,11 @@ class RemittedClaimIn(Given):
 
 
 class RemittanceIn(Given):
-    """A transaction set; `origin` is the digest of payer and trace number."""
+    """A transaction set: digests of payer and trace number and of what it says; its TRN's segment."""
 
     origin: str
+    content: str
+    segment: int
     payer: Code
     trace: Annotated[str, StringConstraints(max_length=50)]
     total: Money
@@ -96,29 +97,24 @@ class PostRemittances(Command):
 
 @handlers.handles(PostRemittances)
 async def post_remittances(command: PostRemittances, work: Work) -> None:
-    """A file that was posted before changes nothing. Raises TraceReused."""
-    if await work.owner(FILES, command.file_digest) is not None:
-        return
-    ids = remittance_ids(command.remittances)
-    for index, id in enumerate(ids, 1):
-        if await work.find(Remittance, id) is not None:
-            raise TraceReused(index=index)
-    for id, given in zip(ids, command.remittances, strict=True):
-        await _post_remittance(id, given, command.file_digest, work)
-    work.reserve(FILES, command.file_digest, derive("remittance-file", command.file_digest))
+    """A set that was posted before, in whichever file, changes nothing. Raises TraceReused."""
+    new = [given for given in command.remittances if not await _is_posted(given, work)]
+    for given in new:
+        if await work.owner(TRACES, given.origin) is not None:
+            raise TraceReused(segment=given.segment)
+    for given in new:
+        await _post_remittance(given, command.file_digest, work)
+    for origin in dict.fromkeys(given.origin for given in new):
+        contents = (given.content for given in new if given.origin == origin)
+        work.reserve(TRACES, origin, derive("remittance-trace", origin, *contents))
 
 
-def remittance_ids(remittances: Sequence[RemittanceIn]) -> list[UUID]:
-    """Their ids, by payer and trace; one that stands in a file several times, by its place among them too."""
-    seen: dict[str, int] = {}
-    ids = []
-    for given in remittances:
-        count = seen[given.origin] = seen.get(given.origin, 0) + 1
-        ids.append(remittance_id(given.origin if count == 1 else f"{given.origin}|{count}"))
-    return ids
+async def _is_posted(given: RemittanceIn, work: Work) -> bool:
+    return await work.find(Remittance, remittance_id(given.origin, given.content)) is not None
 
 
-async def _post_remittance(id: UUID, given: RemittanceIn, file_digest: str, work: Work) -> None:
+async def _post_remittance(given: RemittanceIn, file_digest: str, work: Work) -> None:
+    id = remittance_id(given.origin, given.content)
     received = RemittanceReceived(
         remittance=id,
         payer=given.payer,

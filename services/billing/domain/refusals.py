@@ -44,9 +44,9 @@ class PeriodBackwards(Refusal):
 
 
 class TraceReused(Refusal):
-    """The payer of transaction set {index} used its trace number for another one: nothing is posted."""
+    """The payer used this trace number for a payment of another content: nothing of the file is posted."""
 
-    at: ClassVar[str | None] = "TRN02"
+    at: ClassVar[str | None] = "segment {segment} TRN02"
 
 
 class DenialDone(Refusal):

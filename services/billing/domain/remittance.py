@@ -13,9 +13,9 @@ from chassis.aggregate import Aggregate
 from chassis.ids import derive
 
 
-def remittance_id(origin: str) -> UUID:
-    """The id of the remittance whose payer and trace number have this digest."""
-    return derive("remittance", origin)
+def remittance_id(origin: str, content: str) -> UUID:
+    """The id of the remittance of these digests: of its payer and trace number, and of what it says."""
+    return derive("remittance", origin, content)
 
 
 class Remittance(Aggregate):

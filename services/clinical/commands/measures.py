@@ -9,7 +9,9 @@ from caretrail_contracts.clinical import Instrument
 
 from chassis.command import Command, Work
 from services.clinical.commands.registry import handlers
+from services.clinical.domain.diagnoses import Diagnoses
 from services.clinical.domain.measure import Measure, scored
+from services.clinical.domain.refusals import EpisodeOfAnother
 
 
 class AdministerMeasure(Command):
@@ -28,9 +30,12 @@ class AdministerMeasure(Command):
 
 @handlers.handles(AdministerMeasure)
 async def administer_measure(command: AdministerMeasure, work: Work) -> None:
-    """Score and keep it. Refuses AnswersMisfit, NotYetAdministered."""
+    """Score and keep it. Refuses AnswersMisfit, EpisodeOfAnother and a day that cannot be."""
     if await work.find(Measure, command.measure):
         return
+    known = await work.find(Diagnoses, command.episode)
+    if known and known.patient != command.patient:
+        raise EpisodeOfAnother(episode=command.episode)
     given = scored(
         measure=command.measure,
         patient=command.patient,

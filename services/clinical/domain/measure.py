@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import ClassVar, Self
 from uuid import UUID
 
@@ -19,10 +19,14 @@ from services.clinical.domain.instruments import (
     SumScore,
     asks_for_suicide_screen,
 )
-from services.clinical.domain.refusals import AnswersMisfit, NotYetAdministered
+from services.clinical.domain.refusals import AdministeredTooLongAgo, AnswersMisfit, NotYetAdministered
 
 SCORED: dict[Instrument, SumScore] = {Instrument.PHQ9: PHQ9, Instrument.GAD7: GAD7}
 """The instruments that have a score; the C-SSRS screener has none."""
+
+
+BACK_DAYS_MAX = 366
+"""How long after its answers a measure is taken. An assumption: an episode and its intake are shorter."""
 
 
 class Measure(Aggregate):
@@ -41,10 +45,13 @@ class Measure(Aggregate):
     def administer(cls, given: MeasureAdministered, at: datetime) -> Self:
         """Keep the answers; PHQ-9 item 9 above 0 or open asks for a screen at once, whatever the total.
 
-        Raises NotYetAdministered.
+        Raises NotYetAdministered, AdministeredTooLongAgo.
         """
-        if given.administered_on > at.astimezone(UTC).date():
-            raise NotYetAdministered(today=at.astimezone(UTC).date())
+        today = at.astimezone(UTC).date()
+        if given.administered_on > today:
+            raise NotYetAdministered(today=today)
+        if given.administered_on < (earliest := today - timedelta(days=BACK_DAYS_MAX)):
+            raise AdministeredTooLongAgo(days=BACK_DAYS_MAX, earliest=earliest)
         measure = cls.start(given.measure, given, answered_at(given.administered_on, at))
         if given.instrument is Instrument.PHQ9 and asks_for_suicide_screen(given.answers):
             item_9 = given.answers[SELF_HARM_ITEM - 1]

@@ -19,6 +19,12 @@ class NotYetAdministered(Refusal):
     at: ClassVar[str | None] = "/administered_on"
 
 
+class AdministeredTooLongAgo(Refusal):
+    """A measure is entered within {days} days of its answers: expected a day from {earliest} on."""
+
+    at: ClassVar[str | None] = "/administered_on"
+
+
 class ClinicianOnly(Refusal):
     """Only a clinician states a patient's risk: act in the role {role}."""
 

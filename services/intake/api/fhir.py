@@ -13,7 +13,7 @@ from pydantic.config import JsonDict
 
 from services.intake.adapters.fhir.errors import FhirError
 from services.intake.adapters.fhir.form import ReferralForm, as_answer
-from services.intake.adapters.fhir.referrals import read_referrals, refuse_impossible_births
+from services.intake.adapters.fhir.referrals import read_referrals, refuse_impossible_births, refuse_nobody
 from services.intake.api.referral_files import body_of, number_of
 from services.intake.api.registering import Received, receive
 from web.http import JSON, Caller, Calling
@@ -70,9 +70,10 @@ async def take_in(
     try:
         forms = await asyncio.to_thread(read_referrals, files)
         bodies = [body_of(form, source_type) for form in forms]
+        refuse_nobody(forms)
         refuse_impossible_births(forms, caller.now)
     except FhirError as error:
-        place = Place(at=(f"{error.file}{error.pointer}" or "/")[:120], expected=error.expected[:400])
+        place = Place(at=f"{error.file}{error.pointer}"[:120], expected=error.expected[:400])
         detail = f"Nothing was taken in: {error.what}."
         raise Unreadable(422, "ReferralUnreadable", detail, (place,)) from None
     answers = []

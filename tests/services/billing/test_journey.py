@@ -224,7 +224,9 @@ async def test_a_file_is_posted_once_and_a_cent_refuses_it_whole(journey: Journe
     assert (first["posted"], first["duplicate"]) == (True, False)
     assert (again["posted"], again["duplicate"]) == (False, True)
     effects = [answer["remittances"][0]["caretrail"] for answer in (first, again)]
-    assert effects[0] == effects[1] == {**effects[0], "posted": 1, "parked": []}
+    assert effects[0] == {**effects[1], "repeated": False, "posted": 1, "parked": []}
+    packed = await journey.tell("billing", "/remittances", b"\xef\xbb\xbf" + data.replace(b"\n", b""), **EDI)
+    assert (packed["duplicate"], packed["remittances"][0]["caretrail"]) == (True, effects[1])
     await journey.run.settle()
     shown = await journey.ask(f"/claims/{claim.claim_id}")
     (said,) = first["remittances"][0]["claims"]

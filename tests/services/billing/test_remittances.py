@@ -82,10 +82,12 @@ def remitted(
     return RemittedClaimIn.model_validate(given | facts)
 
 
-def file(*claims: RemittedClaimIn, trace: str = "T1", digest: str = "a") -> PostRemittances:
-    """A file with one transaction set."""
+def file(*claims: RemittedClaimIn, trace: str = "T1", digest: str = "a", says: str = "a") -> PostRemittances:
+    """A file with one transaction set, its TRN the fifth segment."""
     one = RemittanceIn(
         origin=f"origin of {trace}",
+        content=says,
+        segment=5,
         payer="1999999999",
         trace=trace,
         total=sum((claim.paid for claim in claims), Decimal(0)),
@@ -119,11 +121,25 @@ async def test_the_same_file_changes_nothing() -> None:
     (await billing.do(file(paid))).then()
 
 
+async def test_the_same_payment_in_another_file_changes_nothing() -> None:
+    billing = await submitted()
+    paid = remitted(billing, ClaimVerdict.PAID, "300.00", "CO-45 100")
+    first, beside = file(paid), file(remitted(billing, ClaimVerdict.PAID, "0"), trace="T2")
+    await billing.do(first)
+    both = PostRemittances(file_digest="b" * 64, remittances=(*first.remittances, *beside.remittances))
+    outcome = await billing.do(both)
+    outcome.then_types(RemittanceReceived, RemittanceClaimParked, RemittancePosted)
+    (await billing.do(beside.model_copy(update={"file_digest": "c" * 64}))).then()
+
+
 async def test_the_same_trace_with_another_content_is_refused_whole() -> None:
     billing = await submitted()
     await billing.do(file(remitted(billing, ClaimVerdict.PAID, "300.00", "CO-45 100")))
-    other = file(remitted(billing, ClaimVerdict.PAID, "299.99", "CO-45 100.01"), digest="b")
-    (await billing.do(other)).then_refused(TraceReused)
+    other = file(remitted(billing, ClaimVerdict.PAID, "299.99", "CO-45 100.01"), digest="b", says="b")
+    outcome = await billing.do(other)
+    outcome.then_refused(TraceReused)
+    assert outcome.refused is not None
+    assert outcome.refused.place == "segment 5 TRN02"
     assert balance(billing) == ("300.00", "100.00", "0.00", "0.00")
 
 
@@ -131,7 +147,8 @@ async def test_one_trace_twice_in_a_file_is_two_payments() -> None:
     billing = await submitted()
     paid = remitted(billing, ClaimVerdict.PAID, "300.00", "CO-45 100")
     one = file(paid).remittances[0]
-    both = PostRemittances(file_digest="c" * 64, remittances=(one, one.model_copy(update={"claims": ()})))
+    other = one.model_copy(update={"claims": (), "content": "b"})
+    both = PostRemittances(file_digest="c" * 64, remittances=(one, other))
     outcome = await billing.do(both)
     assert [type(event) for event in outcome.events].count(RemittanceReceived) == 2
 

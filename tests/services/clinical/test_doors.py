@@ -74,7 +74,7 @@ MALFORMED_MEASURES: list[tuple[dict[str, Any], str]] = [
     ({"instrument": "c-ssrs"}, "/instrument"),
     ({"administered_on": "2026-02-30"}, "/administered_on"),
     ({"patient": "ana"}, "/patient"),
-    ({"mood": 3}, "/"),  # the name of an unknown field could be anything: it is not said again
+    ({"mood": 3, "mode": 4}, ""),  # the name of an unknown field could be anything: it is not said again
 ]
 MALFORMED_SCREENS: list[tuple[dict[str, Any], str]] = [
     ({"answers": ["yes"] * 5}, "/answers"),
@@ -93,6 +93,12 @@ async def test_malformed_measures_and_screens_are_refused_at_their_places(run: R
         assert [found["at"] for found in answer.json()["places"]] == [place]
     assert len(await events(run, "InputRefused")) == len(requests)
     assert await events(run, "MeasureAdministered") + await events(run, "SuicideRiskScreened") == []
+
+
+async def test_a_misspelt_parameter_is_refused(run: Running) -> None:
+    misspelt = await run.get("clinical", "/measures?pateint=x&limit=1")
+    expected = "no parameters but patient, instrument, after, limit"
+    assert (misspelt.status_code, misspelt.json()["places"]) == (422, [{"at": "query", "expected": expected}])
 
 
 async def test_a_day_to_come_is_refused_by_its_rule(run: Running) -> None:

@@ -11,10 +11,17 @@ from caretrail_contracts.clinical import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.refusal import Refusal
+from services.clinical.commands.diagnoses import RecordDiagnosis
 from services.clinical.domain.measure import Measure, answered_at, scored
-from services.clinical.domain.refusals import AnswersMisfit, NotYetAdministered
+from services.clinical.domain.refusals import (
+    AdministeredTooLongAgo,
+    AnswersMisfit,
+    EpisodeOfAnother,
+    NotYetAdministered,
+)
 from tests.scenario import NOON
-from tests.services.clinical.builders import ANA, EPISODE, TODAY, clinical, measure
+from tests.services.clinical.builders import ANA, BEN, EPISODE, TODAY, clinical, measure
 
 ITEM = st.one_of(st.none(), st.integers(0, 3))
 
@@ -86,6 +93,21 @@ async def test_tomorrow_is_refused() -> None:
     outcome.then_refused(NotYetAdministered)
     assert outcome.refused is not None
     assert outcome.refused.place == "/administered_on"
+
+
+@pytest.mark.parametrize(("days", "rule"), [(366, None), (367, AdministeredTooLongAgo)])
+async def test_a_day_that_is_long_past_is_refused(days: int, rule: type[Refusal] | None) -> None:
+    outcome = await clinical().when(measure(*[0] * 9, on=TODAY - timedelta(days=days)))
+    if rule is None:
+        outcome.then_types(MeasureAdministered)
+    else:
+        outcome.then_refused(rule)
+
+
+async def test_an_episode_that_is_known_as_anothers_is_refused() -> None:
+    scenario = clinical()
+    await scenario.when(RecordDiagnosis(patient=BEN, episode=EPISODE, icd10="F33.1", rank=1))
+    (await scenario.when(measure(*[0] * 9))).then_refused(EpisodeOfAnother)
 
 
 def test_what_is_entered_later_was_true_on_its_day() -> None:

@@ -128,6 +128,9 @@ async def test_a_broken_fhir_file_is_refused_with_its_place(running: Run) -> Non
         assert refused.status_code == 422
         assert refused.json()["places"][0]["at"].endswith("/birthDate")
         assert "1985-13-01" not in refused.text
+        about_nobody = {key: value for key, value in FHIR.items() if key not in ("subject", "contained")}
+        refused = await run.post("intake", "/referrals/fhir", about_nobody)
+        assert (refused.status_code, refused.json()["places"][0]["at"]) == (422, "/subject")
 
 
 async def test_two_senders_may_use_one_number(running: Run) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from services.billing.adapters.x12.errors import Warning
 from services.billing.adapters.x12.reader import Delimiters, Interchange, Segment
@@ -20,6 +21,23 @@ class TransactionSet:
     def kind(self) -> str:
         """ST01, such as 835."""
         return self.segments[0].get(1)
+
+    @property
+    def content(self) -> str:
+        """The digest of what the set says, however it is packed: equal in two files that say the same.
+
+        What stands between ST and SE counts, each element without the blanks around it, and without the
+        empty ones that end a segment. The envelopes, their control numbers and counts do not: who sends a
+        payment again, by itself or among others, numbers them anew. Nor do delimiters, line ends, encoding.
+        """
+        return sha256("\x1e".join(map(self._plain, self.segments[1:-1])).encode()).hexdigest()
+
+    def _plain(self, segment: Segment) -> str:
+        """A segment with delimiters of our own, which no element may hold."""
+        component, repetition = self.delimiters.component, self.delimiters.repetition
+        marks = str.maketrans({repetition: "\x1c", component: "\x1d"})
+        elements = (element.strip().translate(marks) for element in segment.elements)
+        return "\x1f".join((segment.id, *elements)).rstrip("\x1f")
 
 
 def open_interchanges(

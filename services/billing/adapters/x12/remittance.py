@@ -84,9 +84,14 @@ class RemittedClaim:
 
 @dataclass(frozen=True, slots=True)
 class RemittanceAdvice:
-    """One transaction set: `total` is BPR02, `handling` BPR01, `method` BPR04; segments are its ST and SE."""
+    """One transaction set: `total` is BPR02, `handling` BPR01, `method` BPR04; segments are its ST and SE.
+
+    `content` is the digest of what it says, `trace_segment` its TRN.
+    """
 
     trace: str
+    trace_segment: int
+    content: str
     originator: str
     payer: Party | None
     payee: Party | None

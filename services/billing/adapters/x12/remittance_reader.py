@@ -45,12 +45,11 @@ def read_remittances(data: bytes) -> RemittanceFile:
 
 def _repeats(sets: Iterable[TransactionSet]) -> Iterator[int]:
     """The ST of each set that says, trace number included, what one before it said."""
-    seen: set[tuple[tuple[str, ...], ...]] = set()
+    seen: set[str] = set()
     for one in sets:
-        body = tuple((segment.id, *segment.elements) for segment in one.segments[1:-1])
-        if body in seen:
+        if one.content in seen:
             yield one.segments[0].number
-        seen.add(body)
+        seen.add(one.content)
 
 
 @dataclass
@@ -191,6 +190,8 @@ class _AdviceReader:
             raise self.trn.refuse("no trace number", "the payment's trace number", 2)
         advice = RemittanceAdvice(
             trace=self.trn.get(2).strip(),
+            trace_segment=self.trn.number,
+            content=self.one.content,
             originator=self.trn.get(3).strip(),
             payer=self._party("PR", opening),
             payee=self._party("PE", opening),

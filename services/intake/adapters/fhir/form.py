@@ -80,7 +80,8 @@ class ReferralForm:
     """One referral. `urgency` is R4's request-priority; `authored_on` is a FHIR dateTime as it stands.
 
     `referral` is the ServiceRequest's id, else its first identifier; `identifiers` are the sender's numbers;
-    `requester_reference` is there where it leads to nothing that was given.
+    `requester_reference` is there where it leads to nothing that was given; `names_subject` where the request
+    says whom it is about, be it somebody of whom the files hold nothing more.
     """
 
     file: str
@@ -90,6 +91,7 @@ class ReferralForm:
     status: str | None
     intent: str | None
     authored_on: str | None
+    names_subject: bool
     patient: PatientForm
     reasons: tuple[Reason, ...]
     requester: str | None

@@ -12,7 +12,7 @@ from .errors import FhirError
 from .form import ReferralForm
 from .library import Library
 from .node import Node
-from .patients import business_identifiers, patient_form, subject
+from .patients import SUBJECT_OF, business_identifiers, patient_form, subject
 from .payers import payer
 from .reading import Reading, speakers
 from .reasons import reasons
@@ -51,6 +51,14 @@ def read_referrals(files: Sequence[tuple[str, bytes]]) -> list[ReferralForm]:
     if not requests:
         raise FhirError(files[0][0] if files else "-", "", "no referral in the files", "a ServiceRequest")
     return [_form(Reading(library, [request, *beside.get(request, [])])) for request in requests]
+
+
+def refuse_nobody(forms: Iterable[ReferralForm]) -> None:
+    """Raise FhirError for a request without a subject: it can be read, but refers nobody."""
+    for form in forms:
+        if not form.names_subject:
+            place = pointer_to(form.pointer, "subject")
+            raise FhirError(form.file, place, "the request is about nobody", "a reference to a Patient")
 
 
 def refuse_impossible_births(forms: Iterable[ReferralForm], at: datetime) -> None:
@@ -107,6 +115,7 @@ def _form(reading: Reading) -> ReferralForm:
         status=status,
         intent=intent,
         authored_on=node.text("authoredOn"),
+        names_subject=any(True for _ in reading.references(SUBJECT_OF)),
         patient=patient_form(reading, patient),
         reasons=reasons(reading),
         requester=requester(reading),

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from services.billing.adapters.folder import Folder
 from services.billing.adapters.x12.claim_writer import write_claims
 from services.billing.adapters.x12.remittance import RemittanceAdvice
 from services.billing.adapters.x12.remittance_reader import read_remittances
@@ -53,6 +54,16 @@ def test_its_remittance_balances_and_has_the_mix_of_a_payer(tmp_path: Path) -> N
     assert share[ClaimVerdict.DENIED] > 0
     assert share[ClaimVerdict.REVIEW] > 0
     assert not list((tmp_path / "inbound").iterdir())
+
+
+def test_what_is_exchanged_is_for_no_other_users_eyes(tmp_path: Path) -> None:
+    root = tmp_path / "exchange"
+    Folder(root).write("batch.837", write_claims(a_file(a_claim())))
+    run_payer(tmp_path / "exchange")
+    Folder(root).take("batch.835")
+    ours = [path for path in root.rglob("*") if path.name != "clock"]
+    assert {path.name for path in ours} >= {"batch.837", "batch.835", "claims", "taken"}
+    assert [path for path in ours if path.stat().st_mode & 0o077] == []
 
 
 def test_a_file_done_again_at_another_time_gets_the_same_bytes(tmp_path: Path) -> None:

@@ -270,6 +270,25 @@ def test_one_payment_twice_in_a_file_is_told_by_the_place_of_the_second() -> Non
     assert read_remittances(PLAIN + later.replace(b"*T1*", b"*T2*")).repeats == ()
 
 
+def test_packing_is_no_content() -> None:
+    """Blanks, line ends, delimiters, encoding, control numbers and neighbours are none."""
+    before = PLAIN.replace(b"000000905", b"000000904").replace(b"T1*1", b"T0*1")
+    packings = (
+        b"\xef\xbb\xbf" + PLAIN,
+        PLAIN.replace(b"\n", b""),
+        PLAIN.replace(b"\n", b"\r\n"),
+        PLAIN.replace(b":", b">"),
+        PLAIN.replace(b"*0001~", b"*0777~").replace(b"000000905", b"000000906"),
+        PLAIN.replace(b"CLP*C1*1*1200*900*60*12*P1~", b"CLP*C1 *1*1200*900*60*12*P1**~"),
+        PLAIN.decode().encode("utf-16"),
+    )
+    (plain,) = read_remittances(PLAIN).advices
+    assert {read_remittances(one).advices[-1].content for one in packings} == {plain.content}
+    beside = read_remittances(before + PLAIN).advices
+    assert beside[1].content == plain.content != beside[0].content
+    assert beside[1].trace_segment == beside[0].trace_segment + beside[0].last_segment + 2
+
+
 def test_a_claim_id_that_stands_twice_keeps_both() -> None:
     body = "LX*1|CLP*C1*22*-9*-9**12*P1|CLP*C1*1*9*5**12*P1|CAS*CO*45*4|PLB*1*20261231*FB*-4"
     file = read_remittances(an_835(body, "0"))
