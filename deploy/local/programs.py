@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.local.ports import free_port
 from deploy.local.supervisor import Program
@@ -19,6 +21,16 @@ ROLES = ("api", "relay", "consumers", "timers")
 """What a service's processes do where it runs as one process for each."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Mailing(BaseSettings):
+    """The mail server that the environment or a ``.env`` names, in place of the stack's own mailbox."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CARETRAIL_", env_file=".env", extra="ignore", env_ignore_empty=True
+    )
+
+    smtp_url: SecretStr | None = None
 
 
 def see_options() -> None:
@@ -44,7 +56,7 @@ def services(
             "CARETRAIL_SERVICE_URLS": urls,
             "CARETRAIL_EXCHANGE_DIR": str(home / "payer"),
         }
-        if not os.environ.get("CARETRAIL_SMTP_URL"):
+        if Mailing().smtp_url is None:
             env["CARETRAIL_SMTP_URL"] = f"smtp://127.0.0.1:{ports['mailbox']}"
         if name not in apart:
             found.append(_process(name, env, ports[name], name))

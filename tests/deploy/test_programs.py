@@ -1,0 +1,26 @@
+"""What the programs of a local stack are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.local.programs import SERVICES, services
+
+PORTS = {name: 1_000 + number for number, name in enumerate((*SERVICES, "mailbox"))}
+
+
+@pytest.mark.parametrize("where", ["nowhere", "environment", "file"])
+def test_mails_go_to_the_mailbox_unless_another_server_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CARETRAIL_SMTP_URL", raising=False)
+    if where == "environment":
+        monkeypatch.setenv("CARETRAIL_SMTP_URL", "smtp://mail.example:25")
+    if where == "file":
+        (tmp_path / ".env").write_text("CARETRAIL_SMTP_URL=smtp://mail.example:25\n")
+    told = {program.env.get("CARETRAIL_SMTP_URL") for program in services(tmp_path, {}, PORTS)}
+    # What is named elsewhere each process reads for itself.
+    assert told == ({f"smtp://127.0.0.1:{PORTS['mailbox']}"} if where == "nowhere" else {None})
