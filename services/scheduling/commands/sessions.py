@@ -64,7 +64,7 @@ async def close_session(command: CloseSession, work: Work) -> None:
         try:
             await _note(session, member, listed, work)
         except Refusal as refusal:
-            refusal.at = f"/members/{place}{refusal.at or ''}"  # type: ignore[misc]  # a place in the list
+            refusal.place = f"/members/{place}{refusal.place or ''}"
             raise
     present, unaccounted = await _count(session, listed, work)
     session.close(present, unaccounted, work.now)
