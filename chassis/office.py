@@ -92,6 +92,7 @@ class Office:
         self.digest = ground.doors.digest
         self.rows = ground.database.rows
         self.row = ground.database.row
+        self.has_applied = ground.has_applied
 
     @property
     def now(self) -> datetime:
@@ -116,10 +117,6 @@ class AdapterOffice(Office):
         """Open values; the access is recorded before they are returned."""
         cause = self._cause(f"access|{resource}|{patient}|{self.now.isoformat()}")
         return await self._ground.open(replace(cause, purpose=purpose), patient, sealed, resource)
-
-    async def has_applied(self, position: int) -> bool:
-        """Whether the service's own read models are as far as a position of its store."""
-        return await self._ground.has_applied(position)
 
     async def execute(self, command: Command, key: str) -> Answer:
         """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""
