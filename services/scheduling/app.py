@@ -1,8 +1,6 @@
-"""Scheduling, wired: its parts. It has no settings of its own."""
+"""Scheduling, wired: its parts."""
 
 from __future__ import annotations
-
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.service import Service
 from services.scheduling.api.routes import router
@@ -16,13 +14,6 @@ from services.scheduling.projections.seats import GroupRoster, Placements, Waitl
 REGISTERING = (attendance, misses, seats, sessions, tracks)
 """Modules that register their handlers when they are imported."""
 
-
-class SchedulingOptions(BaseSettings):
-    """Nothing to be told: tracks, groups and their capacity come as events."""
-
-    model_config = SettingsConfigDict(env_prefix="CARETRAIL_", extra="ignore", frozen=True)
-
-
 PROJECTIONS = (Offers(), Sessions(), Placements(), GroupRoster(), Waitlist(), TodayAttendance(), Presence())
 
 service = Service(
@@ -31,5 +22,4 @@ service = Service(
     policies=policies,
     projections=PROJECTIONS,
     router=router,
-    options=SchedulingOptions(),
 )

@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from psycopg.rows import dict_row
 
 from chassis.command import Cause, Commit, Fact
-from services.audit.app import AuditOptions
 from services.audit.app import service as audit
+from services.audit.options import Options
 from services.intake.app import service as intake
 from tests.conftest import Run
 from tests.running import Running
@@ -110,7 +110,7 @@ async def tampering(running: Run, admin: str) -> AsyncIterator[Tampering]:
     """Intake with some thirty events, all in the ledger; the last is of a patient and its command's only."""
     sockets = {name: socket.create_server(("127.0.0.1", 0)) for name in ("intake", "audit")}
     urls = {name: f"http://127.0.0.1:{found.getsockname()[1]}" for name, found in sockets.items()}
-    options = AuditOptions(service_urls=urls)
+    options = Options(service_urls=urls)
     async with running(intake, replace(audit, options=options)) as run, asyncio.TaskGroup() as group:
         servers = [served(run.apps[name], found, group) for name, found in sockets.items()]
         store, patient = run.runtime("intake").ground.store, uuid4()

@@ -21,8 +21,8 @@ from deploy.local.payer.draw import draw
 from deploy.local.payer.exchange import Exchange
 from deploy.local.payer.remittance import claim_number
 from deploy.local.payer.requests import read_authorization_request
-from services.billing.app import BillingOptions
 from services.billing.app import service as billing
+from services.billing.options import Options
 from services.clinical.app import service as clinical
 from services.intake.app import service as intake
 from services.scheduling.app import service as scheduling
@@ -108,7 +108,7 @@ class Journey:
 @pytest.fixture
 async def journey(running: Run, tmp_path: Path) -> AsyncIterator[Journey]:
     folder, clock = tmp_path / "payer", SharedClock(tmp_path / "clock", create=SUNDAY)
-    ours = replace(billing, options=BillingOptions(exchange_dir=folder))
+    ours = replace(billing, options=Options(exchange_dir=folder))
     services = (intake, clinical, scheduling, ours)
     async with running(*services, clock_file=tmp_path / "clock") as run:
         yield Journey(run, clock, folder)

@@ -24,9 +24,9 @@ from deploy.local import mailbox
 from keystore.doors import ERASED, Erased
 from services.notifications.adapters.mailer import send_message, send_notice
 from services.notifications.adapters.smtp import BadSmtpUrl, server_of
-from services.notifications.app import NotificationsOptions
 from services.notifications.commands.messages import RecordMessageFailed, RecordMessageSent
 from services.notifications.commands.notices import RecordNoticeFailed, RecordNoticeSent
+from services.notifications.options import Options
 from tests.services.notifications.builders import ANA, EMAIL, cared_for
 
 RELEASED = MessageReleased(
@@ -47,7 +47,7 @@ class Desk(AdapterOffice):
     """An office that opens every address to one text, and notes what it opened for what."""
 
     def __init__(self, url: str, address: str | None = "p7@example.org") -> None:
-        self.options = NotificationsOptions(smtp_url=url)
+        self.options = Options(smtp_url=url)
         self._address = address
         self.opened: list[tuple[UUID | None, str]] = []
 
@@ -200,7 +200,7 @@ def test_a_wrong_smtp_url_is_refused_without_its_values(url: str) -> None:
 
 def test_the_on_call_list_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARETRAIL_ON_CALL", "nurse-1=a@example.org, nurse-2=b@example.org")
-    staffing = NotificationsOptions().staffing
+    staffing = Options().staffing
     assert [person.code for person in staffing.on_call] == ["nurse-1", "nurse-2"]
     assert staffing.email_of("nurse-2") == "b@example.org"
 
@@ -209,4 +209,4 @@ def test_the_on_call_list_comes_from_the_environment(monkeypatch: pytest.MonkeyP
 def test_an_on_call_list_that_reaches_nobody_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARETRAIL_ON_CALL", text)
     with pytest.raises(ValueError, match="code=address"):
-        NotificationsOptions()
+        Options()
