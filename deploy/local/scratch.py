@@ -19,8 +19,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from deploy.local.backup import Backups, Base, see_whole
+from deploy.local.dying import die_with_parent
 from deploy.local.postgres import Tools
-from deploy.local.supervisor import die_with_parent
 
 RECOVERY_MAX_S = 3_600.0
 STOP_S = 10.0

@@ -129,6 +129,7 @@ async def _start(
     seed: int,
     apart: Collection[str],
 ) -> tuple[Servers, dict[str, str]]:
+    supervisor.forker.begin()
     found = await servers(home, settings)
     starting = asyncio.create_task(supervisor.start(*found.embedded))
     known = settings.model_copy(update={"home": home, "postgres_url": SecretStr(found.postgres_url)})

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import os
-import signal
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.local import hold
+from deploy.local.dying import die_with_parent
+from deploy.local.forking import Fork, Forker
 
 RESTART_S, RESTART_MAX_S = 0.2, 5.0
 """Rest before a program that died is started again: doubled each time up to the longer one."""
@@ -31,8 +31,6 @@ READY_MAX_S = 60.0
 HELD_S = 0.1
 """How often a program whose service is held looks whether it may start."""
 
-PR_SET_PDEATHSIG = 1
-
 
 class NotReady(Exception):
     """A program did not become ready in time."""
@@ -40,27 +38,25 @@ class NotReady(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program to run: its name, command line, environment, and where to ask whether it is ready."""
+    """A program to run: its name, command line, environment, and where to ask whether it is ready.
+
+    A forked one has a command line of this interpreter's with ``-m``.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: str = ""
     port: int | None = None
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this child when the supervisor dies, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    forked: bool = False
 
 
 class Child:
     """One program, kept running."""
 
-    def __init__(self, program: Program, home: Path) -> None:
-        self.program, self._home = program, home
-        self.process: asyncio.subprocess.Process | None = None
+    def __init__(self, program: Program, home: Path, forker: Forker | None = None) -> None:
+        self.program, self._home, self._forker = program, home, forker
+        self.process: asyncio.subprocess.Process | Fork | None = None
         self.restarts = 0
         self._keeper: asyncio.Task[None] | None = None
 
@@ -98,16 +94,21 @@ class Child:
         log = self._home / "logs" / f"{self.program.name}.log"
         log.parent.mkdir(0o700, parents=True, exist_ok=True)
         with log.open("ab") as out:
-            self.process = await asyncio.create_subprocess_exec(
-                *self.program.argv,
-                env={**os.environ, **self.program.env},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
+            self.process = await self._begun(out.fileno())
         self._write()
+
+    async def _begun(self, out: int) -> asyncio.subprocess.Process | Fork:
+        if self._forker and self.program.forked:
+            return await self._forker.fork(self.program.argv[2:], self.program.env, out)
+        return await asyncio.create_subprocess_exec(
+            *self.program.argv,
+            env={**os.environ, **self.program.env},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
 
     async def _keep(self) -> None:
         pause, loop = RESTART_S, asyncio.get_running_loop()
@@ -120,7 +121,8 @@ class Child:
             await asyncio.sleep(pause)
             pause = min(pause * 2, RESTART_MAX_S)
             self.restarts += 1
-            await self._spawn()
+            with suppress(OSError):  # there was no memory for it, or what forks it ended: tried again
+                await self._spawn()
 
     def _write(self) -> None:
         assert self.process is not None
@@ -144,10 +146,11 @@ class Supervisor:
     def __init__(self, home: Path) -> None:
         self._home = home
         self.children: list[Child] = []
+        self.forker = Forker()
 
     async def start(self, *programs: Program) -> None:
         """Start programs side by side and wait until each is ready. Raises NotReady."""
-        children = [Child(program, self._home) for program in programs]
+        children = [Child(program, self._home, self.forker) for program in programs]
         self.children += children
         await asyncio.gather(*(child.start() for child in children))
         await asyncio.gather(*(self._until_ready(child) for child in children))
@@ -156,6 +159,7 @@ class Supervisor:
         """Stop every program, the last started first."""
         while self.children:
             await self.children.pop().stop()
+        self.forker.end()
 
     async def _until_ready(self, child: Child) -> None:
         try:

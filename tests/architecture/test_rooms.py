@@ -11,6 +11,7 @@ from tests.architecture.source import ROOT, imports, modules, name, tree
 REQUIRED = {"domain", "commands", "policies", "projections", "api", "app"}
 OPTIONAL = {
     "adapters",  # where a service speaks a format or protocol of the outside world
+    "options",  # where it can be told anything
     "migrations",  # where it keeps tables beside those that its projections declare
 }
 

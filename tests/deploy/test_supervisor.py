@@ -30,14 +30,20 @@ import asyncio, sys
 from pathlib import Path
 from deploy.local.supervisor import Program, Supervisor
 async def main():
-    await Supervisor(Path(sys.argv[1])).start(Program("sleeper", (sys.executable, "-c", sys.argv[2])))
+    argv, forked = (sys.executable, "-m", "tests.deploy.coded", sys.argv[2]), sys.argv[3] == "forked"
+    await Supervisor(Path(sys.argv[1])).start(Program("sleeper", argv, forked=forked))
     await asyncio.Event().wait()
 asyncio.run(main())
 """
 
 
-def python(name: str, code: str, *words: str, ready: str = "") -> Program:
-    return Program(name, (sys.executable, "-c", code, *words), ready=ready)
+KINDS = pytest.mark.parametrize("kind", ["forked", "apart"])
+"""Whether a program begins as a fork or as an interpreter of its own."""
+
+
+def python(name: str, code: str, *words: str, ready: str = "", kind: str = "apart") -> Program:
+    argv = (sys.executable, "-m", "tests.deploy.coded", code, *words)
+    return Program(name, argv, ready=ready, forked=kind == "forked")
 
 
 def state(home: Path, name: str) -> dict[str, int]:
@@ -66,8 +72,11 @@ async def supervising(tmp_path: Path) -> AsyncIterator[Supervisor]:
     await found.stop()
 
 
-async def test_a_killed_program_runs_again_and_says_so(supervising: Supervisor, tmp_path: Path) -> None:
-    await supervising.start(python("sleeper", SLEEPER))
+@KINDS
+async def test_a_killed_program_runs_again_and_says_so(
+    supervising: Supervisor, tmp_path: Path, kind: str
+) -> None:
+    await supervising.start(python("sleeper", SLEEPER, kind=kind))
     before = state(tmp_path, "sleeper")
     os.kill(before["pid"], signal.SIGKILL)
     await until(lambda: state(tmp_path, "sleeper")["restarts"] == 1)
@@ -110,8 +119,9 @@ async def test_a_program_that_never_gets_ready_is_named_with_its_log(
         await supervising.start(python("sleeper", SLEEPER, ready=f"tcp://127.0.0.1:{free_port()}"))
 
 
+@KINDS
 async def test_the_last_started_stops_first_and_leaves_no_trace(
-    supervising: Supervisor, tmp_path: Path
+    supervising: Supervisor, tmp_path: Path, kind: str
 ) -> None:
     told = tmp_path / "told"
     code = (
@@ -125,18 +135,19 @@ async def test_the_last_started_stops_first_and_leaves_no_trace(
     )
     for name in ("first", "second"):
         up = tmp_path / f"{name}.up"
-        await supervising.start(python(name, code, name, str(told), str(up)))
+        await supervising.start(python(name, code, name, str(told), str(up), kind=kind))
         await until(up.exists)
     await supervising.stop()
     assert told.read_text().split() == ["second", "first"]
     assert list((tmp_path / "run").glob("*.json")) == []
 
 
+@KINDS
 async def test_a_program_that_will_not_stop_is_killed(
-    supervising: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    supervising: Supervisor, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "STOP_S", 0.2)
-    await supervising.start(python("stubborn", STUBBORN, str(tmp_path / "up")))
+    await supervising.start(python("stubborn", STUBBORN, str(tmp_path / "up"), kind=kind))
     await until((tmp_path / "up").exists)
     pid = state(tmp_path, "stubborn")["pid"]
     began = time.monotonic()
@@ -145,16 +156,20 @@ async def test_a_program_that_will_not_stop_is_killed(
     assert time.monotonic() - began < WAIT_S
 
 
-async def test_what_a_program_prints_is_in_its_log(supervising: Supervisor, tmp_path: Path) -> None:
+@KINDS
+async def test_what_a_program_prints_is_in_its_log(
+    supervising: Supervisor, tmp_path: Path, kind: str
+) -> None:
     log = tmp_path / "logs" / "speaker.log"
-    await supervising.start(python("speaker", "import sys; sys.exit('here')"))
+    await supervising.start(python("speaker", "import sys; sys.exit('here')", kind=kind))
     await until(lambda: state(tmp_path, "speaker")["restarts"] > 0)
     assert "here" in log.read_text().split()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
-async def test_programs_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
-    argv = (sys.executable, "-c", SUPERVISING, str(tmp_path), SLEEPER)
+@KINDS
+async def test_programs_end_with_a_supervisor_that_is_killed(tmp_path: Path, kind: str) -> None:
+    argv = (sys.executable, "-c", SUPERVISING, str(tmp_path), SLEEPER, kind)
     supervising = await asyncio.create_subprocess_exec(*argv)
     await until(lambda: bool(state(tmp_path, "sleeper")))
     pid = state(tmp_path, "sleeper")["pid"]
@@ -162,3 +177,18 @@ async def test_programs_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> 
     supervising.kill()
     await supervising.wait()
     await until(lambda: not runs(pid))
+
+
+async def test_forks_come_back_when_what_forked_them_was_killed(
+    supervising: Supervisor, tmp_path: Path
+) -> None:
+    """They end with it: nobody could tell when they do."""
+    names = ("first", "second")
+    await supervising.start(*(python(name, SLEEPER, kind="forked") for name in names))
+    before = {name: state(tmp_path, name)["pid"] for name in names}
+    forker = int(Path(f"/proc/{before['first']}/stat").read_text().rpartition(")")[2].split()[1])
+    assert forker != os.getpid()
+    os.kill(forker, signal.SIGKILL)
+    await until(lambda: all(state(tmp_path, name)["restarts"] == 1 for name in names))
+    assert not any(map(runs, before.values()))
+    assert all(runs(state(tmp_path, name)["pid"]) for name in names)

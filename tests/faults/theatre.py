@@ -260,9 +260,11 @@ def _past(url: str, found: Theatre) -> str:
 
 
 def _wrapped(program: Program) -> Program:
-    """The same process with its failpoints."""
+    """The same process with its failpoints, in an interpreter of its own."""
     argv = (sys.executable, "-m", "tests.faults.wrapped", *program.argv[3:])
-    return replace(program, argv=argv, env={**program.env, "CARETRAIL_FAULTS_NAME": program.name})
+    return replace(
+        program, argv=argv, forked=False, env={**program.env, "CARETRAIL_FAULTS_NAME": program.name}
+    )
 
 
 async def _leave_all(found: Theatre) -> None:
