@@ -37,7 +37,7 @@ class Batch:
         self._appender, self._clock = appender, clock
         self._reader = PostgresReader(partial(fetch, connection), appender.origin)
         self.owner = self._reader.owner
-        self._buffer = Buffer()
+        self._buffer, self._read = Buffer(), dict[str, dict[Any, list[Row]]]()
         self._staged: list[Commit] = []
         self._aggregates: dict[str, Aggregate] = {}
         self._decoded: tuple[Record, Event] | None = None
@@ -68,7 +68,7 @@ class Batch:
                 raise
             del self._staged[before:]
             self._aggregates.clear()
-            self._buffer = Buffer()
+            self._buffer, self._read = Buffer(), {}
             return error
         return None
 
@@ -127,10 +127,15 @@ class Batch:
     async def rows(self, table: str, key: dict[str, Any]) -> list[Row]:
         """Rows of a projection's table, with every change of this batch so far."""
         await self.flush()
-        return await self._reader.rows(table, key)
+        known, asked = self._read.setdefault(table, {}), tuple(key.items())
+        if asked not in known:
+            known[asked] = await self._reader.rows(table, key)
+        return known[asked]
 
     async def flush(self) -> None:
         """Write the row changes so far."""
+        for table in self._buffer.tables():
+            self._read.pop(table, None)
         await self._buffer.flush(self._connection)
 
     async def finish(self) -> None:

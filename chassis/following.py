@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, ClassVar
 
 from chassis.office import Ground
@@ -15,8 +16,11 @@ POLL_S = 0.25
 
 
 BUSY_S = 0.01
-"""How soon after something was found, doubled each time that nothing is: other processes may write steadily,
-and what they commit wakes nobody here."""
+"""How soon after something was found, doubled each time that nothing is, while other processes write: what
+they commit wakes nobody here."""
+
+OTHERS_S = 5.0
+"""So long other processes are taken to write on after something of theirs was found."""
 
 
 class Follower(Part):
@@ -44,12 +48,15 @@ class Follower(Part):
         """Follow from the stored position on."""
         await self._ownership.until(self._lock)
         position, pause = await self.begin(), POLL_S
+        woken, others = True, -OTHERS_S
         while self._ownership.holds(self._lock):
             appended = self.ground.store.appended.next()
             found = await self.read(position)
             self.fault = None
             if found:
-                position, pause = await self.take(found), BUSY_S
+                others = others if woken else monotonic()
+                position, pause, woken = await self.take(found), BUSY_S, True
             else:
-                await waited(appended, pause)
+                pause = pause if monotonic() - others < OTHERS_S else POLL_S
+                woken = await waited(appended, pause)
                 pause = min(2 * pause, POLL_S)

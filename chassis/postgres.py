@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Actor, Envelope, Sensitivity
 from caretrail_contracts.event import Event, model_of
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
 
 from chassis.aggregate import Aggregate
 from chassis.command import A, Answer, Commit
@@ -185,8 +186,9 @@ class PostgresReader:
         return found[0]["owner"] if found else None
 
 
-def select(table: str, columns: tuple[str, ...]) -> Composed:
+@cache
+def select(table: str, columns: tuple[str, ...]) -> bytes:
     """The rows of a table whose columns equal parameters, in the order of its key."""
     equal = [SQL("{} = %s").format(Identifier(name)) for name in columns]
     where = SQL("where {}").format(SQL(" and ").join(equal)) if columns else SQL("")
-    return SQL("select * from {} {} order by 1, 2").format(Identifier(table), where)
+    return SQL("select * from {} {} order by 1, 2").format(Identifier(table), where).as_bytes()

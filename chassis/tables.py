@@ -74,6 +74,10 @@ class Buffer:
             rows = self._rows.setdefault(change.table.name, (change.table, {}))[1]
             rows.setdefault(change.key, _Row()).take(change)
 
+    def tables(self) -> set[str]:
+        """The tables whose changes wait."""
+        return self._rows.keys() | self._inserts.keys()
+
     async def flush(self, connection: Connection) -> None:
         """Write every change."""
         tables, self._rows = self._rows, {}
@@ -120,7 +124,7 @@ def _upsert(table: Table, put: _Names, add: _Names) -> Composed:
 
 def _arrays(table: Table, columns: Iterable[str]) -> Composed:
     kinds = table.columns
-    return SQL(", ").join(SQL("%s::{}[]").format(SQL(kinds[column])) for column in columns)
+    return SQL(", ").join(SQL("%b::{}[]").format(SQL(kinds[column])) for column in columns)
 
 
 def _insert(table: Table) -> Composed:

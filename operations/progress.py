@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -18,8 +17,8 @@ LOOK_S, LOOK_APART_S = 0.5, 0.05
 """How often progress is looked at while nothing is known to have moved: where the service's other roles
 have processes of their own, only looking shows what they did."""
 
-PULSE_S = 0.01
-"""What moves within this time is told together."""
+PULSE_S, PULSES_MAX = 0.01, 10
+"""What moves on within this time is told together, so often at most."""
 
 
 class Progress:
@@ -39,7 +38,9 @@ class Progress:
                 yield found
             before = found
             await waited(moved, pause)
-            await asyncio.sleep(PULSE_S)
+            for _ in range(PULSES_MAX):
+                if not await waited(self._ground.moved.next(), PULSE_S):
+                    break
 
     async def now(self) -> dict[str, Any]:
         """Heads of the own log, marks of relay and consumers, and what waits or is under way.

@@ -43,16 +43,35 @@ class Following(Follower):
         return found[-1]
 
 
-async def test_the_pause_is_short_after_something_was_found_and_grows_to_the_long_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pauses: list[float] = []
+async def pauses(monkeypatch: pytest.MonkeyPatch, found: list[list[int]], *woken: int) -> list[float]:
+    """How long is waited while this is found; the pauses of these numbers end by being woken."""
+    waits: list[float] = []
 
     async def waited(event: asyncio.Event, at_most_s: float) -> bool:
-        pauses.append(at_most_s)
-        return False
+        waits.append(at_most_s)
+        return len(waits) in woken
 
     monkeypatch.setattr(following, "waited", waited)
-    await Following(Held([[], [], [1], [], [], [], [], [], [], [], [2], []])).turn()
+    await Following(Held(found)).turn()
+    return waits
+
+
+async def test_what_was_found_unwoken_was_written_by_others_and_is_soon_followed_by_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The pause is short then, and grows to the long one."""
+    found = [[], [], [1], [], [], [], [], [], [], [], [2], []]
     grown = [BUSY_S * 2**times for times in range(5)]
-    assert pauses == [POLL_S, POLL_S, *grown, POLL_S, POLL_S, BUSY_S]
+    assert await pauses(monkeypatch, found) == [POLL_S, POLL_S, *grown, POLL_S, POLL_S, BUSY_S]
+
+
+async def test_while_nobody_else_writes_it_waits_to_be_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was there at the beginning says nothing of others."""
+    assert await pauses(monkeypatch, [[1], [2], [], [], [3], [], []], 2) == [POLL_S] * 4
+
+
+async def test_others_may_write_on_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process wrote meanwhile does not make it forget them."""
+    assert await pauses(monkeypatch, [[], [1], [], [2], []], 2) == [POLL_S, BUSY_S, BUSY_S]
+    monkeypatch.setattr(following, "OTHERS_S", 0.0)
+    assert await pauses(monkeypatch, [[], [1], [], [2], []], 2) == [POLL_S, POLL_S, POLL_S]
