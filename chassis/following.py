@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from time import monotonic
 from typing import Any, ClassVar
 
@@ -48,15 +49,16 @@ class Follower(Part):
         """Follow from the stored position on."""
         await self._ownership.until(self._lock)
         position, pause = await self.begin(), POLL_S
-        woken, others = True, -OTHERS_S
+        appended, woken, others = self.ground.store.appended.next(), True, -inf
         while self._ownership.holds(self._lock):
-            appended = self.ground.store.appended.next()
             found = await self.read(position)
             self.fault = None
             if found:
                 others = others if woken else monotonic()
-                position, pause, woken = await self.take(found), BUSY_S, True
-            else:
-                pause = pause if monotonic() - others < OTHERS_S else POLL_S
-                woken = await waited(appended, pause)
+                position, pause = await self.take(found), BUSY_S
+            full, alone = len(found) >= self.batch_max, monotonic() - others > OTHERS_S
+            if not found or (alone and not full):
+                await waited(appended, POLL_S if alone else pause)
                 pause = min(2 * pause, POLL_S)
+            # What follows a full batch was there with it, and says no more of others than that did.
+            woken, appended = appended.is_set() or (woken and full), self.ground.store.appended.next()

@@ -60,6 +60,7 @@ async def _demo(
 ) -> dict[str, Any] | None:
     """Play; the figures, or None where it was stopped before there were any."""
     from chassis.clock import SharedClock
+    from cli import misspelt
     from cli.problem import Problem
     from cli.settings import credential
     from cli.stopping import stop_on_request
@@ -72,6 +73,7 @@ async def _demo(
     try:
         see_host(settings)
         programs.see_options()
+        misspelt.warn()
     except TokenMissing as error:
         raise Problem(str(error)) from None
     if json_file and not json_file.parent.is_dir():

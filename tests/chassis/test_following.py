@@ -27,6 +27,8 @@ class Held:
 
 
 class Following(Follower):
+    batch_max = 2
+
     def __init__(self, held: Held) -> None:
         ground: Any = SimpleNamespace(store=SimpleNamespace(appended=Signal()))
         ownership: Any = held
@@ -49,7 +51,9 @@ async def pauses(monkeypatch: pytest.MonkeyPatch, found: list[list[int]], *woken
 
     async def waited(event: asyncio.Event, at_most_s: float) -> bool:
         waits.append(at_most_s)
-        return len(waits) in woken
+        if len(waits) in woken:
+            event.set()
+        return event.is_set()
 
     monkeypatch.setattr(following, "waited", waited)
     await Following(Held(found)).turn()
@@ -59,19 +63,19 @@ async def pauses(monkeypatch: pytest.MonkeyPatch, found: list[list[int]], *woken
 async def test_what_was_found_unwoken_was_written_by_others_and_is_soon_followed_by_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The pause is short then, and grows to the long one."""
+    """It is read on at once; then the pause is short, and grows to the long one."""
     found = [[], [], [1], [], [], [], [], [], [], [], [2], []]
     grown = [BUSY_S * 2**times for times in range(5)]
     assert await pauses(monkeypatch, found) == [POLL_S, POLL_S, *grown, POLL_S, POLL_S, BUSY_S]
 
 
 async def test_while_nobody_else_writes_it_waits_to_be_woken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was there at the beginning says nothing of others."""
-    assert await pauses(monkeypatch, [[1], [2], [], [], [3], [], []], 2) == [POLL_S] * 4
+    """Unless there may be more than it read; what was there at the beginning says nothing of others."""
+    assert await pauses(monkeypatch, [[1, 2], [3, 4], [], [5], []], 1) == [POLL_S] * 3
 
 
 async def test_others_may_write_on_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """What this process wrote meanwhile does not make it forget them."""
     assert await pauses(monkeypatch, [[], [1], [], [2], []], 2) == [POLL_S, BUSY_S, BUSY_S]
-    monkeypatch.setattr(following, "OTHERS_S", 0.0)
-    assert await pauses(monkeypatch, [[], [1], [], [2], []], 2) == [POLL_S, POLL_S, POLL_S]
+    monkeypatch.setattr(following, "OTHERS_S", -1.0)
+    assert await pauses(monkeypatch, [[], [1], [], [2], []], 2) == [POLL_S] * 5

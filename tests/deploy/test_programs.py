@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import postgres
 from deploy.local.programs import SERVICES, services
 
 PORTS = {name: 1_000 + number for number, name in enumerate((*SERVICES, "mailbox"))}
@@ -24,3 +25,14 @@ def test_mails_go_to_the_mailbox_unless_another_server_is_named(
     told = {program.env.get("CARETRAIL_SMTP_URL") for program in services(tmp_path, {}, PORTS)}
     # What is named elsewhere each process reads for itself.
     assert told == ({f"smtp://127.0.0.1:{PORTS['mailbox']}"} if where == "nowhere" else {None})
+
+
+@pytest.mark.parametrize("word", ['a"b', "a$b", "a`b", "a\\b"])
+def test_a_home_that_the_database_cannot_take_is_refused_before_anything_is_made(
+    tmp_path: Path, word: str
+) -> None:
+    """pg_ctl hands its path to the shell within double quotes, as it is."""
+    with pytest.raises(OSError, match="whose path has none of") as refused:
+        postgres.start(tmp_path / word)
+    assert refused.value.filename == str(tmp_path / word)
+    assert list(tmp_path.iterdir()) == []
