@@ -1,4 +1,4 @@
-"""Effects go on where the service's own marks are: what becomes of the topic and of Kafka's offsets loses none."""
+"""Effects go on where the service's own marks are: neither Kafka's offsets nor another topic skip any."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_offsets_of_the_group_neither_skip_nor_repeat_effects(
 
 
 async def test_a_topic_made_anew_is_looked_through_from_its_beginning(running: Run, letters: Letters) -> None:
-    """In the topic that was, each record came twice: what is behind its marks in the new one was never done."""
+    """In the topic that was each record came twice: what is at its marks in the new one was never done."""
     async with running(letters.service) as run:
         await refer(run, 40)
         await run.settle()
@@ -147,7 +147,7 @@ async def test_a_new_effect_begins_with_what_is_recorded_once_it_is_there(
 
 
 async def marks(run: Running) -> tuple[dict[int, int], int]:
-    """The position of the mark of each partition, and how many records of the topic are behind all of them."""
+    """The position of each partition's mark, and how many records of the topic are up to all of them."""
     rows = await run.runtime("intake").ground.database.rows("select * from effect_marks")
     return {row["partition"]: row["position"] for row in rows}, sum(row["kafka_offset"] + 1 for row in rows)
 
