@@ -65,9 +65,6 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._by_type: dict[str, list[Effect]] = {}
-        for effect in ground.service.effects:
-            self._by_type.setdefault(effect.event.type(), []).append(effect)
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
         self._seen = dict[TopicPartition, tuple[int, int]]()
         """Epoch and position of the newest record that came of each partition, or that its mark is at."""
@@ -107,7 +104,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             marks = {row["partition"]: row for row in await self._ground.database.rows(MARKS)}
             for partition in assigned:
-                mark = marks.get(partition.partition, BEGINNING)
+                mark = marks[partition.partition]
                 # Where there is no such offset, aiokafka goes to the beginning.
                 self._subscriber.consumer.seek(partition, mark["kafka_offset"] + 1)
                 self._seen[partition] = mark["epoch"], mark["position"]
@@ -160,7 +157,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _in_order(self, records: list[Record]) -> None:
         for record in records:
-            for effect in self._by_type.get(record.envelope.type, ()):
+            for effect in self._ground.service.acting(record.envelope.type):
                 with EFFECTS_IN_HAND.labels(effect.name).track_inprogress():
                     async with self._hands:
                         await self._until_done(effect, record)
@@ -236,6 +233,4 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
 
 KNOWN, MOVE = query("effect_known"), query("move_effects")
 MARKS = b"select * from effect_marks"
-BEGINNING = {"kafka_offset": -1, "epoch": 1, "position": 0}
-"""The mark of a partition of which nothing is done."""
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"

@@ -70,3 +70,7 @@ class Service:
     def reacting(self, event: type[Event]) -> list[Policy]:
         """The policies that react to an event."""
         return [policy for policy in self.policies.all if event in policy.events]
+
+    def acting(self, event: str) -> list[Effect]:
+        """The effects of a type of event."""
+        return [effect for effect in self.effects if effect.event.type() == event]

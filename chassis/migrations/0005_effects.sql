@@ -1,5 +1,5 @@
--- Where effects are: how far all of them are done in each partition of the own topic, and after which position of
--- the store each of them begins. What has no row in the first begins at the partition's beginning.
+-- Where effects are: how far all of them are done in each partition of the own topic, at first nowhere, and after
+-- which position of the store each of them begins.
 
 create table effect_marks (
     partition smallint primary key,
@@ -7,6 +7,7 @@ create table effect_marks (
     position bigint not null,
     kafka_offset bigint not null
 );
+insert into effect_marks select number, 1, 0, -1 from generate_series(0, 11) as number;
 
 create table effect_starts (
     effect text primary key,

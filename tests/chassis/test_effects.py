@@ -148,7 +148,7 @@ async def test_a_new_effect_begins_with_what_is_recorded_once_it_is_there(
 
 async def marks(run: Running) -> tuple[dict[int, int], int]:
     """The position of each partition's mark, and how many records of the topic are up to all of them."""
-    rows = await run.runtime("intake").ground.database.rows("select * from effect_marks")
+    rows = await run.runtime("intake").ground.database.rows("select * from effect_marks where position > 0")
     return {row["partition"]: row["position"] for row in rows}, sum(row["kafka_offset"] + 1 for row in rows)
 
 
@@ -190,7 +190,7 @@ async def test_a_mark_moves_forward_only_and_to_what_the_store_holds(running: Ru
             (third, part, 2, [(3, 2)]),
         ):
             await database.rows(MOVE, *arrays([(number, id, offset)]))
-            rows = await database.rows("select * from effect_marks")
+            rows = await database.rows("select * from effect_marks where position > 0")
             assert [(row["position"], row["kafka_offset"]) for row in rows] == expected
 
 
