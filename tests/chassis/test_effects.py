@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from caretrail_contracts.cloudevents import Record
@@ -21,6 +22,10 @@ from chassis.effects import MOVE, Effects
 from chassis.office import AdapterOffice
 from chassis.runtime import Role, Runtime
 from chassis.service import Effect, Service
+from deploy.local.programs import migrations
+from deploy.migration import migrate
+from services.billing.app import service as billing
+from services.notifications.app import service as notifications
 from tests.chassis.toy import INTAKE, Accept
 from tests.conftest import Run
 from tests.operations.test_restoring import keep, set_back
@@ -218,3 +223,17 @@ async def test_effects_of_a_service_set_back_are_done_once(running: Run, setting
         await run.settle()
         assert letters.are_once(50)
         assert sum(isinstance(record.decode(), ReferralAccepted) for record in await log(run)) == 50
+
+
+def test_effects_that_are_older_than_their_starts_begin_with_the_first_event(settings: Settings) -> None:
+    """A store with a history comes to this by its migrations: nothing that it had to do yet is left out."""
+    old = {
+        billing: {"authorization-requests", "claim-files", "appeals"},
+        notifications: {"mailer", "notifier"},
+    }
+    addresses = migrate(settings, {service.name: migrations()[service.name] for service in old})
+    for service, names in old.items():
+        assert names <= {effect.name for effect in service.effects}
+        with psycopg.connect(addresses[service.name]) as connection:
+            rows = connection.execute("select effect, position from effect_starts").fetchall()
+        assert dict(rows) == dict.fromkeys(names, 0)
