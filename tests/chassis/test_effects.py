@@ -227,12 +227,10 @@ async def test_effects_of_a_service_set_back_are_done_once(running: Run, setting
 
 def test_effects_that_are_older_than_their_starts_begin_with_the_first_event(settings: Settings) -> None:
     """A store with a history comes to this by its migrations: nothing that it had to do yet is left out."""
-    old = {
-        billing: {"authorization-requests", "claim-files", "appeals"},
-        notifications: {"mailer", "notifier"},
-    }
-    addresses = migrate(settings, {service.name: migrations()[service.name] for service in old})
-    for service, names in old.items():
+    older = {"authorization-requests", "claim-files", "appeals"}, {"mailer", "notifier"}
+    services = billing, notifications
+    addresses = migrate(settings, {service.name: migrations()[service.name] for service in services})
+    for service, names in zip(services, older, strict=True):
         assert names <= {effect.name for effect in service.effects}
         with psycopg.connect(addresses[service.name]) as connection:
             rows = connection.execute("select effect, position from effect_starts").fetchall()
