@@ -102,9 +102,10 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go on where the marks are, whatever offsets the group has: those are for others to look at."""
         try:
-            marks = {row["partition"]: row for row in await self._ground.database.rows(MARKS)}
-            for partition in assigned:
-                mark = marks[partition.partition]
+            rows = await self._ground.database.rows(MARKS)
+            marks = {TopicPartition(self._ground.topic, row["partition"]): row for row in rows}
+            for partition in assigned & marks.keys():
+                mark = marks[partition]
                 # Where there is no such offset, aiokafka goes to the beginning.
                 self._subscriber.consumer.seek(partition, mark["kafka_offset"] + 1)
                 self._seen[partition] = mark["epoch"], mark["position"]
