@@ -78,14 +78,6 @@ class Aggregate(LibraryAggregate):
         return [(event.fact, event.timestamp) for event in events]
 
     @classmethod
-    def replay(cls, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self:
-        """The aggregate after its stored events. Raises ValueError where there are none."""
-        found = cls.resume(None, id, facts)
-        if found is None:
-            raise ValueError(f"no events of {cls.stream_of(id)}")
-        return found
-
-    @classmethod
     def resume(cls, found: Self | None, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self | None:
         """What was found of an aggregate, if anything, after the events that follow in its stream."""
         for version, (fact, at) in enumerate(facts, found.version + 1 if found else 1):

@@ -1,22 +1,29 @@
 """Effects on the outside: FastStream brings own events from the topic, each is done until it is recorded.
 
-The group's offset only says where to go on; what was done is known by command id, or by a mark where
-there was nothing to record. What cannot be done is parked by effect and key. Low rates only.
+Where to go on stands in the service's database, a mark for each partition; Kafka's group only divides the
+partitions among processes. What was done is known by command id, or by a row where there was nothing to
+record, so that looking again does no harm. What cannot be done is parked by effect and key. Low rates only.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 import structlog
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import BrokenHeader, Record
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis.applying import WAITS, Parking
-from chassis.database import NEVER, query
+from chassis.database import NEVER, arrays, query
 from chassis.group import Unavailable
 from chassis.kafka import record_of, stopped
 from chassis.office import AdapterOffice, Ground
@@ -24,6 +31,7 @@ from chassis.part import PASSING, Part
 from chassis.refusal import Refused
 from chassis.service import Effect
 from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
+from chassis.waking import settle
 from chassis.wording import describe
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
@@ -50,24 +58,25 @@ SEEN_MS = 5_000
 log = structlog.get_logger(__name__)
 
 
-class Effects(Part):
+class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
     """Carries out a service's effects; in a process that does not, only those that somebody redrives."""
 
-    name = "effects"
+    name, survives = "effects", (Exception,)
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
-        self._by_type: dict[str, list[Effect]] = {}
-        for effect in ground.service.effects:
-            self._by_type.setdefault(effect.event.type(), []).append(effect)
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
+        self._seen = dict[TopicPartition, tuple[int, int]]()
+        """Epoch and position of the newest record that came of each partition, or that its mark is at."""
 
     async def turn(self) -> None:
-        """Carry out effects until cancelled. Raises KafkaError where the broker is away at first."""
+        """Carry out effects until cancelled, or until something fails that is no effect's. Raises that."""
+        self._failed = asyncio.get_running_loop().create_future()
         servers = self._ground.settings.kafka_bootstrap.split(",")
         broker = KafkaBroker(servers, logger=None, metadata_max_age_ms=SEEN_MS)
-        broker.subscriber(
+        self._subscriber: Any = broker.subscriber(
             self._ground.topic,
+            listener=self,
             batch=True,
             max_records=BATCH_MAX,
             batch_timeout_ms=POLL_MS,
@@ -78,34 +87,78 @@ class Effects(Part):
             heartbeat_interval_ms=1_000,
             parser=_unread,
             decoder=lambda message: None,
-        )(self._take)
+        )
+        self._subscriber(self._take)
         try:
             await broker.start()
-            await asyncio.Event().wait()
+            await self._failed
         finally:
             await stopped(broker)
 
-    async def _take(self, message: KafkaMessage) -> None:
-        """Carry out a batch: keys side by side, the effects of a key in order."""
-        by_key: dict[str, list[Record]] = {}
-        for record in filter(None, map(self._wanted, message.raw_message)):
-            by_key.setdefault(record.envelope.key, []).append(record)
-        if by_key:
-            await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
-            await message.ack()
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """What is fetched of them from now on is nobody's until they are placed."""
+        self._seen.clear()
 
-    def _wanted(self, raw: Any) -> Record | None:
-        if (dict(raw.headers).get("ce_type") or b"").decode(errors="replace") not in self._by_type:
-            return None
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Go on where the marks are, whatever offsets the group has: those are for others to look at."""
         try:
-            return record_of(raw)
-        except BrokenHeader as error:
-            log.warning("effect_skipped", header=error.header, offset=raw.offset)
-            return None
+            rows = await self._ground.database.rows(MARKS)
+            marks = {TopicPartition(self._ground.topic, row["partition"]): row for row in rows}
+            for partition in assigned & marks.keys():
+                mark = marks[partition]
+                # Where there is no such offset, aiokafka goes to the beginning.
+                self._subscriber.consumer.seek(partition, mark["kafka_offset"] + 1)
+                self._seen[partition] = mark["epoch"], mark["position"]
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Begin anew from the marks: aiokafka and FastStream pass over what is raised, and read on."""
+        self._seen.clear()
+        settle(self._failed, error)
+
+    async def _take(self, message: KafkaMessage) -> None:
+        try:
+            await self._batch(message.raw_message)
+        except Exception as error:
+            self._fail(error)
+        else:
+            with suppress(KafkaError):  # told to those who look at the group, and to the version before
+                await message.ack()
+
+    async def _batch(self, messages: Sequence[ConsumerRecord]) -> None:
+        """Carry out a batch: keys side by side, the effects of a key in order. Then the marks move."""
+        by_key: dict[str, list[Record]] = {}
+        reached: dict[TopicPartition, tuple[int, UUID, int]] = {}
+        for partition, batch in groupby(messages, lambda raw: TopicPartition(raw.topic, raw.partition)):
+            for raw in batch if partition in self._seen else ():
+                if (record := _readable(raw)) is None:
+                    continue
+                if self._misses(partition, record):
+                    log.warning("topic_changed", **partition._asdict())
+                    self._subscriber.consumer.seek(partition, 0)
+                    break
+                reached[partition] = raw.partition, record.envelope.id, raw.offset
+                by_key.setdefault(record.envelope.key, []).append(record)
+        await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
+        if reached:
+            await self._ground.database.rows(MOVE, *arrays(reached.values()))
+
+    def _misses(self, partition: TopicPartition, record: Record) -> bool:
+        """Whether what is before a record did not come, the first time that this one does.
+
+        Then the topic may be another than it was. What comes again of it is done already.
+        """
+        about, (epoch, position) = record.envelope, self._seen[partition]
+        here = about.epoch, about.position
+        if about.source != self._ground.store.appender.origin.source or here <= (epoch, position):
+            return False
+        self._seen[partition] = here
+        return about.epoch != epoch or (record.prev or 0) > position
 
     async def _in_order(self, records: list[Record]) -> None:
         for record in records:
-            for effect in self._by_type[record.envelope.type]:
+            for effect in self._ground.service.acting(record.envelope.type):
                 with EFFECTS_IN_HAND.labels(effect.name).track_inprogress():
                     async with self._hands:
                         await self._until_done(effect, record)
@@ -142,10 +195,12 @@ class Effects(Part):
         return bool(parked.rowcount)
 
     async def is_done(self, effect: Effect, record: Record) -> bool:
-        """Whether an effect of a record was done, as its mark or command has it."""
+        """Whether an effect of a record was done, as its row or command has it, or begins after it only."""
         id = record.envelope.id
         command_id = AdapterOffice(self._ground, effect.name).command_id(str(id))
-        return await self._ground.database.row(KNOWN, effect.name, id, command_id) is not None
+        return (
+            await self._ground.database.row(KNOWN, effect.name, id, command_id, id, effect.name) is not None
+        )
 
     async def act(self, effect: Effect, record: Record) -> None:
         """Do it and record that it was done. Raises what the effect raises."""
@@ -162,6 +217,14 @@ class Effects(Part):
             log.info("effect_refused", effect=effect.name, rule=refused.rule)
 
 
+def _readable(raw: ConsumerRecord) -> Record | None:
+    try:
+        return record_of(raw)
+    except BrokenHeader as error:
+        log.warning("effect_skipped", header=error.header, offset=raw.offset)
+        return None
+
+
 async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
     """FastStream loses a batch, silently, for one header or body that is not text: it gets to see none."""
     found = await parse(tuple(replace(raw, headers=()) for raw in batch))
@@ -169,5 +232,6 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
     return found
 
 
-KNOWN = query("effect_known")
+KNOWN, MOVE = query("effect_known"), query("move_effects")
+MARKS = b"select * from effect_marks"
 DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"

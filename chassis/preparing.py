@@ -1,4 +1,4 @@
-"""Preparing: the tables of a service's projections, made where nothing was applied yet."""
+"""Preparing: the tables of projections, made where nothing was applied yet, and where new effects begin."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ async def prepare(ground: Ground) -> None:
             archives = [archive.table.name for archive in ground.service.archives]
             if missing := await fetch(connection, MISSING, archives):
                 raise RuntimeError(f"table {missing[0]['name']} is missing: its migration was not run")
+            await connection.execute(BEGIN_EFFECTS, ([effect.name for effect in ground.service.effects],))
             begun = await fetch(connection, "select 1 from positions limit 1")
             for projection in ground.service.projections:
                 names = [table.name for table in projection.tables]
@@ -48,4 +49,4 @@ async def _make(connection: Connection, projection: Projection) -> None:
 
 KNOWN = b"select 1 from projections where name = %s and version = %s"
 MISSING = b"select name from unnest(%s::text[]) as name where to_regclass(name) is null"
-VERSION = query("projection_version")
+VERSION, BEGIN_EFFECTS = query("projection_version"), query("begin_effects")

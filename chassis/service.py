@@ -20,6 +20,8 @@ from chassis.projection import Archive, Projection
 class Effect:
     """Something done to the outside because of an own event: at least once, recorded once.
 
+    It begins with what is recorded once a process knows it, by its name, which is for ever.
+
     ``act`` returns the command that records the outcome; what it raises is retried with back-off, and the
     record parked after some attempts, unless it is of the surroundings: a lost connection, an OSError.
     """
@@ -70,3 +72,7 @@ class Service:
     def reacting(self, event: type[Event]) -> list[Policy]:
         """The policies that react to an event."""
         return [policy for policy in self.policies.all if event in policy.events]
+
+    def acting(self, event: str) -> list[Effect]:
+        """The effects of a type of event."""
+        return [effect for effect in self.effects if effect.event.type() == event]

@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
-from caretrail_contracts.envelope import Envelope, Sensitivity, partition_of
+from caretrail_contracts.envelope import Sensitivity, partition_of
 from caretrail_contracts.event import Event
 
 from chassis.aggregate import Aggregate
@@ -68,33 +68,6 @@ class Origin:
     def source(self) -> str:
         """The service and its cell, as envelopes name them."""
         return f"urn:caretrail:{self.service}:{self.cell}"
-
-    def envelope(self, commit: Commit, index: int, fact: Fact, position: int, epoch: int) -> Envelope:
-        """The envelope of the fact at ``index`` of a commit."""
-        cause = commit.cause
-        return Envelope(
-            id=event_id(commit, index),
-            type=fact.event.type(),
-            version=fact.event.version,
-            source=self.source,
-            epoch=epoch,
-            position=position,
-            partition=partition_for(fact),
-            stream=fact.stream,
-            stream_version=fact.stream_version,
-            occurred_at=fact.occurred_at,
-            recorded_at=commit.recorded_at,
-            organisation=self.organisation,
-            program=self.program,
-            site=fact.site,
-            patient=fact.patient,
-            actor=cause.actor,
-            purpose=cause.purpose,
-            correlation_id=cause.correlation_id,
-            causation_id=cause.causation_id,
-            command_id=cause.command_id,
-            sensitivity=self.sensitivity,
-        )
 
 
 def event_id(commit: Commit, index: int) -> UUID:

@@ -10,7 +10,6 @@ from chassis.database import query
 from chassis.office import AdapterOffice
 from chassis.positions import OWN
 from chassis.runtime import Role, Runtime
-from chassis.service import Effect
 from chassis.waking import waited
 
 LOOK_S, LOOK_APART_S = 0.5, 0.05
@@ -72,18 +71,16 @@ class Pending:
     """Counts the effects of a service that are neither done nor parked, in whichever process."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._ground = runtime.ground
-        self._by_type: dict[str, list[Effect]] = {}
-        for effect in runtime.service.effects:
-            self._by_type.setdefault(effect.event.type(), []).append(effect)
+        self._ground, self._service = runtime.ground, runtime.service
+        self._types = [effect.event.type() for effect in runtime.service.effects]
         self._seen, self._waiting = 0, set[tuple[str, UUID]]()
 
     async def count(self, head: int) -> int:
         """Effects of events up to the log's head that wait."""
-        if self._by_type and head > self._seen:
-            rows = await self._ground.database.rows(NEW, self._seen, head, list(self._by_type))
+        if self._types and head > self._seen:
+            rows = await self._ground.database.rows(NEW, self._seen, head, self._types)
             self._waiting |= {
-                (effect.name, row["id"]) for row in rows for effect in self._by_type[row["type"]]
+                (effect.name, row["id"]) for row in rows for effect in self._service.acting(row["type"])
             }
             self._seen = head
         waiting = sorted(self._waiting)

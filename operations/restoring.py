@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError, KafkaError
+from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import Record
-from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
+from caretrail_contracts.envelope import Envelope, topic_of
 from caretrail_contracts.system import StoreRestored
 
 from chassis.command import Cause
 from chassis.config import Settings, database_url
 from chassis.database import Connection, Row, connect, fetch, query
 from chassis.ids import derive
-from chassis.kafka import stopped
 from chassis.office import Ground
 from chassis.ownership import lock_number
 from chassis.positions import Place
+from chassis.preparing import BEGIN_EFFECTS
 from chassis.service import Service
 from operations import walking
 from operations.walking import Silent, Tail, Walk
@@ -99,11 +96,12 @@ class _Recovery:
         lost = seen is None or any(
             position > found.reached.get(int(number), NOWHERE).position for number, position in seen.items()
         )
-        if self._service.effects:
-            # Before the store counts as taken in: what fails here is done again at the next start.
-            await _look_again(self._settings.kafka_bootstrap, self._topic)
         async with self._connection.transaction():
             await self._connection.execute(TAKE_LOCK)
+            # An effect that is not known here may have begun since: what is taken in is its work too.
+            await self._connection.execute(
+                BEGIN_EFFECTS, ([effect.name for effect in self._service.effects],)
+            )
             async with self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
                 for record in found.records:
                     await copy.write_row(_row(record))
@@ -135,31 +133,6 @@ def _row(record: Record) -> tuple[Any, ...]:
     return (*columns(about)[:-1], about.sensitivity.value, about.actor.id, about.actor.role, record.body)
 
 
-async def _look_again(bootstrap: str, topic: str) -> None:
-    """Let the effects look at every event again: what was done is known by its command, marks may be gone.
-
-    A process that was killed is a member of their group until its session ends. Raises Behind.
-    """
-    reader = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=f"{topic}.effects", enable_auto_commit=False
-    )
-    await reader.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-        reader.assign(partitions)
-        deadline = time.monotonic() + LEFT_MAX_S
-        while True:
-            try:
-                await reader.commit(dict.fromkeys(partitions, 0))
-                return
-            except CommitFailedError as error:
-                if time.monotonic() > deadline:
-                    raise Behind("a process that carries out effects still runs: stop it") from error
-                await asyncio.sleep(1)
-    finally:
-        await stopped(reader)
-
-
 async def tell(ground: Ground) -> None:
     """Put restores on record, each once."""
     name = ground.service.name
@@ -169,9 +142,6 @@ async def tell(ground: Ground) -> None:
         await ground.note(Cause.own(id, name, "restore"), "restored", event)
         await ground.database.rows(TOLD, row["head"], row["restored_at"])
 
-
-LEFT_MAX_S = 30.0
-"""How long a member of the effects' group may take to be gone: some times its session."""
 
 NOWHERE = Place(0, 0, None)
 TAKE_LOCK = b"select pg_advisory_xact_lock(7161130662566718567)"

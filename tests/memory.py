@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event
 
 from chassis.aggregate import Aggregate
@@ -15,8 +16,43 @@ from chassis.command import A, Answer, Commit, Row
 from chassis.projection import Change
 from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.snapshots import Snapshot, form_of, is_due, restored, take
-from chassis.store import Origin, body_of
+from chassis.store import Origin, body_of, event_id, partition_for
 from chassis.tables import plain
+
+
+def envelope_of(origin: Origin, commit: Commit, index: int, position: int) -> Envelope:
+    """The envelope of the fact at ``index`` of a commit, as the store in PostgreSQL gives it."""
+    cause, fact = commit.cause, commit.facts[index]
+    return Envelope(
+        id=event_id(commit, index),
+        type=fact.event.type(),
+        version=fact.event.version,
+        source=origin.source,
+        epoch=1,
+        position=position,
+        partition=partition_for(fact),
+        stream=fact.stream,
+        stream_version=fact.stream_version,
+        occurred_at=fact.occurred_at,
+        recorded_at=commit.recorded_at,
+        organisation=origin.organisation,
+        program=origin.program,
+        site=fact.site,
+        patient=fact.patient,
+        actor=cause.actor,
+        purpose=cause.purpose,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.causation_id,
+        command_id=cause.command_id,
+        sensitivity=origin.sensitivity,
+    )
+
+
+def replayed(cls: type[A], id: UUID, facts: Iterable[tuple[Event, datetime]]) -> A:
+    """The aggregate after its stored events, of which there are some."""
+    found = cls.resume(None, id, facts)
+    assert found is not None, f"no events of {cls.stream_of(id)}"
+    return found
 
 
 class MemoryTables:
@@ -87,7 +123,7 @@ class MemoryStore:
 
     def _keep(self, commit: Commit, index: int, body: bytes) -> None:
         fact = commit.facts[index]
-        envelope = self._origin.envelope(commit, index, fact, len(self._log) + 1, 1)
+        envelope = envelope_of(self._origin, commit, index, len(self._log) + 1)
         prev = self._last.get(envelope.partition)
         self._last[envelope.partition] = envelope.position
         self._log.append(Record(envelope, body, prev))

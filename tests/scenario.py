@@ -19,7 +19,7 @@ from chassis.projection import Projection
 from chassis.refusal import Refusal, Refused
 from chassis.snapshots import restored, take
 from chassis.store import Origin
-from tests.memory import MemoryStore
+from tests.memory import MemoryStore, envelope_of, replayed
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday."""
@@ -81,10 +81,10 @@ class ReplayedExecutor(Executor):
             live = self._kept[stream]
             facts = await self._store.read_stream(stream)
             stored = [(type(event).from_bytes(event.to_bytes(), event.version), at) for event, at in facts]
-            replayed = type(live).replay(live.id, stored)
-            assert held(live) == held(replayed), f"{stream} is not what is stored"
-            again = restored(type(live), live.id, *take(replayed)[2:])
-            assert held(again) == held(replayed), f"{stream} is not what a snapshot keeps"
+            folded = replayed(type(live), live.id, stored)
+            assert held(live) == held(folded), f"{stream} is not what is stored"
+            again = restored(type(live), live.id, *take(folded)[2:])
+            assert held(again) == held(folded), f"{stream} is not what a snapshot keeps"
         return answer
 
 
@@ -130,7 +130,7 @@ class Scenario:
         first: Any = events[0]
         patient = getattr(first, "patient", None)
         if standing:
-            patient = cls.replay(id, await self.store.read_stream(stream)).patient
+            patient = replayed(cls, id, await self.store.read_stream(stream)).patient
         facts = tuple(
             Fact(stream, standing + step, event, self.now, getattr(event, "patient", patient), None)
             for step, event in enumerate(events, 1)
@@ -185,7 +185,7 @@ class Scenario:
         found = patient or getattr(event, "patient", None)
         fact = Fact(stream, 1, event, self.now, found, None)
         commit = Commit(self._cause(), self.now, (fact,), {})
-        return Origin(event.service).envelope(commit, 0, fact, self._count, 1)
+        return envelope_of(Origin(event.service), commit, 0, self._count)
 
     async def _react(self, reaction: Reaction) -> Outcome:
         if isinstance(reaction, Timer):

@@ -300,8 +300,12 @@ def _shown(at: datetime) -> str:
     return at.astimezone().isoformat(timespec="milliseconds")
 
 
-UNPUBLISHED = (Rows("reservations", "scope, key, owner"), Rows("effects_done", "effect, event_id"))
-"""What is on no topic: who holds a key, and which effects were done without leaving an event."""
+UNPUBLISHED = (
+    Rows("reservations", "scope, key, owner"),
+    Rows("effects_done", "effect, event_id"),
+    Rows("effect_starts", "effect, position"),
+)
+"""What is on no topic: who holds a key, effects done without leaving an event, where they begin."""
 
 COMMANDS = Rows(
     "commands",

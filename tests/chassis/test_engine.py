@@ -204,10 +204,10 @@ async def test_effects_are_carried_out_where_several_brokers_are_named_and_one_i
 
     service = replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),))
     async with running(toy.INTAKE) as run:
-        await run.post("intake", "/referrals", {"patient": str(uuid4())})
         several = f"127.0.0.1:{free_port()},{run.settings.kafka_bootstrap}"
         among = run.settings.model_copy(update={"kafka_bootstrap": several})
         async with Runtime(service, among, Role.CONSUMERS):
+            await run.post("intake", "/referrals", {"patient": str(uuid4())})
             assert await asyncio.wait_for(done.wait(), 15)
 
 
@@ -229,6 +229,8 @@ async def test_effects_pass_over_what_is_not_text_and_nothing_else(
 
     service = replace(toy.INTAKE, effects=(Effect("letter", ReferralReceived, act),))
     async with running(toy.INTAKE) as run:
+        async with Runtime(service, run.settings, Role.API):
+            pass  # from here on there is the effect
         await run.post("intake", "/referrals", {"patient": str(uuid4())})
         await run.settle()
         sender = await producer(run.settings.kafka_bootstrap)

@@ -17,6 +17,7 @@ from chassis.database import Database
 from chassis.positions import Fenced, Gap, Positions, Steps
 from chassis.store import Origin
 from tests.chassis.test_store import TABLES
+from tests.memory import envelope_of
 
 TOPIC = "caretrail.intake.events"
 
@@ -34,7 +35,7 @@ def record(position: int, prev: int | None) -> Record:
     now, id = datetime(2026, 3, 2, tzinfo=UTC), UUID(int=position)
     fact = Fact("referral-1", 1, ReferralDeclined(reason=DeclineReason.OUT_OF_AREA), now, None, None)
     cause = Cause(command_id=id, actor=Actor("a", "b"), purpose="TREAT", correlation_id=id)
-    envelope = Origin("intake").envelope(Commit(cause, now, (fact,), {}), 0, fact, position, 1)
+    envelope = envelope_of(Origin("intake"), Commit(cause, now, (fact,), {}), 0, position)
     return Record(envelope, b"{}", prev)
 
 

@@ -28,7 +28,7 @@ from chassis.service import Service
 from chassis.snapshots import SNAPSHOT_EVERY, restored, take
 from chassis.store import Origin, Store
 from tests.chassis.test_store import opened
-from tests.memory import MemoryStore
+from tests.memory import MemoryStore, replayed
 from tests.scenario import FixedClock, held
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -92,7 +92,7 @@ async def rung(store: Store, bell: UUID, times: int) -> None:
 
 async def whole(store: Store, bell: UUID) -> dict[str, Any]:
     """What the whole stream folds to."""
-    return held(Bell.replay(bell, await store.read_stream(Bell.stream_of(bell))))
+    return held(replayed(Bell, bell, await store.read_stream(Bell.stream_of(bell))))
 
 
 async def versions(store: PostgresStore) -> list[int]:
@@ -160,7 +160,7 @@ async def test_an_older_snapshot_takes_no_newer_one_s_place(postgres: PostgresSt
     await rung(postgres, bell, SNAPSHOT_EVERY)
     facts = await postgres.read_stream(Bell.stream_of(bell))
     await rung(postgres, bell, SNAPSHOT_EVERY)
-    await postgres.keep([Bell.replay(bell, facts)])
+    await postgres.keep([replayed(Bell, bell, facts)])
     assert await versions(postgres) == [2 * SNAPSHOT_EVERY]
 
 

@@ -24,7 +24,7 @@ from chassis.group import PostgresStore
 from chassis.postgres import Appender
 from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import EventTooLarge, Origin, Store
-from tests.memory import MemoryStore
+from tests.memory import MemoryStore, envelope_of
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MIGRATIONS = sorted((Path(chassis.__file__).parent / "migrations").glob("*.sql"))
@@ -187,7 +187,7 @@ async def test_what_is_stored_is_what_was_decided(store: Store) -> None:
     about = replace(once.cause, correlation_id=correlation, causation_id=cause)
     await store.append(replace(once, cause=about, facts=(fact,)))
     [record] = await store.read(0, 1)
-    expected = Origin("intake").envelope(replace(once, cause=about, facts=(fact,)), 0, fact, 1, 1)
+    expected = envelope_of(Origin("intake"), replace(once, cause=about, facts=(fact,)), 0, 1)
     assert record.envelope == expected
     assert record.decode() == fact.event
     assert [event for event, _ in await store.read_stream("Überweisung-1")] == [fact.event]

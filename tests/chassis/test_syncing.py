@@ -7,7 +7,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from chassis.database import connect, fetch
+from chassis.database import arrays, connect, fetch
+from chassis.effects import MOVE
 from chassis.relay import MOVE_MARK
 from tests.chassis import toy
 from tests.conftest import Run
@@ -57,6 +58,16 @@ async def test_rows_that_can_be_folded_again_are_not_waited_for_but_follow_up_ev
         )
         await run.settle()
         assert await seen(run, "scheduling") == {("intake.events", "off")}
+
+
+async def test_the_mark_of_effects_is_not_waited_for(running: Run) -> None:
+    async with running(toy.INTAKE) as run:
+        await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        database = run.runtime("intake").ground.database
+        async with database.transaction() as connection:
+            [event] = await fetch(connection, "select partition, id from events")
+            assert await fetch(connection, MOVE, *arrays([(event["partition"], event["id"], 0)]))
+            assert await fetch(connection, "show synchronous_commit") == [{"synchronous_commit": "off"}]
 
 
 async def test_the_relays_mark_is_not_waited_for_and_whatever_comes_after_it_is(running: Run) -> None:

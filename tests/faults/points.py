@@ -22,7 +22,7 @@ RELAYING = ("produce.before", "produce.sent", "produce.after", "mark.after")
 FIRING = ("timers.before", "timers.after")
 EFFECTING = (
     "effect.before", "effect.acted", "effect.recorded", "effect.done",
-    "effect.before-ack", "effect.after-ack",
+    "effect.before-mark", "effect.after-mark", "effect.before-ack", "effect.after-ack",
 )  # fmt: skip
 SWAPPING = ("swap.proved", "swap.before", "swap.moved", "swap.committed")
 """The end of a rebuild: once it is proved, before its tables take their place, after it, after the commit."""
@@ -125,25 +125,28 @@ def _slowly(applier: Any, points: Points) -> None:
 
 
 def _marks(points: Points) -> None:
-    """The relay moves its mark once everything is acknowledged."""
+    """The relay moves its mark once all is acknowledged, effects move theirs once all of a batch is done."""
     from chassis.database import Database
+    from chassis.effects import MOVE
     from chassis.relay import MOVE_MARK
 
     inner = Database.rows
+    marks = {MOVE_MARK: ("produce.after", "mark.after"), MOVE: ("effect.before-mark", "effect.after-mark")}
 
     async def outer(self: Database, query: Any, *parameters: Any) -> Any:
-        if query is not MOVE_MARK:
+        if not isinstance(query, bytes) or query not in marks:
             return await inner(self, query, *parameters)
-        points.at("produce.after")
+        before, after = marks[query]
+        points.at(before)
         found = await inner(self, query, *parameters)
-        points.at("mark.after")
+        points.at(after)
         return found
 
     Database.rows = outer  # type: ignore[method-assign]
 
 
 def _effects(points: Points) -> None:
-    """An effect acts, then its outcome is recorded, then the batch is acknowledged."""
+    """An effect acts, then its outcome is recorded; a batch ends with its marks and Kafka's offsets."""
     from faststream.kafka import KafkaMessage
 
     from chassis.effects import Effects

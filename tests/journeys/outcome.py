@@ -19,7 +19,8 @@ from tests.journeys.stage import Stage
 
 CHASSIS = {
     "origin", "place", "events", "commands", "reservations", "relay_mark", "positions", "parked", "timers",
-    "projections", "snapshots", "members", "effects_done", "ledger",
+    "projections", "snapshots", "members", "effects_done", "effect_marks", "effect_starts",
+    "ledger",
 }  # fmt: skip
 """Tables that are no projections."""
 

@@ -8,13 +8,11 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from caretrail_contracts.cloudevents import Record, to_headers
-from caretrail_contracts.envelope import topic_of
 
 from chassis.config import Settings
 from deploy.topics import make_topics
-from operations.restoring import Behind, _look_again
+from operations.restoring import Behind
 from tests.chassis.forging import body, forger, headers, patient_of
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
@@ -193,25 +191,6 @@ async def test_a_store_behind_its_topic_that_nobody_restored_does_not_serve(
     with pytest.raises(Behind):
         async with running(INTAKE):
             pass
-
-
-async def test_effects_look_again_once_a_process_that_was_killed_is_out_of_their_group(
-    servers: dict[str, str], topic_prefix: str
-) -> None:
-    """The broker takes no offsets from outside while it waits for a member."""
-    topic = topic_of("intake", topic_prefix)
-    make_topics(servers["kafka"], ["intake"], topic_prefix)
-    where: dict[str, Any] = {"bootstrap_servers": servers["kafka"], "group_id": f"{topic}.effects"}
-    member = AIOKafkaConsumer(topic, enable_auto_commit=False, **where)
-    await member.start()
-    await member.commit(dict.fromkeys(member.assignment(), 7))
-    again = asyncio.create_task(_look_again(servers["kafka"], topic))
-    await asyncio.sleep(1)
-    assert not again.done()
-    await member.stop()
-    await again
-    async with AIOKafkaConsumer(**where) as look:
-        assert [await look.committed(TopicPartition(topic, part)) for part in range(12)] == [0] * 12
 
 
 async def test_what_no_reader_takes_keeps_no_service_from_starting(running: Run) -> None:

@@ -26,6 +26,7 @@ from services.billing.commands.claims import (
     SubmitAgain,
     Unsent,
 )
+from tests.memory import replayed
 from tests.services.billing.builders import ANA, PAYER, Billing, only, session_of
 
 WEEK = (date(2026, 3, 9), date(2026, 3, 11), date(2026, 3, 13))
@@ -72,7 +73,7 @@ async def test_more_than_fifty_charges_take_several_claims() -> None:
     billing = await week()
     row = billing.rows("charge_days")[0]
     facts = await billing.store.read_stream(f"charge-{row['charge']}")
-    day = ChargeDay.replay(row["charge"], facts)
+    day = replayed(ChargeDay, row["charge"], facts)
     assert day.status is ChargeStatus.CAPTURED
     assert day.episode == EPISODE
     assert [len(group) for group in _grouped([day] * 51)] == [50, 1]

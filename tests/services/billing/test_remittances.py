@@ -33,6 +33,7 @@ from services.billing.commands.remittances import (
 from services.billing.domain.adjudication import ClaimVerdict
 from services.billing.domain.claim import Claim
 from services.billing.domain.refusals import TraceReused
+from tests.memory import replayed
 from tests.services.billing.builders import Billing, only, sealed
 
 MONDAY = date(2026, 3, 9)
@@ -264,4 +265,4 @@ async def _claim(billing: Billing) -> Claim:
     id = billing.rows("claims")[0]["claim"]
     facts = await billing.store.read_stream(f"claim-{id}")
     assert all(isinstance(fact, Remitted) for fact, _ in facts[2:])
-    return Claim.replay(id, facts)
+    return replayed(Claim, id, facts)

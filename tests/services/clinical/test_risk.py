@@ -10,6 +10,7 @@ from services.clinical.commands.risk import StateRisk
 from services.clinical.domain.instruments import ScreenForm
 from services.clinical.domain.refusals import AnswersMisfit, ClinicianOnly, RiskNotStated, RiskUnchanged
 from services.clinical.domain.risk import SEVERITY, Risk
+from tests.memory import replayed
 from tests.scenario import NOON, Scenario
 from tests.services.clinical.builders import ANA, WORDS, clinical, screen
 
@@ -71,7 +72,7 @@ async def test_only_a_clinician_states_a_risk() -> None:
 
 
 def test_a_clinician_lowers_with_a_rationale() -> None:
-    risk = Risk.replay(ANA, [(taken(HIGH), NOON), (change(NONE, HIGH), NOON)])
+    risk = replayed(Risk, ANA, [(taken(HIGH), NOON), (change(NONE, HIGH), NOON)])
     risk.state(LOW, WORDS, NOON)
     stated = RiskStatusChanged(patient=ANA, previous=HIGH, level=LOW, rationale=WORDS)
     assert [event for event, _ in risk.decided()] == [stated]
@@ -83,7 +84,7 @@ def test_a_clinician_may_speak_before_any_screen() -> None:
 
 
 def test_a_clinician_states_a_level_that_is_one_and_another_than_before() -> None:
-    risk = Risk.replay(ANA, [(taken(HIGH), NOON), (change(NONE, HIGH), NOON)])
+    risk = replayed(Risk, ANA, [(taken(HIGH), NOON), (change(NONE, HIGH), NOON)])
     with pytest.raises(RiskNotStated):
         risk.state(INCOMPLETE, WORDS, NOON)
     with pytest.raises(RiskUnchanged, match="high"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from chassis.ids import derive
 from services.scheduling.domain.group import Group
+from tests.memory import replayed
 from tests.services.scheduling.builders import SUNDAY, series
 
 PEOPLE = [derive("enrollment", number) for number in range(12)]
@@ -75,7 +76,7 @@ def test_replay_equals_live(moves: list[tuple[bool, UUID]]) -> None:
     for joins, who in moves:
         play(group, joins, who)
     decided = list(group.decided())
-    again = Group.replay(group.id, decided)
+    again = replayed(Group, group.id, decided)
     assert (again.seats, again.waiting) == (group.seats, group.waiting)
 
 

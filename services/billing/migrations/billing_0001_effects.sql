@@ -1,0 +1,4 @@
+-- Effects that are older than the table of where each begins: they are of the first event on.
+
+insert into effect_starts (effect, position)
+values ('authorization-requests', 0), ('claim-files', 0), ('appeals', 0);
