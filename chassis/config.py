@@ -11,7 +11,8 @@ from caretrail_contracts.envelope import Sensitivity
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chassis.text import DOTTED
+DOTTED = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
+"""Words with single dots between."""
 
 
 class NotMigrated(Exception):

@@ -9,8 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chassis.text import FORMS
-
 WORDS = json.loads(files("chassis").joinpath("words.json").read_bytes())
 """The words for what a schema expected, by pydantic's kinds of errors and by patterns."""
 
@@ -38,4 +36,4 @@ def expected_of(item: Any) -> str:
     words = WORDS["expected"]
     plain = words.get(kind) or words.get(kind.partition("_")[0], words["other"])
     pattern = facts.get("pattern")
-    return str(FORMS.get(pattern) or WORDS["forms"].get(pattern) or plain).format_map(facts)[:400]
+    return str(WORDS["forms"].get(pattern) or plain).format_map(facts)[:400]

@@ -10,10 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
 from chassis.service import Service
-from chassis.text import Line, Lines, Name
 from services.intake.api.bodies import ContactBody, PersonBody
 from tests.api.doors import SERVICES, door, operations, parameters
 from web.problems import places_of
+from web.text import Line, Lines, Name
 
 CONTROL = [*map(chr, range(32)), "\x7f", *map(chr, range(0x80, 0xA0)), "\u2028"]
 BREAKS = "\t\r\n\x7f\u2028"

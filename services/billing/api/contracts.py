@@ -12,12 +12,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
 
-from chassis.text import Name
 from services.billing.commands.contracts import AgreeContract
 from services.billing.domain.appeals import AppealRegime
 from services.billing.domain.charging import GROUP_SIZE_MAX, PER_DIEM_MINUTES
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
+from web.text import Name
 
 router = APIRouter()
 

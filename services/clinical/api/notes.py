@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from chassis.refusal import NotFound
-from chassis.text import Lines
 from services.clinical.api.patients import CLOSED, seal_words, words
 from services.clinical.commands.notes import SignNote, WithdrawNote
 from services.clinical.domain.note import note_id
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
+from web.text import Lines
 
 router = APIRouter()
 

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic.config import JsonDict
 
 from chassis.refusal import NotFound
-from chassis.text import Lines
 from services.clinical.api.patients import require_patient, seal_words, words
 from services.clinical.commands.risk import ScreenRisk, StateRisk
 from services.clinical.domain.instruments import ScreenAnswer, ScreenForm, suicide_risk
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
+from web.text import Lines
 
 router = APIRouter()
 

@@ -13,7 +13,7 @@ from caretrail_contracts.intake import AdministrativeGender, DeclineReason, Disc
 from caretrail_contracts.sealed import PostalAddress
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from chassis.text import Line, Lines
+from web.text import Line, Lines
 
 
 class Body(BaseModel):

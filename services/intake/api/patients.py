@@ -12,12 +12,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from chassis.refusal import NotFound
-from chassis.text import Line
 from services.intake.api import registering
 from services.intake.api.bodies import ContactBody
 from services.intake.api.sealing import Kinds, closed, opened, sealed_contact
 from services.intake.commands import ChangeContact
 from web.http import Accepted, Calling
+from web.text import Line
 
 router = APIRouter(prefix="/patients")
 

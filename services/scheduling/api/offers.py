@@ -13,11 +13,11 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from chassis.text import Name
 from services.scheduling.commands.seats import SeatInTrack
 from services.scheduling.commands.tracks import OpenTrack, ScheduleGroup
 from services.scheduling.domain.group import group_id
 from web.http import Accepted, Calling
+from web.text import Name
 
 router = APIRouter()
 

@@ -10,12 +10,6 @@ from pydantic import StringConstraints
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
 LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x80-\x9f]+$"
-DOTTED = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
-FORMS = {
-    DOTTED: "letters, digits, - and _ with single dots between",
-    ONE_LINE: "text on one line, without control characters",
-    LINES: "text without control characters but tabs and line breaks",
-}
 
 Name = Annotated[Label, StringConstraints(pattern=ONE_LINE)]
 Line = Annotated[ShortText, StringConstraints(pattern=ONE_LINE)]
