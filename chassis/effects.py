@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -51,6 +51,8 @@ SURROUNDINGS = (*PASSING, Unavailable)
 
 SESSION_MS = 6_000
 """After this long without a heartbeat the broker gives the effects to another process."""
+
+DONE = "done"
 
 SEEN_MS = 5_000
 """How often the group looks for partitions: of a topic that was lost it holds none until it sees them."""
@@ -168,9 +170,10 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         pause, attempts, broken = PAUSE_S, 0, None
         while True:
             try:
-                if not await self.is_done(effect, record) and not await self._parks(effect, record, broken):
-                    await self.act(effect, record)
-                return
+                stands = await self.stands(effect, record)
+                if stands == DONE or ((stands or broken) and await self._parks(effect, record, broken)):
+                    return
+                return await self.act(effect, record)
             except Exception as error:
                 EFFECTS_FAILED.labels(effect.name).inc()
                 log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
@@ -194,13 +197,14 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             self._ground.moved.give()
         return bool(parked.rowcount)
 
-    async def is_done(self, effect: Effect, record: Record) -> bool:
-        """Whether an effect of a record was done, as its row or command has it, or begins after it only."""
-        id = record.envelope.id
-        command_id = AdapterOffice(self._ground, effect.name).command_id(str(id))
-        return (
-            await self._ground.database.row(KNOWN, effect.name, id, command_id, id, effect.name) is not None
+    async def stands(self, effect: Effect, record: Record) -> str | None:
+        """Where an effect of a record stands: done, waiting behind a parked one, or None: to be done."""
+        id, name = record.envelope.id, effect.name
+        command = AdapterOffice(self._ground, name).command_id(str(id))
+        [row] = await self._ground.database.rows(
+            KNOWN, name, id, command, id, name, name, record.envelope.key
         )
+        return cast("str | None", row["stands"])
 
     async def act(self, effect: Effect, record: Record) -> None:
         """Do it and record that it was done. Raises what the effect raises."""
@@ -208,7 +212,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         office = AdapterOffice(self._ground, effect.name, about.correlation_id)
         command = await effect.act(record.decode(), about, office)
         if command is None:
-            await self._ground.database.rows(DONE, effect.name, about.id)
+            await self._ground.database.rows(KEEP, effect.name, about.id)
             self._ground.moved.give()
             return
         try:
@@ -234,4 +238,4 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
 
 KNOWN, MOVE = query("effect_known"), query("move_effects")
 MARKS = b"select * from effect_marks"
-DONE = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
+KEEP = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"

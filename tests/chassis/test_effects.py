@@ -63,13 +63,13 @@ def letters() -> Letters:
 def looked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The positions of the events that were looked at, whether or not there was something to do."""
     found: list[int] = []
-    inner = Effects.is_done
+    inner = Effects.stands
 
-    async def outer(self: Effects, effect: Effect, record: Record) -> bool:
+    async def outer(self: Effects, effect: Effect, record: Record) -> str | None:
         found.append(record.envelope.position)
         return await inner(self, effect, record)
 
-    monkeypatch.setattr(Effects, "is_done", outer)
+    monkeypatch.setattr(Effects, "stands", outer)
     return found
 
 
