@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,7 +23,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis.applying import WAITS, Parking
-from chassis.database import NEVER, arrays, query
+from chassis.database import NEVER, Row, arrays, query
 from chassis.group import Unavailable
 from chassis.kafka import record_of, stopped
 from chassis.office import AdapterOffice, Ground
@@ -51,8 +51,6 @@ SURROUNDINGS = (*PASSING, Unavailable)
 
 SESSION_MS = 6_000
 """After this long without a heartbeat the broker gives the effects to another process."""
-
-DONE = "done"
 
 SEEN_MS = 5_000
 """How often the group looks for partitions: of a topic that was lost it holds none until it sees them."""
@@ -171,9 +169,10 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             try:
                 stands = await self.stands(effect, record)
-                if stands == DONE or ((stands or broken) and await self._parks(effect, record, broken)):
-                    return
-                return await self.act(effect, record)
+                at_once = not (broken or stands["waits"])
+                if not stands["done"] and (at_once or not await self._parks(effect, record, broken)):
+                    await self.act(effect, record)
+                return
             except Exception as error:
                 EFFECTS_FAILED.labels(effect.name).inc()
                 log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
@@ -197,14 +196,11 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             self._ground.moved.give()
         return bool(parked.rowcount)
 
-    async def stands(self, effect: Effect, record: Record) -> str | None:
-        """Where an effect of a record stands: done, waiting behind a parked one, or None: to be done."""
-        id, name = record.envelope.id, effect.name
+    async def stands(self, effect: Effect, record: Record) -> Row:
+        """Whether an effect of a record is ``done``, and whether it ``waits`` behind one that is parked."""
+        id, key, name = record.envelope.id, record.envelope.key, effect.name
         command = AdapterOffice(self._ground, name).command_id(str(id))
-        [row] = await self._ground.database.rows(
-            KNOWN, name, id, command, id, name, name, record.envelope.key
-        )
-        return cast("str | None", row["stands"])
+        return (await self._ground.database.rows(KNOWN, name, id, command, id, name, name, key))[0]
 
     async def act(self, effect: Effect, record: Record) -> None:
         """Do it and record that it was done. Raises what the effect raises."""

@@ -53,12 +53,10 @@ async def _alone(ground: Ground, id: int) -> AsyncIterator[Row]:
 
 async def _one(effects: Effects, ground: Ground, effect: Effect, row: Row, person: Person | None) -> Redriven:
     """Do one, then take it from the parked ones; ``person`` is told of in the log."""
-    from chassis.effects import DONE
-
     broken: Exception | None = None
     try:
         record = record_of(row)
-        if await effects.stands(effect, record) != DONE:
+        if not (await effects.stands(effect, record))["done"]:
             await effects.act(effect, record)
     except Exception as error:
         if is_lost(error):

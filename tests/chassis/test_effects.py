@@ -17,7 +17,7 @@ from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
 
 from chassis.command import Command
 from chassis.config import Settings
-from chassis.database import arrays
+from chassis.database import Row, arrays
 from chassis.effects import MOVE, Effects
 from chassis.office import AdapterOffice
 from chassis.runtime import Role, Runtime
@@ -65,7 +65,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     inner = Effects.stands
 
-    async def outer(self: Effects, effect: Effect, record: Record) -> str | None:
+    async def outer(self: Effects, effect: Effect, record: Record) -> Row:
         found.append(record.envelope.position)
         return await inner(self, effect, record)
 
