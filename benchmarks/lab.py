@@ -108,10 +108,7 @@ class Lab:
 
     async def stop_served(self) -> None:
         """Stop the services; the servers go on."""
-        servers = [child for child in self.supervisor.children if child.program.name == "kafka"]
-        for child in [child for child in self.supervisor.children if child not in servers]:
-            await child.stop()
-        self.supervisor.children = servers
+        await self.supervisor.stop(keep=1)
 
     def drop(self) -> None:
         """Drop every database and role but the servers' own and those that are kept."""

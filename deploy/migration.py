@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -26,6 +27,9 @@ OPERATIONS = Path(operations.__file__).parent / "migrations"
 KEYSTORE = Path(keystore.__file__).parent / "migrations"
 KEYS = "keystore"
 
+SIDE_BY_SIDE = 3
+"""Databases that are migrated at once: most of it is waiting for the server."""
+
 APPEND_ONLY = ("events", "commands", "reservations", "ledger", "master")
 """Tables of record: the run-time role may read and insert, nothing else."""
 
@@ -45,15 +49,18 @@ def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, st
         made = _exists(connection, EXISTS, f"{settings.database_prefix}_{KEYS}")
     if made:
         see_master(keys, settings.secrets)
-    addresses = {}
-    for name, folders in {
-        **{name: _folders(own) for name, own in services.items()},
-        KEYS: [KEYSTORE],
-    }.items():
-        addresses[name] = _database(admin, settings, name)
+    master_key(settings.secrets)  # made once, before several ask for it
+
+    def one(name: str, folders: list[Path]) -> str:
         role = f"{settings.database_prefix}_{name}"
+        address = _database(admin, settings, name)
         _tables(make_conninfo(admin, dbname=role), folders)
         _grant(admin, role, role)
+        return address
+
+    wanted = {**{name: _folders(own) for name, own in services.items()}, KEYS: [KEYSTORE]}
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        addresses = dict(zip(wanted, pool.map(one, wanted, wanted.values()), strict=True))
     keep_master(keys, settings.secrets)
     _write(settings.secrets / "databases.json", addresses)
     return addresses

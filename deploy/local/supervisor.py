@@ -141,25 +141,31 @@ class Child:
 
 
 class Supervisor:
-    """Programs of one home, started together and stopped in reverse order."""
+    """Programs of one home; those started together are stopped together, the last started first."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self.children: list[Child] = []
+        self._together: list[list[Child]] = []
         self.forker = Forker()
+
+    @property
+    def children(self) -> list[Child]:
+        """Every program's child, in the order in which they were started."""
+        return [child for together in self._together for child in together]
 
     async def start(self, *programs: Program) -> None:
         """Start programs side by side and wait until each is ready. Raises NotReady."""
         children = [Child(program, self._home, self.forker) for program in programs]
-        self.children += children
+        self._together.append(children)
         await asyncio.gather(*(child.start() for child in children))
         await asyncio.gather(*(self._until_ready(child) for child in children))
 
-    async def stop(self) -> None:
-        """Stop every program, the last started first."""
-        while self.children:
-            await self.children.pop().stop()
-        self.forker.end()
+    async def stop(self, keep: int = 0) -> None:
+        """Stop the programs, the last started first; those of the first ``keep`` starts go on."""
+        while len(self._together) > keep:
+            await asyncio.gather(*(child.stop() for child in self._together.pop()))
+        if not keep:
+            self.forker.end()
 
     async def _until_ready(self, child: Child) -> None:
         try:
