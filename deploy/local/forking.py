@@ -125,6 +125,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # the collector would touch, and so copy, what the forks share
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    parent = os.getpid()
     with socket.socket(fileno=int(sys.argv[1])) as orders:
         while True:
             order, files, _, _ = socket.recv_fds(orders, ORDER_MAX, 2)
@@ -135,14 +136,15 @@ def main() -> None:
             for file in files:
                 os.close(file)
             orders.send(str(pid).encode())
-    _become(json.loads(order), *files)
+    die_with_parent()
+    if os.getppid() == parent:  # else it died before it was asked to take us with it
+        _become(json.loads(order), *files)
 
 
 def _become(order: Mapping[str, Any], out: int, alive: int) -> None:
     """Go on as the program of an order; ``alive`` stays open until this process is gone."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.setsid()
-    die_with_parent()
     os.set_inheritable(alive, False)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for file, place in ((nothing, 0), (out, 1), (out, 2)):
