@@ -20,7 +20,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from setproctitle import setproctitle
+from setproctitle import setproctitle, setthreadtitle
 
 from deploy.local.dying import die_with_parent
 
@@ -154,6 +154,8 @@ def _become(order: Mapping[str, Any], out: int, alive: int) -> None:
     module, *arguments = order["argv"]
     sys.argv = [module, *arguments]
     setproctitle(" ".join(("caretrail", *arguments)))  # it needs the environment where it was
+    words = [word for word in arguments if not word.startswith("-")]
+    setthreadtitle("-".join(words[1:]))  # no spaces: there are scripts that split what /proc says
     os.environ.update(order["env"])
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

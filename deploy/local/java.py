@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,19 +57,20 @@ def _kept() -> Path:
 
 def _teach(kept: Path, start: Callable[[Path, str], None]) -> None:
     classpath()
-    with kept.with_suffix(".lock").open("w") as lock:
+    with ExitStack() as held:
         try:
+            lock = held.enter_context(kept.with_suffix(".lock").open("w"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError:  # another process teaches, or nobody may write there
             return
         if kept.exists():
             return
-        with tempfile.TemporaryDirectory(prefix="caretrail-") as folder:
-            made = kept.with_suffix(f".{os.getpid()}.new")
-            try:
-                start(Path(folder), f"-XX:AOTCacheOutput={made}")
-            except (subprocess.SubprocessError, OSError, TimeoutError):
-                made.unlink(missing_ok=True)
-            if not made.exists():
-                made.touch()  # not to be tried at each start
-            made.replace(kept)
+        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="caretrail-"))
+        made = kept.with_suffix(f".{os.getpid()}.new")
+        try:
+            start(Path(folder), f"-XX:AOTCacheOutput={made}")
+        except (subprocess.SubprocessError, OSError, RuntimeError):
+            made.unlink(missing_ok=True)
+        if not made.exists():
+            made.touch()  # not to be tried at each start
+        made.replace(kept)

@@ -50,7 +50,7 @@ def test_it_is_taught_once_and_nothing_else_is_left(cache: Path) -> None:
     assert {path.suffix for path in cache.iterdir()} == {".aot", ".lock"}
 
 
-@pytest.mark.parametrize("error", [TimeoutError(), OSError(), subprocess.TimeoutExpired("java", 1.0)])
+@pytest.mark.parametrize("error", [RuntimeError(), OSError(), subprocess.TimeoutExpired("java", 1.0)])
 def test_where_it_cannot_be_taught_it_starts_without_and_is_not_tried_again(
     cache: Path, error: Exception
 ) -> None:
@@ -67,6 +67,15 @@ def test_while_another_process_teaches_it_starts_without(cache: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert used(java.taught(trials)) == []
     assert len(trials.folders) == 1
+
+
+def test_where_nothing_can_be_kept_it_starts_without(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(java, "cache_folder", lambda: tmp_path / "a file" / "jars")
+    (tmp_path / "a file").touch()
+    trials = Trials()
+    assert used(java.taught(trials)) == trials.folders == []
 
 
 @pytest.mark.servers

@@ -230,10 +230,13 @@ def workers() -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            argv, parent = (folder / "cmdline").read_bytes(), (folder / "stat").read_text().split()[3]
+            argv, parent = (
+                (folder / "cmdline").read_bytes(),
+                (folder / "stat").read_text().rpartition(")")[2].split()[1],
+            )
         except OSError:  # ended meanwhile
             continue
-        if int(parent) == os.getpid() and b"operations.worker" in argv:
+        if int(stat.rpartition(")")[2].split()[1]) == os.getpid() and b"operations.worker" in argv:
             found.append(int(folder.name))
     return found
 
