@@ -230,10 +230,7 @@ def workers() -> list[int]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            argv, parent = (
-                (folder / "cmdline").read_bytes(),
-                (folder / "stat").read_text().rpartition(")")[2].split()[1],
-            )
+            argv, stat = (folder / "cmdline").read_bytes(), (folder / "stat").read_text()
         except OSError:  # ended meanwhile
             continue
         if int(stat.rpartition(")")[2].split()[1]) == os.getpid() and b"operations.worker" in argv:
