@@ -62,10 +62,11 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
     """
     from chassis.config import Settings
     from cli import stack_file
-    from cli.problem import told
+    from cli.problem import Problem, told
     from deploy.local.backup import backups
     from deploy.local.programs import SERVICES
     from deploy.local.restoring import Restore
+    from deploy.local.stack import is_held
     from deploy.serving import set_up_logs
 
     if service not in SERVICES:
@@ -74,6 +75,8 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
     set_up_logs(service, "ERROR")
     with told(as_json), _failing("Nothing was changed."):
         found = backups(settings)
+        if not is_held(settings.home.resolve()):  # what is written of its processes may name others by now
+            raise Problem("the stack was killed", advice="Start it anew with `caretrail up`.")
         known = {
             "home": settings.home.resolve(),
             "kafka_bootstrap": stack_file.read(settings.home).kafka_bootstrap,

@@ -30,6 +30,9 @@ SHARED = ("chassis.effects", "cli.stack", "deploy.serving")
 ORDER_MAX = 1 << 16
 """Bytes of an order at most."""
 
+ATTEMPTS_MAX = 3
+"""So often a fork is tried whose forking process ends meanwhile."""
+
 
 class Fork:
     """A program that began as a fork; as a process of asyncio, but its exit code is not known."""
@@ -90,16 +93,25 @@ class Forker:
     async def fork(self, argv: Sequence[str], env: Mapping[str, str], out: int) -> Fork:
         """Run ``python -m`` with a module and its arguments; ``out`` is the file that it writes to."""
         async with self._lock:
-            self.begin()
-            alive, theirs = os.pipe()
-            try:
-                pid = await asyncio.to_thread(self._order, argv, env, out, theirs)
-            except BaseException:
-                os.close(alive)
-                raise
-            finally:
-                os.close(theirs)
-        return Fork(pid, alive)
+            attempts = 0
+            while True:
+                try:
+                    return await self._fork(argv, env, out)
+                except ConnectionError:  # it was killed meanwhile: another takes its place
+                    attempts += 1
+                    if attempts == ATTEMPTS_MAX:
+                        raise
+
+    async def _fork(self, argv: Sequence[str], env: Mapping[str, str], out: int) -> Fork:
+        self.begin()
+        alive, theirs = os.pipe()
+        try:
+            return Fork(await asyncio.to_thread(self._order, argv, env, out, theirs), alive)
+        except BaseException:
+            os.close(alive)
+            raise
+        finally:
+            os.close(theirs)
 
     def _order(self, argv: Sequence[str], env: Mapping[str, str], out: int, alive: int) -> int:
         assert self._orders

@@ -26,8 +26,9 @@ LOCALE = {"LC_ALL": "C.UTF-8"}
 """Java names files by it."""
 
 
-QUIET = "-Xlog:aot=off,aot+codecache*=off"
-"""What cannot be used of it is made anew, which Java would tell in the log at each start."""
+TAUGHT = ("-XX:+VerifySharedSpaces", "-Xlog:aot=off,aot+codecache*=off", "-Xlog:cds=off")
+"""A damaged file would crash Java where its checksum is not seen to. What cannot be used of it is made anew,
+which Java would tell in the log at each start."""
 
 
 def command(*options: str) -> tuple[str, ...]:
@@ -46,7 +47,7 @@ def taught(start: Callable[[Path, str], None]) -> tuple[str, ...]:
     kept = _kept()
     if not kept.exists():
         _teach(kept, start)
-    return command(f"-XX:AOTCache={kept}", QUIET) if kept.exists() and kept.stat().st_size else command()
+    return command(f"-XX:AOTCache={kept}", *TAUGHT) if kept.exists() and kept.stat().st_size else command()
 
 
 def _kept() -> Path:

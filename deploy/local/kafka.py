@@ -56,7 +56,13 @@ def folder_of(home: Path, number: int) -> Path:
 def _program(name: str, folder: Path, node: Node, nodes: tuple[Node, ...]) -> Program:
     command = java.taught(_trial)
     settings = _prepared(folder, node, nodes, command)
-    argv = (*command, "kafka.Kafka", str(settings))
+    argv = (
+        command[0],
+        f"-XX:ErrorFile={folder}/java-error-%p.log",
+        *command[1:],
+        "kafka.Kafka",
+        str(settings),
+    )
     return Program(name, argv, env=java.LOCALE, ready=f"tcp://127.0.0.1:{node.port}", port=node.port)
 
 
@@ -123,7 +129,8 @@ def _format(command: tuple[str, ...], settings: Path, cluster: str) -> None:
         start_new_session=True,  # Ctrl-C leaves no folder half formatted
     )
     if done.returncode:
-        raise RuntimeError(f"Kafka could not format its folder: {done.stderr.strip()[-400:]}")
+        said = done.stderr.strip() or done.stdout.strip()  # Java itself writes there
+        raise RuntimeError(f"Kafka could not format its folder: {said[-400:]}")
 
 
 def _settings(data: Path, node: Node, nodes: tuple[Node, ...]) -> str:

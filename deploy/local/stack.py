@@ -172,7 +172,14 @@ def _claimed(home: Path) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        _forget(home)
         yield
+
+
+def _forget(home: Path) -> None:
+    """Remove what a supervisor that was killed wrote of its processes: they died with it."""
+    for path in (home / "run").glob("*.json"):
+        path.unlink()
 
 
 def is_held(home: Path) -> bool:
@@ -225,7 +232,7 @@ def stop(home: Path) -> bool:
         return True
     left = was_left(home)
     postgres.stop(home)
-    (home / "run" / "stack.json").unlink(missing_ok=True)
+    _forget(home)
     return left
 
 

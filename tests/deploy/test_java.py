@@ -1,6 +1,7 @@
 """Kafka's Java: taught once a machine, and then it starts with what it was taught."""
 
 import fcntl
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -79,11 +80,30 @@ def test_where_nothing_can_be_kept_it_starts_without(
     assert trials.folders == []
 
 
+def run(command: tuple[str, ...], *options: str) -> str:
+    """What one of Kafka's smallest programs prints."""
+    argv = (command[0], *options, *command[1:], "kafka.tools.StorageTool", "random-uuid")
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
 @pytest.mark.servers
 def test_java_takes_what_a_broker_taught_it() -> None:
     command = java.taught(kafka._trial)
     assert used(command), f"nothing in {jars.cache_folder()}"
-    strict = command[0], "-XX:AOTMode=on", *command[1:]
-    done = subprocess.run((*strict, "kafka.tools.StorageTool", "random-uuid"), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(done.stdout.strip()) == 22
+    assert len(run(command, "-XX:AOTMode=on")) == 22
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("at", [0.0, 0.1, 0.5, 0.9])
+def test_java_starts_without_what_is_damaged(tmp_path: Path, at: float) -> None:
+    """Where its checksum is not seen to, it crashes on zeros behind the head."""
+    command = java.taught(kafka._trial)
+    (kept,) = used(command)
+    damaged = tmp_path / "damaged.aot"
+    shutil.copy(kept, damaged)
+    with damaged.open("r+b") as file:
+        file.seek(int(damaged.stat().st_size * at))
+        file.write(bytes(1 << 21))
+    assert len(run(tuple(word.replace(kept, str(damaged)) for word in command))) == 22
