@@ -232,6 +232,7 @@ def stop(home: Path) -> bool:
         return True
     left = was_left(home)
     postgres.stop(home)
+    (home / "run" / "stack.json").unlink(missing_ok=True)
     _forget(home)
     return left
 
