@@ -1,7 +1,6 @@
--- Events after a topic's mark, which comes first, each column but the first six a header of its record, as text: byte
--- for byte what to_headers makes of the same envelope, without a detour over Python's values.
+-- Events after a position, each column but the first five a header of its record, as text: byte for byte
+-- what to_headers makes of the same envelope, without a detour over Python's values.
 select
-    sent.mark,
     e.position,
     e.partition,
     coalesce(e.patient::text, e.stream) as key,
@@ -41,6 +40,5 @@ select
     ) as ce_prev,
     e.patient as ce_patient,
     e.causation_id as ce_causationid
-from (select coalesce((select position from relay_mark where topic = %s), 0) as mark) sent
-cross join lateral (select * from events where position > sent.mark order by position limit %s) e
+from (select * from events where position > %s order by position limit %s) e
 order by e.position

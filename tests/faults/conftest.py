@@ -17,7 +17,7 @@ from tests.faults import rounds
 from tests.faults.evidence import Evidence
 from tests.faults.rounds import Round
 
-SECONDS, SEED = 60.0, 11
+SECONDS, SEED = 25.0, 11
 
 WITHOUT_DISKS = replace(rounds.EVERYTHING, disks=False)
 KEPT = "CARETRAIL_TEST_EVIDENCE"
