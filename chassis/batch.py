@@ -134,9 +134,8 @@ class Batch:
 
     async def flush(self) -> None:
         """Write the row changes so far."""
-        for table in self._buffer.tables():
+        for table in await self._buffer.flush(self._connection):
             self._read.pop(table, None)
-        await self._buffer.flush(self._connection)
 
     async def finish(self) -> None:
         """Write everything: rows first, then, under the log's lock, events. Raises Conflict."""

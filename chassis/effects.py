@@ -102,13 +102,11 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go on where the marks are, whatever offsets the group has: those are for others to look at."""
         try:
-            rows = await self._ground.database.rows(MARKS)
-            marks = {TopicPartition(self._ground.topic, row["partition"]): row for row in rows}
-            for partition in assigned & marks.keys():
-                mark = marks[partition]
-                # Where there is no such offset, aiokafka goes to the beginning.
-                self._subscriber.consumer.seek(partition, mark["kafka_offset"] + 1)
-                self._seen[partition] = mark["epoch"], mark["position"]
+            for mark in await self._ground.database.rows(MARKS):
+                if (partition := TopicPartition(self._ground.topic, mark["partition"])) in assigned:
+                    # Where there is no such offset, aiokafka goes to the beginning.
+                    self._subscriber.consumer.seek(partition, mark["kafka_offset"] + 1)
+                    self._seen[partition] = mark["epoch"], mark["position"]
         except Exception as error:
             self._fail(error)
 

@@ -9,7 +9,6 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.consumer import fetcher
-from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
 from caretrail_contracts.envelope import topic_of
 
@@ -97,9 +96,14 @@ async def _started(client: Any) -> Any:
 
 
 async def stopped(client: Any) -> None:
-    """Stop a client, and let go of one that cannot: half started, aiokafka's stop waits for ever."""
+    """Stop a client, and let go of one that cannot: half started, aiokafka's stop waits for ever.
+
+    What it cancels within may come out of its stop as if its caller were cancelled: that is let go of, too.
+    """
     try:
         async with asyncio.timeout(STOP_MAX_S):
-            await client.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
+            (error,) = await asyncio.gather(client.stop(), return_exceptions=True)
+    except TimeoutError as late:
+        error = late
+    if error:
         log.info("client_let_go", client=type(client).__name__, error=type(error).__name__)

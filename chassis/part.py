@@ -44,12 +44,19 @@ class Part:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def run(self) -> None:
-        """Turn for ever; a failure of the surroundings closes everything before the next turn."""
+        """Turn for ever; a failure of the surroundings closes everything before the next turn.
+
+        What a library cancels within a turn is one, too, while nobody cancelled the part.
+        """
+        task = asyncio.current_task()
         try:
             while True:
                 try:
                     await self.turn()
-                except self.survives as error:
+                except BaseException as error:
+                    passes = isinstance(error, (asyncio.CancelledError, *self.survives))
+                    if not passes or (task and task.cancelling()):
+                        raise
                     # Where, but not the message: that of a bug could hold anything.
                     at = "{0.name}:{0.lineno}".format(extract_tb(error.__traceback__)[-1])
                     self.fault = type(error).__name__

@@ -74,12 +74,8 @@ class Buffer:
             rows = self._rows.setdefault(change.table.name, (change.table, {}))[1]
             rows.setdefault(change.key, _Row()).take(change)
 
-    def tables(self) -> set[str]:
-        """The tables whose changes wait."""
-        return self._rows.keys() | self._inserts.keys()
-
-    async def flush(self, connection: Connection) -> None:
-        """Write every change."""
+    async def flush(self, connection: Connection) -> set[str]:
+        """Write every change; gives the names of the tables that were written."""
         tables, self._rows = self._rows, {}
         for table, rows in tables.values():
             removed = [key for key, row in rows.items() if row.removed]
@@ -90,6 +86,7 @@ class Buffer:
         inserts, self._inserts = self._inserts, {}
         for changes in inserts.values():
             await connection.execute(_insert(changes[0].table), arrays(map(_row, changes)))
+        return tables.keys() | inserts.keys()
 
 
 _Names = tuple[str, ...]

@@ -62,8 +62,8 @@ class Rows(Buffer):
         super().__init__()
         self._ordered = ordered
 
-    async def flush(self, connection: Connection) -> None:
-        """Write every change."""
+    async def flush(self, connection: Connection) -> set[str]:
+        """Write every change; gives the names of the tables that were written."""
         rows, inserts = self._rows, self._inserts
         if self._ordered:
             self._rows = {
@@ -71,7 +71,7 @@ class Rows(Buffer):
                 for name, (table, changes) in sorted(rows.items())
             }
         try:
-            await super().flush(connection)
+            return await super().flush(connection)
         except DeadlockDetected:
             self._rows, self._inserts = rows, inserts
             raise

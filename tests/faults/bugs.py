@@ -58,11 +58,11 @@ def position_ahead() -> None:
 
     inner, count = Buffer.flush, [0]
 
-    async def flush(self: Any, connection: Any) -> None:
+    async def flush(self: Any, connection: Any) -> set[str]:
         count[0] += 1
         if count[0] % 4 == 0:
             self._rows = {}
-        await inner(self, connection)
+        return await inner(self, connection)
 
     Buffer.flush = flush  # type: ignore[method-assign]
 

@@ -1,0 +1,87 @@
+"""A part goes on whatever a library does within; a client that cannot stop is let go of."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from chassis import kafka, part
+from chassis.kafka import stopped
+from chassis.part import Part
+
+
+async def cancels_within() -> None:
+    """As aiokafka does: a task of its own is cancelled and waited for."""
+    inner = asyncio.create_task(asyncio.sleep(60))
+    await asyncio.sleep(0)
+    inner.cancel()
+    await inner
+
+
+async def hangs() -> None:
+    await asyncio.Event().wait()
+
+
+async def fails() -> None:
+    raise KafkaConnectionError
+
+
+async def ends() -> None:
+    await asyncio.sleep(0)
+
+
+class Client:
+    def __init__(self, stop: Callable[[], Awaitable[None]]) -> None:
+        self.stop = stop
+
+
+@pytest.mark.parametrize("stop", [cancels_within, hangs, fails, ends])
+async def test_whoever_stops_a_client_goes_on(
+    stop: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "STOP_MAX_S", 0.05)
+    await stopped(Client(stop))
+
+
+async def test_whoever_is_cancelled_while_a_client_stops_ends() -> None:
+    stopping = asyncio.create_task(stopped(Client(hangs)))
+    await asyncio.sleep(0.01)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+
+
+class Turning(Part):
+    name = "turning"
+
+    def __init__(self) -> None:
+        self.turns, self.faults = 0, list[str | None]()
+        self.again = asyncio.Event()
+
+    async def turn(self) -> None:
+        self.turns += 1
+        if self.turns == 1:
+            await cancels_within()
+        self.again.set()
+        await hangs()
+
+    async def close(self) -> None:
+        self.faults.append(self.fault)
+
+
+async def test_what_is_cancelled_within_a_turn_interrupts_it_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(part, "PAUSE_S", 0.0)
+    turning = Turning()
+    running = asyncio.create_task(turning.run())
+    async with asyncio.timeout(5):
+        await turning.again.wait()
+    assert turning.faults == ["CancelledError"]
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert turning.turns == 2
