@@ -193,13 +193,7 @@ async def _broker(found: Theatre, ending: AsyncExitStack) -> list[Program]:
     program = await asyncio.to_thread(kafka.program, found.home, port, controller)
     _listen_twice(found.home / "kafka" / "server.properties", port, found.broker.port, direct)
     found.direct, found.bootstrap = f"127.0.0.1:{direct}", f"127.0.0.1:{found.broker.port}"
-    return [_untaught(program)]
-
-
-def _untaught(program: Program) -> Program:
-    """A broker that takes as long to start as one elsewhere: what a local one was taught is left out."""
-    argv = tuple(word for word in program.argv if not word.startswith("-XX:AOTCache="))
-    return replace(program, argv=argv)
+    return [program]
 
 
 async def _brokers(found: Theatre, count: int) -> list[Program]:
@@ -208,7 +202,7 @@ async def _brokers(found: Theatre, count: int) -> list[Program]:
     places = zip(ports[:count], ports[count:], strict=True)
     found.nodes = tuple(kafka.Node(number, *place) for number, place in enumerate(places, 1))
     found.direct = found.bootstrap = ",".join(f"127.0.0.1:{node.port}" for node in found.nodes)
-    return [*map(_untaught, await asyncio.to_thread(kafka.cluster, found.home, found.nodes))]
+    return await asyncio.to_thread(kafka.cluster, found.home, found.nodes)
 
 
 def _ports(count: int) -> list[int]:
