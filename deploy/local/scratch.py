@@ -111,7 +111,9 @@ def _until_open(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + RECOVERY_MAX_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise NotReached(f"the backup could not be brought forward: {_why(log)}")
+            raise NotReached(
+                f"the backup could not be brought forward: {why(log.read_text(errors='replace'))}"
+            )
         try:
             psycopg.connect(url, connect_timeout=3).close()
             return
@@ -120,7 +122,8 @@ def _until_open(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise NotReached(f"the backup was not brought forward within {RECOVERY_MAX_S:.0f} s")
 
 
-def _why(log: Path) -> str:
-    """The server's last word on why it ended."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if "FATAL:" in line]
-    return lines[-1].partition("FATAL:")[2].strip() if lines else "it ended without a word"
+def why(log: str) -> str:
+    """The server's last word on why it ended, not those to us while it was not open."""
+    words = [line.partition("FATAL:")[2].strip() for line in log.splitlines() if "FATAL:" in line]
+    own = [word for word in words if not word.startswith("the database system is ")]
+    return own[-1] if own else "it ended without a word"

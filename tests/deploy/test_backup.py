@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from chassis.runtime import Role
 from deploy.local import backup, postgres, restoring
 from deploy.local.backup import Backups, CannotBackUp, Damaged
 from deploy.local.restoring import CannotRestore, Restore, Restored
-from deploy.local.scratch import NotReached, scratch
+from deploy.local.scratch import NotReached, scratch, why
 from operations.composed import composed
 from services.intake.app import service as intake
 from tests.operations.test_restoring import log_of, plain
@@ -129,6 +129,27 @@ def databases(backups: Backups) -> set[str]:
     return set(admin(backups, "select datname from pg_database"))
 
 
+@contextmanager
+def away(path: Path) -> Iterator[None]:
+    """While it is not where it should be; the next test finds it again."""
+    aside = path.rename(path.with_name("aside"))
+    try:
+        yield
+    finally:
+        aside.rename(path)
+
+
+def test_why_a_server_ended_is_its_own_word_and_not_what_it_told_who_asked_meanwhile() -> None:
+    log = """\
+2026-03-12 10:00:00.000 UTC [7] FATAL:  the database system is starting up
+2026-03-12 10:00:00.100 UTC [5] FATAL:  recovery ended before configured recovery target was reached
+2026-03-12 10:00:00.101 UTC [8] FATAL:  the database system is in recovery mode
+2026-03-12 10:00:00.102 UTC [9] FATAL:  the database system is shutting down
+"""
+    assert why(log) == "recovery ended before configured recovery target was reached"
+    assert why("") == "it ended without a word"
+
+
 async def test_a_restore_that_cannot_be_changes_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     before = databases(site.backups)
     monkeypatch.setattr(restoring, "GONE_MAX_S", 0.2)
@@ -138,15 +159,17 @@ async def test_a_restore_that_cannot_be_changes_nothing(site: Site, monkeypatch:
     ):
         await site.restored()
     (base,) = site.backups.bases()
-    folder, wal = site.backups.folder / base.name, site.backups.wal
-    aside = wal.rename(wal.with_name("aside"))
-    with pytest.raises(NotReached, match="before configured recovery target"):
-        scratch(site.backups, base, site.moment).__enter__()
-    aside.rename(wal)
-    label = (folder / "backup_label").rename(folder / "aside")
-    with pytest.raises(Damaged, match="backup_label is missing"):
+    with (
+        away(site.backups.wal),
+        pytest.raises(NotReached, match="before configured recovery target"),
+        scratch(site.backups, base, site.moment),
+    ):
+        pass
+    with (
+        away(site.backups.folder / base.name / "backup_label"),
+        pytest.raises(Damaged, match="backup_label is missing"),
+    ):
         await site.restored()
-    label.rename(folder / "backup_label")
     assert databases(site.backups) == before
     assert admin(
         site.backups, "select count(*) from restores", f"{site.settings.database_prefix}_intake"
