@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import postgres
+from deploy.local import postgres, stack
 from deploy.local.programs import SERVICES, services
 
 PORTS = {name: 1_000 + number for number, name in enumerate((*SERVICES, "mailbox"))}
@@ -36,3 +36,14 @@ def test_a_home_that_the_database_cannot_take_is_refused_before_anything_is_made
         postgres.start(tmp_path / word)
     assert refused.value.filename == str(tmp_path / word)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_stack_wrote_of_its_processes_is_gone_once_it_is_cleared(tmp_path: Path) -> None:
+    """They died with it: their numbers may be others' by now."""
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("stack", "kafka", "billing"):
+        (run / f"{name}.json").write_text("{}")
+    assert stack.stop(tmp_path)
+    assert list(run.glob("*.json")) == []
+    assert not stack.stop(tmp_path)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import hold, supervisor
+from deploy.local.forking import Forker
 from deploy.local.ports import free_port
 from deploy.local.supervisor import NotReady, Program, Supervisor
 
@@ -192,3 +193,21 @@ async def test_forks_come_back_when_what_forked_them_was_killed(
     await until(lambda: all(state(tmp_path, name)["restarts"] == 1 for name in names))
     assert not any(map(runs, before.values()))
     assert all(runs(state(tmp_path, name)["pid"]) for name in names)
+
+
+async def test_a_forking_process_that_is_killed_while_it_begins_is_replaced(
+    supervising: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun = Forker.begin, list[int]()
+
+    def killed_once(self: Forker) -> None:
+        begin(self)
+        assert self._process
+        if not begun:
+            self._process.kill()
+        begun.append(self._process.pid)
+
+    monkeypatch.setattr(Forker, "begin", killed_once)
+    await supervising.start(python("sleeper", SLEEPER, kind="forked"))
+    assert runs(state(tmp_path, "sleeper")["pid"])
+    assert len(set(begun)) == 2
