@@ -99,6 +99,7 @@ class Forker:
                     return await self._fork(argv, env, out)
                 except ConnectionError:  # it was killed meanwhile: another takes its place
                     attempts += 1
+                    await asyncio.to_thread(self.end)  # it may still be dying
                     if attempts == ATTEMPTS_MAX:
                         raise
 
