@@ -36,16 +36,15 @@ class Relay(Follower):
         self._mark = 0
 
     async def begin(self) -> int:
-        """The mark."""
-        row = await self.ground.database.row(MARK, self.ground.topic)
-        return int(row["position"]) if row else 0
+        """From the mark on: each reading begins there."""
+        return 0
 
     async def read(self, after: int) -> Sequence[Message]:
         """What was committed after the mark."""
-        self._mark = await self.begin()
         async with self.ground.database.connection() as connection:
             source = self.ground.store.appender.origin.source
-            return await outgoing(connection, source, self._mark, self.batch_max)
+            self._mark, found = await outgoing(connection, source, self.ground.topic, self.batch_max)
+            return found
 
     async def take(self, found: Sequence[Message]) -> int:
         """Send messages, a batch for each partition, then move the mark. Raises Fenced."""
@@ -74,19 +73,21 @@ class Relay(Follower):
             await stopped(found)
 
 
-async def outgoing(connection: Connection, source: str, after: int, limit: int) -> list[Message]:
-    """Records as they are sent, in the database's own text: nothing is parsed to be printed again."""
-    rows = (await connection.execute(OUTGOING, (source, after, limit))).pgresult
+async def outgoing(connection: Connection, source: str, topic: str, limit: int) -> tuple[int, list[Message]]:
+    """A topic's mark, 0 where nothing is after it, and the records after it as they are sent.
+
+    In the database's own text: nothing is parsed to be printed again.
+    """
+    rows = (await connection.execute(OUTGOING, (source, topic, limit))).pgresult
     assert rows is not None
     columns = range(rows.nfields)
-    names = [(rows.fname(column) or b"").decode() for column in columns][5:]
-    return [
-        _message(names, [rows.get_value(row, column) for column in columns]) for row in range(rows.ntuples)
-    ]
+    names = [(rows.fname(column) or b"").decode() for column in columns][6:]
+    found = [[rows.get_value(row, column) for column in columns] for row in range(rows.ntuples)]
+    return int(found[0][0] or 0) if found else 0, [_message(names, values) for values in found]
 
 
 def _message(names: list[str], values: list[Any]) -> Message:
-    position, partition, key, at_ms, body, *headers = values
+    _, position, partition, key, at_ms, body, *headers = values
     sent = [(name, value) for name, value in zip(names, headers, strict=True) if value is not None]
     value = bytes.fromhex(body[2:].decode())
     return (
@@ -97,5 +98,4 @@ def _message(names: list[str], values: list[Any]) -> Message:
 
 
 OUTGOING = query("outgoing")
-MARK = b"select position from relay_mark where topic = %s"
 MOVE_MARK = query("move_mark")

@@ -1,6 +1,7 @@
--- Events after a position, each column but the first five a header of its record, as text: byte for byte
--- what to_headers makes of the same envelope, without a detour over Python's values.
+-- Events after a topic's mark, which comes first, each column but the first six a header of its record, as text: byte
+-- for byte what to_headers makes of the same envelope, without a detour over Python's values.
 select
+    sent.mark,
     e.position,
     e.partition,
     coalesce(e.patient::text, e.stream) as key,
@@ -40,5 +41,6 @@ select
     ) as ce_prev,
     e.patient as ce_patient,
     e.causation_id as ce_causationid
-from (select * from events where position > %s order by position limit %s) e
+from (select coalesce((select position from relay_mark where topic = %s), 0) as mark) sent
+cross join lateral (select * from events where position > sent.mark order by position limit %s) e
 order by e.position

@@ -17,7 +17,7 @@ from chassis.command import Cause, Commit, Fact
 from chassis.database import Database
 from chassis.group import PostgresStore
 from chassis.postgres import Appender
-from chassis.relay import outgoing
+from chassis.relay import MOVE_MARK, outgoing
 from chassis.store import Origin
 
 pytestmark = pytest.mark.servers
@@ -67,8 +67,11 @@ async def test_what_is_sent_is_what_headers_are_made_of_everywhere_else(database
         records = await store.read(10, 1_000)
         async with pool.connection() as connection:
             await connection.execute("set timezone to 'Asia/Kolkata'")
-            sent = await outgoing(connection, origin.source, 10, 1_000)
-    assert len(sent) == 2 * len(commits) - 10
+            await connection.execute(MOVE_MARK, ("intake.events", 10, 0))
+            mark, sent = await outgoing(connection, origin.source, "intake.events", 1_000)
+            begun, [first] = await outgoing(connection, origin.source, "another", 1)
+    assert (begun, first[0]) == (0, 1)
+    assert (mark, len(sent)) == (10, 2 * len(commits) - 10)
     for (position, partition, message), record in zip(sent, records, strict=True):
         about = record.envelope
         assert (position, partition) == (about.position, about.partition)
