@@ -26,6 +26,9 @@ from chassis.telemetry import PARTITION_STOPPED
 BATCH_MAX = 1_000
 """Records of one transaction at most."""
 
+GATHERED_S = 0.2
+"""How long records are gathered where nothing follows from them: each batch costs a transaction."""
+
 READER = "reader"
 """The group of locks for the partitions of others' topics."""
 
@@ -70,6 +73,8 @@ class TopicFeed(Part):
         self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
         self._applier, self._positions = Applier(ground, archive=True), Positions()
         self.readings = Readings(ground.database, own=False)
+        acts = bool(ground.service.projections or ground.service.policies.all)
+        self._gathered_s = 0 if acts else GATHERED_S
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()
@@ -82,6 +87,7 @@ class TopicFeed(Part):
         if self._consumer is None or again or self._ownership.held(READER) != self._held:
             self._consumer = await self._assigned()
         if self._held:
+            await asyncio.sleep(self._gathered_s)
             found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
@@ -108,10 +114,8 @@ class TopicFeed(Part):
         partitions = [self._partitions[name] for name in sorted(held)]
         reader.assign(partitions)
         known = {each: last[1].offset or 0 for each in partitions if (last := self._positions.last(*each))}
-        self._unproven = set(known)
-        known = {
-            each: self.readings.starts[each] for each in partitions if each in self.readings.starts
-        } | known
+        self._unproven, told = set(known), self.readings.starts
+        known = {each: told[each] for each in partitions if each in told} | known
         for partition, offset in known.items():
             reader.seek(partition, offset)
         # All at once: each call waits for an answer of the broker.
