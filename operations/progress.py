@@ -63,6 +63,7 @@ class Progress:
             "consumed": consumed,
             "queued": ground.store.depth,
             "effects": await self._pending.count(row["head"]),
+            "reaches_out": bool(runtime.service.effects or runtime.service.watches),
             "watched": sum(watcher.pending for watcher in runtime.watchers),
         }
 

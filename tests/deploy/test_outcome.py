@@ -29,7 +29,7 @@ class Restless:
     async def progress(self) -> dict[str, Any]:
         return BUSY
 
-    async def quiet(self) -> dict[str, Any]:
+    async def kept(self) -> dict[str, Any]:
         return AT_REST
 
 

@@ -48,7 +48,7 @@ class Stage:
         console = Console(file=io.StringIO())
         self.figures = await play.play(self.stack, self.clock, patients, weeks, self.seed, console)
         async with Driver(self.stack.urls, self.clock, self.home / "payer", "journey") as driver:
-            await driver.quiet()
+            await driver.kept()
 
 
 @asynccontextmanager

@@ -1,7 +1,9 @@
 """The driver: moves simulated time for all processes, sends commands, and waits until all is quiet.
 
-An instant ends when every store head is relayed and consumed, seen twice unchanged, with no mail, payer
-work or due timer left. Services tell of each change, so that few looks are needed.
+An instant ends when every store head is relayed and consumed, with no mail, payer work or due timer left.
+Services tell of each change, each time by one look at their store. Reports that agree, from whatever moments,
+say that nothing is under way: an event and the position of what it follows from are committed together.
+Whoever was sent something since, or reaches outside, is asked again before it is believed.
 Commands carry keys derived from the seed, so that a repeat is no new command.
 """
 
@@ -9,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -22,6 +25,9 @@ from deploy.local import progress as rest
 
 QUIET_MAX_S = 120.0
 """How long an instant may take before the driver gives up."""
+
+KEEPERS = frozenset({"audit"})
+"""Who keeps what others say and adds nothing: they are waited for where their records are asked for."""
 
 LOOK_S = 0.02
 """After this long without a sign of movement it is looked anew, at the payer's folders too."""
@@ -71,13 +77,14 @@ class Driver:
         self.instants = 0
         self.commands = 0
         self._latest: dict[str, Any] = {}
+        self._sent: set[str] = set()
         self._moved = asyncio.Event()
         self._rested: dict[str, Any] | None = None
         self._following: list[asyncio.Task[None]] = []
         self.each_instant: list[Callable[[datetime], None]] = []
 
-    async def __aenter__(self) -> Driver:
-        self._following = [asyncio.create_task(self._follow(name)) for name in self._clients]
+    async def __aenter__(self) -> Self:
+        self._following = [asyncio.create_task(self._follow(name)) for name in self._players]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -86,6 +93,11 @@ class Driver:
         await asyncio.gather(*self._following, return_exceptions=True)
         for client in self._clients.values():
             await client.close()
+
+    @property
+    def _players(self) -> list[str]:
+        """The services whose events others may follow."""
+        return [name for name in self._clients if name not in KEEPERS]
 
     @property
     def now(self) -> datetime:
@@ -107,15 +119,9 @@ class Driver:
             tell(to)
         if due:
             self._rested = None
-            await asyncio.gather(*map(self._wake, due))
+            # Who is asked looks for due timers.
+            await asyncio.gather(*(self.get(name, "/internal/progress") for name in due))
             await self.quiet()
-
-    async def _wake(self, name: str) -> None:
-        """Have a service look for due timers; what is not fired yet is waited for."""
-        before = self._latest.get(name)
-        found = await self.get(name, "/internal/progress")
-        if found["due"] and self._latest.get(name) is before:
-            self._latest[name] = found
 
     async def post(
         self, service: str, path: str, body: Any = None, *, key: str, role: str = "coordinator"
@@ -127,6 +133,7 @@ class Driver:
             "Idempotency-Key": f"{self._name}:{key}",
         }
         self._rested = None
+        self._sent.add(service)
         while True:
             try:
                 async with self._clients[service].post(path, json=body, headers=headers) as response:
@@ -141,6 +148,11 @@ class Driver:
             await asyncio.sleep(RETRY_S)
 
     async def get(self, service: str, path: str) -> Any:
+        """Ask a service; that it showed something may be on record, as a command's events are."""
+        self._sent.add(service)
+        return await self._get(service, path)
+
+    async def _get(self, service: str, path: str) -> Any:
         """Ask a service; one that is away is asked again."""
         headers = {"Caretrail-Actor": "demo-driver;driver", "Caretrail-Purpose": "HOPERAT"}
         while True:
@@ -164,7 +176,7 @@ class Driver:
             after = page["next"]
 
     async def quiet(self) -> dict[str, Any]:
-        """Wait for the end of the instant and give each service's progress then. Raises NotQuiet."""
+        """Wait for the end of the instant and give each player's progress then. Raises NotQuiet."""
         try:
             async with asyncio.timeout(QUIET_MAX_S):
                 while self._rested is None:
@@ -173,22 +185,38 @@ class Driver:
             raise NotQuiet(f"{self.now.isoformat()}: {waiting(await self.progress())}") from None
         return self._rested
 
+    async def kept(self) -> dict[str, Any]:
+        """Wait until the keepers too are at rest and give everybody's progress then. Raises NotQuiet."""
+        rested, deadline = await self.quiet(), time.monotonic() + QUIET_MAX_S
+        while left := waiting(found := rested | await self._ask(KEEPERS & self._clients.keys())):
+            if time.monotonic() > deadline:
+                raise NotQuiet(f"{self.now.isoformat()}: {left}")
+            await asyncio.sleep(LOOK_S)
+        return found
+
     async def _look(self) -> None:
-        """Where all seems quiet, ask everybody once more; else wait for something to move."""
+        """Where all seems quiet, ask those who may know better; else wait for something to move."""
         self._moved.clear()
-        before = dict(self._latest)
-        if len(before) == len(self._clients) and not waiting(before) and not self._at_payer():
-            now = await self.progress()
+        before, sent = dict(self._latest), set(self._sent)
+        if len(before) == len(self._players) and not waiting(before) and not self._at_payer():
+            asked = [name for name, own in before.items() if name in sent or own["reaches_out"]]
+            now = before | await self._ask(asked)
             if now == before and not self._at_payer():
+                self._sent -= sent
                 self._rested = now
                 return
+            self._latest |= {name: now[name] for name in asked if self._latest[name] is before[name]}
         await waited(self._moved, LOOK_S)
 
     async def progress(self) -> dict[str, Any]:
         """How far each service is."""
-        names = list(self._clients)
-        answers = await asyncio.gather(*(self.get(name, "/internal/progress") for name in names))
-        return dict(zip(names, answers, strict=True))
+        return await self._ask(self._clients)
+
+    async def _ask(self, names: Iterable[str]) -> dict[str, Any]:
+        """How far services are."""
+        asked = list(names)
+        answers = await asyncio.gather(*(self._get(name, "/internal/progress") for name in asked))
+        return dict(zip(asked, answers, strict=True))
 
     async def _follow(self, name: str) -> None:
         """Hear of each change of a service's progress."""

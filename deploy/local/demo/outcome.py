@@ -12,13 +12,14 @@ from deploy.local.stack import Stack
 
 async def figures(driver: Driver, stack: Stack) -> dict[str, Any]:
     """Everything the demonstration prints."""
+    await driver.kept()
     ledger = await driver.post("audit", "/integrity-checks", key=f"check {driver.now}", role="compliance")
     events = await driver.get("audit", "/totals")
     messages = Counter(one["status"] for one in await driver.all("notifications", "/messages"))
     tasks = Counter(one["state"] for one in await driver.all("notifications", "/tasks"))
     billed = await driver.get("billing", "/totals")
     # The check and the looks are events themselves: how far all are is asked once these are at rest too.
-    progress = await driver.quiet()
+    progress = await driver.kept()
     return {
         "events": events,
         "outcome": {
