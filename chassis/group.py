@@ -129,11 +129,14 @@ class PostgresStore(PostgresReader, Part):
                     await self._write([waiting])
                 return
             results = [error] * len(batch)
-        for (_, done), result in zip(batch, results, strict=True):
-            settle(done, result)
-            if isinstance(result, Answer):
-                self.seen = max(self.seen, result.position)
+        self.seen = max([self.seen, *(one.position for one in results if isinstance(one, Answer))])
         self.appended.give()
+        # Where nobody waits, the first half's next commits are written while the second half decides.
+        half = 0 if self._queue else len(batch) // 2
+        for number, ((_, done), result) in enumerate(zip(batch, results, strict=True)):
+            if number and number == half:
+                await asyncio.sleep(0)
+            settle(done, result)
 
     async def _durably(self, batch: list[Packed]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
