@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 Attributes = dict[str, str]
@@ -46,13 +47,7 @@ def header_of(attribute: str) -> str:
 def _from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
     attributes: Attributes = {}
     for header, value in headers:
-        if header.startswith(PREFIX):
-            name = header[len(PREFIX) :]
-        elif header == "content-type":
-            name = "datacontenttype"
-        else:
-            continue
-        if value is None:
+        if value is None or not (name := _attribute_of(header)):
             continue
         if name in attributes:
             raise BrokenHeader(header, "one value, found several")
@@ -61,6 +56,14 @@ def _from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
         except UnicodeDecodeError:
             raise BrokenHeader(header, "UTF-8") from None
     return attributes
+
+
+@lru_cache(maxsize=256)
+def _attribute_of(header: str) -> str | None:
+    """The attribute that a Kafka header carries; None where it carries none."""
+    if header == "content-type":
+        return "datacontenttype"
+    return header[len(PREFIX) :] if header.startswith(PREFIX) else None
 
 
 def _from_json(value: bytes) -> tuple[Attributes, bytes]:

@@ -58,6 +58,13 @@ def _time(value: datetime) -> bytes:
     return utc.isoformat()[:-6].encode() + b"Z"
 
 
+@lru_cache(maxsize=16_384)
+def _uuid(value: str) -> UUID | None:
+    """Most come again: patients in all their events, a command's id as its events' correlation."""
+    return UUID(value) if _UUID.fullmatch(value) else None
+
+
+@lru_cache(maxsize=1_024)
 def _instant(value: str) -> datetime | None:
     if not _RFC3339.fullmatch(value):
         return None
@@ -145,16 +152,17 @@ class _Reader:
             raise BrokenHeader(header_of(name), expected)
 
     def number(self, name: str, least: int, most: int = BIGINT_MAX) -> int:
-        value = self.text(name)
-        if not (value.isascii() and value.isdigit() and len(value) <= 19 and least <= int(value) <= most):
-            raise BrokenHeader(header_of(name), f"a whole number from {least} to {most}")
-        return int(value)
+        value = self.found.get(name, "")
+        if value.isascii() and value.isdigit() and len(value) <= 19 and least <= int(value) <= most:
+            return int(value)
+        self.text(name)
+        raise BrokenHeader(header_of(name), f"a whole number from {least} to {most}")
 
     def uuid(self, name: str) -> UUID:
-        value = self.text(name)
-        if not _UUID.fullmatch(value):
-            raise BrokenHeader(header_of(name), "a UUID")
-        return UUID(value)
+        if found := _uuid(self.found.get(name, "")):
+            return found
+        self.text(name)
+        raise BrokenHeader(header_of(name), "a UUID")
 
     def time(self, name: str) -> datetime:
         found = _instant(self.text(name))
@@ -194,7 +202,8 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], body: bytes) -> Re
         causation_id=h.uuid("causationid") if "causationid" in found else None,
         command_id=h.uuid("commandid"),
     )
-    if h.text("partitionkey") != envelope.key:
+    if found.get("partitionkey") != envelope.key:
+        h.text("partitionkey")
         raise BrokenHeader("ce_partitionkey", "the patient, else the stream")
     return Record(envelope, data, h.number("prev", least=0) if "prev" in found else None)
 

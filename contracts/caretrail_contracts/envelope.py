@@ -73,12 +73,17 @@ class Envelope:
     @property
     def key(self) -> str:
         """What order is kept by: the patient, else the stream."""
-        return str(self.patient) if self.patient else self.stream
+        return _shown(self.patient) if self.patient else self.stream
 
     @property
     def service(self) -> str:
         """The service that recorded the event, as its source names it."""
         return self.source.split(":")[2]
+
+
+@lru_cache(maxsize=16_384)
+def _shown(id: UUID) -> str:
+    return str(id)
 
 
 def topic_of(service: str, prefix: str = "caretrail") -> str:
