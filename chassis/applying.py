@@ -92,14 +92,10 @@ def named(handler: str, about: Envelope) -> dict[str, Any]:
     return {"handler": handler, "event_id": about.id, "key": about.key, **where}
 
 
-def note(
-    service: Service,
-    cause: Cause,
-    now: datetime,
-    kind: str,
-    event: RecordParked | RecordRedriven | RecordDiscarded,
-    about: Envelope,
-) -> Commit:
+Note = RecordParked | RecordRedriven | RecordDiscarded
+
+
+def note(service: Service, cause: Cause, now: datetime, kind: str, event: Note, about: Envelope) -> Commit:
     """A fact about a parked record. An archive's is not the patient's: it would wait behind that record."""
     keeps = any(type(archive).__name__ == event.handler for archive in service.archives)
     return Commit.note(cause, now, kind, event, None if keeps else about.patient, about.site)

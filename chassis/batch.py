@@ -107,11 +107,6 @@ class Batch:
         if commit.refusal is None:
             self._aggregates |= work.touched()
 
-    def timer_cause(self, key: str, event_id: UUID, correlation: UUID) -> Cause:
-        """The cause of a timer's command: its key and the event that set it."""
-        id = derive(self._service.name, "timer", key, event_id)
-        return Cause.own(id, self._service.name, "timer", correlation, event_id)
-
     def stage(self, commit: Commit) -> None:
         """Take a commit in, to be written at the end, unless it is known."""
         if commit.cause.command_id not in self._appender.known:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from psycopg.rows import tuple_row
+from psycopg.types.string import ByteaBinaryLoader
 
 from chassis.database import Connection, query
 from chassis.following import Follower
@@ -34,20 +36,29 @@ class Relay(Follower):
         super().__init__(ground, ownership.claim("relay", [lock]), lock)
         self._producer: AIOKafkaProducer | None = None
         self._mark = 0
+        self._ahead: asyncio.Task[tuple[int, list[Message]]] | None = None
 
     async def begin(self) -> int:
         """From the mark on: each reading begins there."""
+        await self.close()
         return 0
 
     async def read(self, after: int) -> Sequence[Message]:
-        """What was committed after the mark."""
+        """What was committed after the mark, or what was read ahead."""
+        ahead, self._ahead = self._ahead, None
+        self._mark, found = await (ahead or self._outgoing(None))
+        return found
+
+    async def _outgoing(self, after: int | None) -> tuple[int, list[Message]]:
         async with self.ground.database.connection() as connection:
-            source = self.ground.store.appender.origin.source
-            self._mark, found = await outgoing(connection, source, self.ground.topic, self.batch_max)
-            return found
+            about = self.ground.store.appender.origin.source, after, self.ground.topic, self.batch_max
+            return await outgoing(connection, *about)
 
     async def take(self, found: Sequence[Message]) -> int:
         """Send messages, a batch for each partition, then move the mark. Raises Fenced."""
+        position = found[-1][0]
+        if len(found) == self.batch_max:
+            self._ahead = asyncio.create_task(self._outgoing(position))
         sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
         batches, sent = dict[int, Any](), []
         for _, partition, message in found:
@@ -60,7 +71,6 @@ class Relay(Follower):
             sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
         with RELAY_SECONDS.time():
             await asyncio.gather(*sent)
-        position = found[-1][0]
         if not await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark):
             raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")
         self.ground.moved.give()
@@ -68,33 +78,32 @@ class Relay(Follower):
 
     async def close(self) -> None:
         """Let go of the producer: a new one starts without what this one may still hold."""
-        found, self._producer = self._producer, None
+        if self._ahead:
+            self._ahead.cancel()
+        found, self._producer, self._ahead = self._producer, None, None
         if found:
             await stopped(found)
 
 
-async def outgoing(connection: Connection, source: str, topic: str, limit: int) -> tuple[int, list[Message]]:
-    """A topic's mark, 0 where nothing is after it, and the records after it as they are sent.
+async def outgoing(
+    connection: Connection, source: str, after: int | None, topic: str, limit: int
+) -> tuple[int, list[Message]]:
+    """A position, that of a topic's mark where none is given, 0 where nothing comes after it; and what does.
 
-    In the database's own text: nothing is parsed to be printed again.
+    In the database's own text, as bytes: nothing is parsed to be printed again.
     """
-    rows = (await connection.execute(OUTGOING, (source, topic, limit))).pgresult
-    assert rows is not None
-    columns = range(rows.nfields)
-    names = [(rows.fname(column) or b"").decode() for column in columns][6:]
-    found = [[rows.get_value(row, column) for column in columns] for row in range(rows.ntuples)]
-    return int(found[0][0] or 0) if found else 0, [_message(names, values) for values in found]
+    async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        cursor.adapters.register_loader("text", ByteaBinaryLoader)
+        rows = await (await cursor.execute(OUTGOING, (source, after, topic, limit))).fetchall()
+        names = [column.name for column in cursor.description or ()][6:]
+    return rows[0][0] if rows else 0, [_message(names, *row) for row in rows]
 
 
-def _message(names: list[str], values: list[Any]) -> Message:
-    _, position, partition, key, at_ms, body, *headers = values
-    sent = [(name, value) for name, value in zip(names, headers, strict=True) if value is not None]
-    value = bytes.fromhex(body[2:].decode())
-    return (
-        int(position),
-        int(partition),
-        {"timestamp": int(at_ms), "key": key, "value": value, "headers": sent},
-    )
+def _message(
+    names: list[str], _: int, position: int, partition: int, key: bytes, at_ms: int, body: bytes, *values: Any
+) -> Message:
+    headers = [header for header in zip(names, values, strict=True) if header[1] is not None]
+    return position, partition, {"timestamp": at_ms, "key": key, "value": body, "headers": headers}
 
 
 OUTGOING = query("outgoing")

@@ -7,7 +7,9 @@ import asyncio
 import structlog
 
 from chassis.batch import Batch
+from chassis.command import Cause
 from chassis.database import LOST, fetch
+from chassis.ids import derive
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.part import PAUSE_S, Part
@@ -78,8 +80,9 @@ class Timers(Part):
             batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
             for row in sorted(rows, key=lambda row: (row["due_at"], row["key"])):
                 command = ground.service.handlers.named(row["command"]).model_validate(row["body"])
-                cause = batch.timer_cause(row["key"], row["event_id"], row["correlation_id"])
-                await batch.decide(command, cause)
+                name, event = ground.service.name, row["event_id"]
+                id = derive(name, "timer", row["key"], event)
+                await batch.decide(command, Cause.own(id, name, "timer", row["correlation_id"], event))
             await batch.finish()
         TIMERS_FIRED.inc(len(rows))
         ground.store.appended.give()

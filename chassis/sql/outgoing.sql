@@ -11,16 +11,17 @@ select
     '1.0' as ce_specversion,
     e.type as ce_type,
     %s::text as ce_source,
-    'urn:caretrail:schema:' || regexp_replace(e.type, '^caretrail[.]', '') || ':v' || e.version as ce_dataschema,
-    e.version as ce_eventversion,
-    e.epoch as ce_epoch,
-    e.id as ce_id,
+    'urn:caretrail:schema:' || substr(e.type, case when starts_with(e.type, 'caretrail.') then 11 else 1 end)
+        || ':v' || e.version as ce_dataschema,
+    e.version::text as ce_eventversion,
+    e.epoch::text as ce_epoch,
+    e.id::text as ce_id,
     replace(to_char(e.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000', '') as ce_time,
-    e.position as ce_position,
-    e.partition as ce_partition,
+    e.position::text as ce_position,
+    e.partition::text as ce_partition,
     coalesce(e.patient::text, e.stream) as ce_partitionkey,
     e.stream as ce_stream,
-    e.stream_version as ce_streamversion,
+    e.stream_version::text as ce_streamversion,
     replace(to_char(e.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000', '')
         as ce_recordedat,
     e.organisation as ce_organisation,
@@ -30,17 +31,17 @@ select
     e.purpose as ce_purpose,
     e.sensitivity as ce_sensitivity,
     nullif(e.site, '') as ce_site,
-    e.correlation_id as ce_correlationid,
-    e.command_id as ce_commandid,
+    e.correlation_id::text as ce_correlationid,
+    e.command_id::text as ce_commandid,
     coalesce(
         lag(e.position) over (partition by e.partition, e.epoch order by e.position),
         (
             select max(p.position) from events p
             where p.partition = e.partition and p.position < e.position and p.epoch = e.epoch
         )
-    ) as ce_prev,
-    e.patient as ce_patient,
-    e.causation_id as ce_causationid
-from (select coalesce((select position from relay_mark where topic = %s), 0) as mark) sent
+    )::text as ce_prev,
+    e.patient::text as ce_patient,
+    e.causation_id::text as ce_causationid
+from (select coalesce(%s, (select position from relay_mark where topic = %s), 0) as mark) sent
 cross join lateral (select * from events where position > sent.mark order by position limit %s) e
 order by e.position

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from chassis.clock import SharedClock
 from chassis.feeds import READER
 from chassis.kafka import producer
 from chassis.office import AdapterOffice
+from chassis.relay import Message, Relay
 from chassis.runtime import Role, Runtime
 from chassis.service import Effect
 from deploy.local.ports import free_port
@@ -75,6 +77,30 @@ async def test_a_relay_that_repeats_after_a_crash_changes_nothing(running: Run) 
         await run.post("intake", "/referrals", {"patient": patient})
         await run.settle()
         assert await counts(run) == {patient: (2, 0)}
+
+
+async def test_a_relay_that_reads_ahead_follows_its_mark_where_somebody_moves_it(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patients, begun, take = [str(uuid4()) for _ in range(40)], list[int](), Relay.take
+
+    async def moved_back(self: Relay, found: Sequence[Message]) -> int:
+        if self.ground.service.name == "intake":
+            begun.append(found[0][0])
+            if len(begun) == 2:
+                await self.ground.database.rows(
+                    "update relay_mark set position = %s returning 1", begun[1] - 2
+                )
+        return await take(self, found)
+
+    monkeypatch.setattr(Relay, "batch_max", 3)
+    monkeypatch.setattr(Relay, "take", moved_back)
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await asyncio.gather(*(run.post("intake", "/referrals", {"patient": p}) for p in patients))
+        await run.settle()
+        assert await counts(run) == dict.fromkeys(patients, (1, 0))
+    assert begun[2] == begun[1] - 1
+    assert begun[3:] == sorted(begun[3:])
 
 
 async def test_a_topic_that_was_lost_is_read_from_the_beginning_and_filtered(running: Run) -> None:

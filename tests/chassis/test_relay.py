@@ -68,8 +68,8 @@ async def test_what_is_sent_is_what_headers_are_made_of_everywhere_else(database
         async with pool.connection() as connection:
             await connection.execute("set timezone to 'Asia/Kolkata'")
             await connection.execute(MOVE_MARK, ("intake.events", 10, 0))
-            mark, sent = await outgoing(connection, origin.source, "intake.events", 1_000)
-            begun, [first] = await outgoing(connection, origin.source, "another", 1)
+            mark, sent = await outgoing(connection, origin.source, None, "intake.events", 1_000)
+            begun, [first] = await outgoing(connection, origin.source, None, "another", 1)
     assert (begun, first[0]) == (0, 1)
     assert (mark, len(sent)) == (10, 2 * len(commits) - 10)
     for (position, partition, message), record in zip(sent, records, strict=True):
