@@ -1,4 +1,4 @@
-"""One short round for all tests of the folder, or the evidence of an earlier one."""
+"""One round of three minutes for all tests of the folder, or the evidence of an earlier one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults import rounds
 from tests.faults.evidence import Evidence
 from tests.faults.rounds import Round
 
-SECONDS, SEED = 25.0, 11
+SECONDS, SEED = 180.0, 11
 
 WITHOUT_DISKS = replace(rounds.EVERYTHING, disks=False)
 KEPT = "CARETRAIL_TEST_EVIDENCE"
