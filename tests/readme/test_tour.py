@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,14 +33,15 @@ class Toured:
 
 
 @pytest.fixture
-def toured(tmp_path: Path) -> Iterator[Toured]:
+def toured() -> Iterator[Toured]:
     """The whole tour, from `make up` to the line before `make down`, on which two services are brought back.
 
     The runbook of backups runs around it, since no other stack is to be started for that.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("CARETRAIL_")}
-    env = {**own, "CARETRAIL_HOME": str(tmp_path / "home"), "COLUMNS": "120"}
-    log = tmp_path / "up.log"
+    folder = Path(tempfile.mkdtemp(prefix="caretrail-tour-", dir="/tmp"))
+    env = {**own, "CARETRAIL_HOME": str(folder / "home"), "COLUMNS": "120"}
+    log = folder / "up.log"
     with log.open("w") as out:
         up = subprocess.Popen(["make", "up"], cwd=ROOT, env=env, stdout=out, stderr=out)
     try:
@@ -56,6 +58,7 @@ def toured(tmp_path: Path) -> Iterator[Toured]:
     finally:
         subprocess.run(["make", "down"], cwd=ROOT, env=env, check=True, timeout=STOP_MAX_S)
         assert up.wait(STOP_MAX_S) == 0, log.read_text()
+        shutil.rmtree(folder)
 
 
 def _until_ready(log: Path, up: subprocess.Popen[bytes]) -> None:
