@@ -73,8 +73,7 @@ class TopicFeed(Part):
         self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
         self._applier, self._positions = Applier(ground, archive=True), Positions()
         self.readings = Readings(ground.database, own=False)
-        acts = bool(ground.service.projections or ground.service.policies.all)
-        self._gathered_s = 0 if acts else GATHERED_S
+        self._gathered_s = 0 if ground.service.projections or ground.service.policies.all else GATHERED_S
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
         self._unproven: set[TopicPartition] = set()

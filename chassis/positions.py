@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from caretrail_contracts.cloudevents import BrokenHeader, Record
 from psycopg import AsyncCursor
@@ -129,12 +128,9 @@ class Steps:
                 moved.append((*row, known.epoch, known.position))
             else:
                 begun.append(row)
-        await self._write(connection, MOVE, moved)
-        await self._write(connection, BEGIN, begun)
-
-    async def _write(self, connection: Connection, statement: bytes, rows: Sequence[tuple[Any, ...]]) -> None:
-        if rows:
-            self._moves.append((await connection.execute(statement, arrays(rows)), len(rows)))
+        for statement, rows in ((MOVE, moved), (BEGIN, begun)):
+            if rows:
+                self._moves.append((await connection.execute(statement, arrays(rows)), len(rows)))
 
     def check(self) -> None:
         """Before the commit: raises Fenced where a position was moved by somebody else."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from caretrail_contracts.cloudevents import Record
@@ -11,7 +12,7 @@ from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table of a projection: key and value columns with their PostgreSQL types.
 
@@ -24,7 +25,7 @@ class Table:
     counters: Mapping[str, str] = field(default_factory=dict)
     indexes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, str]:
         """Every column with its type."""
         return {**self.key, **self.values, **self.counters}
@@ -46,8 +47,7 @@ class Table:
         return self._change("remove", key)
 
     def _change(self, kind: str, row: dict[str, Any]) -> Change:
-        unknown = row.keys() - self.columns.keys()
-        if unknown:
+        if unknown := row.keys() - self.columns.keys():
             raise ValueError(f"table {self.name} has no column {sorted(unknown)[0]}")
         values = {name: value for name, value in row.items() if name not in self.key}
         return Change(self, tuple(row[name] for name in self.key), kind, values)

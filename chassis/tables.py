@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from psycopg.sql import SQL, Composed, Identifier
@@ -103,19 +104,25 @@ def _shapes(table: Table, rows: dict[Key, _Row]) -> dict[tuple[_Names, _Names], 
     return found
 
 
-def _delete(table: Table) -> Composed:
-    return SQL("delete from {} where ({}) in (select * from unnest({}))").format(
-        Identifier(table.name), _names(table.key), _arrays(table, table.key)
+@cache
+def _delete(table: Table) -> bytes:
+    return (
+        SQL("delete from {} where ({}) in (select * from unnest({}))")
+        .format(Identifier(table.name), _names(table.key), _arrays(table, table.key))
+        .as_bytes()
     )
 
 
-def _upsert(table: Table, put: _Names, add: _Names) -> Composed:
+@cache
+def _upsert(table: Table, put: _Names, add: _Names) -> bytes:
     name, columns = Identifier(table.name), (*table.key, *put, *add)
     updates = [SQL("{0} = excluded.{0}").format(Identifier(column)) for column in put]
     updates += [SQL("{0} = {1}.{0} + excluded.{0}").format(Identifier(column), name) for column in add]
     action = SQL("update set {}").format(SQL(", ").join(updates)) if updates else SQL("nothing")
-    return SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do {}").format(
-        name, _names(columns), _arrays(table, columns), _names(table.key), action
+    return (
+        SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do {}")
+        .format(name, _names(columns), _arrays(table, columns), _names(table.key), action)
+        .as_bytes()
     )
 
 
@@ -124,9 +131,12 @@ def _arrays(table: Table, columns: Iterable[str]) -> Composed:
     return SQL(", ").join(SQL("%b::{}[]").format(SQL(kinds[column])) for column in columns)
 
 
-def _insert(table: Table) -> Composed:
-    return SQL("insert into {} ({}) select * from unnest({})").format(
-        Identifier(table.name), _names(table.columns), _arrays(table, table.columns)
+@cache
+def _insert(table: Table) -> bytes:
+    return (
+        SQL("insert into {} ({}) select * from unnest({})")
+        .format(Identifier(table.name), _names(table.columns), _arrays(table, table.columns))
+        .as_bytes()
     )
 
 
