@@ -100,7 +100,7 @@ async def stopped(client: Any) -> None:
 
     What it cancels within may come out of its stop as if its caller were cancelled: that is let go of, too.
     """
-    stopping = asyncio.wait_for(client.stop(), STOP_MAX_S)
+    stopping = asyncio.wait_for(asyncio.ensure_future(client.stop()), STOP_MAX_S)
     error: Any = (await asyncio.gather(stopping, return_exceptions=True))[0]
     if error:
         log.info("client_let_go", client=type(client).__name__, error=type(error).__name__)

@@ -106,11 +106,8 @@ def _shapes(table: Table, rows: dict[Key, _Row]) -> dict[tuple[_Names, _Names], 
 
 @cache
 def _delete(table: Table) -> bytes:
-    return (
-        SQL("delete from {} where ({}) in (select * from unnest({}))")
-        .format(Identifier(table.name), _names(table.key), _arrays(table, table.key))
-        .as_bytes()
-    )
+    form = SQL("delete from {} where ({}) in (select * from unnest({}))")
+    return form.format(Identifier(table.name), _names(table.key), _arrays(table, table.key)).as_bytes()
 
 
 @cache
@@ -119,11 +116,9 @@ def _upsert(table: Table, put: _Names, add: _Names) -> bytes:
     updates = [SQL("{0} = excluded.{0}").format(Identifier(column)) for column in put]
     updates += [SQL("{0} = {1}.{0} + excluded.{0}").format(Identifier(column), name) for column in add]
     action = SQL("update set {}").format(SQL(", ").join(updates)) if updates else SQL("nothing")
-    return (
-        SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do {}")
-        .format(name, _names(columns), _arrays(table, columns), _names(table.key), action)
-        .as_bytes()
-    )
+    form = SQL("insert into {} ({}) select * from unnest({}) on conflict ({}) do {}")
+    about = _names(columns), _arrays(table, columns), _names(table.key), action
+    return form.format(name, *about).as_bytes()
 
 
 def _arrays(table: Table, columns: Iterable[str]) -> Composed:
@@ -133,11 +128,8 @@ def _arrays(table: Table, columns: Iterable[str]) -> Composed:
 
 @cache
 def _insert(table: Table) -> bytes:
-    return (
-        SQL("insert into {} ({}) select * from unnest({})")
-        .format(Identifier(table.name), _names(table.columns), _arrays(table, table.columns))
-        .as_bytes()
-    )
+    form, names = SQL("insert into {} ({}) select * from unnest({})"), table.columns
+    return form.format(Identifier(table.name), _names(names), _arrays(table, names)).as_bytes()
 
 
 def _row(change: Change) -> tuple[Any, ...]:
