@@ -16,6 +16,7 @@ from caretrail_contracts.event import Event
 class Table:
     """A table of a projection: key and value columns with their PostgreSQL types.
 
+    A table equals itself alone: its statements are kept by it.
     Value columns may be null, but for those that ``add`` counts: name them in ``counters``.
     """
 

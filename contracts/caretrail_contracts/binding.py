@@ -58,7 +58,7 @@ def _from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
     return attributes
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _attribute_of(header: str) -> str | None:
     """The attribute that a Kafka header carries; None where it carries none."""
     if header == "content-type":

@@ -159,7 +159,8 @@ class _Reader:
         raise BrokenHeader(header_of(name), f"a whole number from {least} to {most}")
 
     def uuid(self, name: str) -> UUID:
-        if found := _uuid(self.found.get(name, "")):
+        value = self.found.get(name, "")
+        if len(value) == 36 and (found := _uuid(value)):  # what is longer is not kept in memory
             return found
         self.text(name)
         raise BrokenHeader(header_of(name), "a UUID")

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+import structlog
 from aiokafka.errors import KafkaConnectionError
+from structlog.testing import capture_logs
 
 from chassis import kafka, part
 from chassis.kafka import stopped
@@ -38,12 +40,23 @@ class Client:
         self.stop = stop
 
 
-@pytest.mark.parametrize("stop", [cancels_within, hangs, fails, ends])
-async def test_whoever_stops_a_client_goes_on(
-    stop: Callable[[], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stop", "told"),
+    [
+        (cancels_within, ["CancelledError"]),
+        (hangs, ["TimeoutError"]),
+        (fails, ["KafkaConnectionError"]),
+        (ends, []),
+    ],
+)
+async def test_whoever_stops_a_client_goes_on_and_says_why_it_was_let_go(
+    stop: Callable[[], Awaitable[None]], told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "STOP_MAX_S", 0.05)
-    await stopped(Client(stop))
+    monkeypatch.setattr(kafka, "log", structlog.get_logger())
+    with capture_logs() as logs:
+        await stopped(Client(stop))
+    assert [line["error"] for line in logs if line["event"] == "client_let_go"] == told
 
 
 async def test_whoever_is_cancelled_while_a_client_stops_ends() -> None:

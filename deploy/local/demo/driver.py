@@ -148,7 +148,7 @@ class Driver:
             await asyncio.sleep(RETRY_S)
 
     async def get(self, service: str, path: str) -> Any:
-        """Ask a service; that it showed something may be on record, as a command's events are."""
+        """Ask a service; it may record that it was asked, so it is not believed unasked afterwards."""
         self._sent.add(service)
         return await self._get(service, path)
 

@@ -45,6 +45,7 @@ async def test_events_that_come_while_it_runs_are_not_named(
         assert not writing.done()
         assert await stage.check() == {}
     writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
 
 
 CHANGES = {
