@@ -16,7 +16,7 @@ from caretrail_contracts.sealed import Document, RecordNumber, Sealed
 from caretrail_contracts.system import Place
 from pydantic import BaseModel
 
-from services.billing.adapters.x12.errors import OutOfBalance, X12Error
+from services.billing.adapters.x12.errors import X12Error
 from services.billing.adapters.x12.reader import Interchange, Segment, read_interchanges
 from services.billing.adapters.x12.remittance import (
     RemittanceAdvice,
@@ -27,7 +27,6 @@ from services.billing.adapters.x12.remittance import (
 )
 from services.billing.adapters.x12.remittance_reader import read_remittances
 from services.billing.commands.remittances import (
-    REMITTANCES_MAX,
     DeniedLine,
     PostRemittances,
     RemittanceIn,
@@ -40,11 +39,6 @@ OWNER = "service:billing"
 """Whose key seals what belongs to no patient of ours, as far as we know."""
 
 MEDIA_TYPE = "application/edi-x12"
-AMOUNT_MAX = Decimal(10) ** 10
-"""Amounts of events have at most ten digits before the point."""
-
-PROVIDER_ADJUSTMENTS_MAX = 5_000
-"""Of one payment; they stand in one event, and files of payers hold a handful."""
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _HCPCS = re.compile(r"[A-Z0-9]{5}")
@@ -93,68 +87,14 @@ async def read_remittance(data: bytes, sealer: Sealer) -> ReadRemittance:
     try:
         file = read_remittances(data)
         texts = _texts(data, file)
-    except OutOfBalance as error:
-        raise _refused("RemittanceOutOfBalance", error) from error
     except X12Error as error:
-        raise _refused("RemittanceUnreadable", error) from error
-    _check_sizes(file)
-    _refuse_repeats(file)
-    _check_amounts(file)
+        detail = f"Nothing of the file was posted: {error.what}."
+        place = Place(at=error.place, expected=error.expected[:400])
+        raise RemittanceRefused(error.rule, detail, place) from error
     patients = await _patients(file, sealer)
     digest = sha256(data).hexdigest()
     remittances = [await _remittance(advice, patients, texts, sealer) for advice in file.advices]
     return ReadRemittance(file, PostRemittances(file_digest=digest, remittances=tuple(remittances)))
-
-
-def _refused(rule: str, error: X12Error) -> RemittanceRefused:
-    detail = f"Nothing of the file was posted: {error.what}."
-    return RemittanceRefused(rule, detail, Place(at=error.place, expected=error.expected[:400]))
-
-
-def _refuse_repeats(file: RemittanceFile) -> None:
-    for segment in file.repeats:
-        place = Place(at=f"segment {segment} ST", expected="each payment once in a file")
-        detail = "Nothing of the file was posted: a payment stands in it twice."
-        raise RemittanceRefused("RemittanceRepeated", detail, place)
-
-
-def _check_amounts(file: RemittanceFile) -> None:
-    for advice in file.advices:
-        for place, amount in _amounts(advice):
-            if abs(amount) >= AMOUNT_MAX:
-                detail = "Nothing of the file was posted: an amount is too large."
-                raise RemittanceRefused(
-                    "AmountTooLarge", detail, Place(at=place, expected="amounts below 10,000,000,000.00")
-                )
-
-
-def _amounts(advice: RemittanceAdvice) -> Iterator[tuple[str, Decimal]]:
-    """Every amount of a transaction set with its segment."""
-    yield f"segment {advice.first_segment} ST", advice.total
-    for withheld in advice.provider_adjustments:
-        yield f"segment {withheld.segment} PLB", withheld.amount
-    for claim in advice.claims:
-        for amount in (claim.charge, claim.paid, claim.patient_responsibility or Decimal(0)):
-            yield f"segment {claim.segment} CLP", amount
-        for line in claim.lines:
-            yield f"segment {line.segment} SVC", line.charge
-        for adjustment in claim.every_adjustment:
-            yield f"segment {adjustment.segment} CAS", adjustment.amount
-
-
-def _check_sizes(file: RemittanceFile) -> None:
-    """What would not fit one command or one event is refused; a payer splits it into several files."""
-    if len(file.advices) > REMITTANCES_MAX:
-        raise _too_large(file.advices[REMITTANCES_MAX], f"at most {REMITTANCES_MAX} payments in a file")
-    for advice in file.advices:
-        if len(advice.provider_adjustments) > PROVIDER_ADJUSTMENTS_MAX:
-            raise _too_large(advice, f"at most {PROVIDER_ADJUSTMENTS_MAX} adjustments in PLB")
-
-
-def _too_large(advice: RemittanceAdvice, expected: str) -> RemittanceRefused:
-    detail = "Nothing of the file was posted: it is too large."
-    place = Place(at=f"segment {advice.first_segment} ST", expected=expected)
-    return RemittanceRefused("RemittanceTooLarge", detail, place)
 
 
 def _texts(data: bytes, file: RemittanceFile) -> dict[int, bytes]:
@@ -210,8 +150,7 @@ async def _claim(
     claim: RemittedClaim, patients: dict[str, UUID], text: bytes, sealer: Sealer
 ) -> RemittedClaimIn:
     readable = all(map(_is_readable, claim.every_adjustment))
-    counted = (*claim.adjustments, *(one for line in claim.lines for one in line.adjustments))
-    adjustments = tuple(map(_adjustment, counted)) if readable else ()
+    adjustments = tuple(map(_adjustment, claim.counted_adjustments)) if readable else ()
     share = sum((one.amount for one in adjustments if one.group is AdjustmentGroup.PATIENT), Decimal(0))
     denying, stated = _denying(claim), claim.patient_responsibility
     return RemittedClaimIn(

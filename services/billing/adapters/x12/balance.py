@@ -35,15 +35,17 @@ def balanced_claim(claim: RemittedClaim, warnings: list[Warning]) -> RemittedCla
     the claim's CAS repeat theirs to the cent, they are set aside as `repeated` and count once.
     """
     of_lines = total_of(adjustment for line in claim.lines for adjustment in line.adjustments)
-    difference = claim.charge - of_lines - total_of(claim.adjustments) - claim.paid
+    difference = claim.charge - total_of(claim.counted_adjustments) - claim.paid
     if difference and claim.charge - of_lines == claim.paid and _repeats_its_lines(claim):
         what = "adjustments of the lines repeated at claim level; counted once"
         warnings.append(Warning(claim.segment, "CLP", what))
-        return replace(claim, adjustments=(), repeated=claim.adjustments)
-    if difference:
+        claim = replace(claim, adjustments=(), repeated=claim.adjustments)
+    elif difference:
         rule = "CLP03 less every CAS of claim and lines to equal CLP04"
         raise OutOfBalance("claim", rule, difference, segment=claim.segment, segment_id="CLP")
-    _warn_of_odd_totals(claim, warnings)
+    _check_patient_share(claim, warnings)
+    if claim.lines and sum((line.charge for line in claim.lines), ZERO) != claim.charge:
+        warnings.append(Warning(claim.segment, "CLP", "differs from the sum of SVC02", 3))
     return claim
 
 
@@ -71,10 +73,15 @@ def _sums(adjustments: Iterable[RemittedAdjustment]) -> dict[tuple[str, str], De
     return sums
 
 
-def _warn_of_odd_totals(claim: RemittedClaim, warnings: list[Warning]) -> None:
-    """CLP05 and the lines' charges are no part of 1.10.2's balance: a difference is shown, not refused."""
-    share = total_of(adjustment for adjustment in claim.every_adjustment if adjustment.group == "PR")
-    if claim.patient_responsibility is not None and claim.patient_responsibility != share:
-        warnings.append(Warning(claim.segment, "CLP", "differs from the sum of PR adjustments", 5))
-    if claim.lines and sum((line.charge for line in claim.lines), ZERO) != claim.charge:
-        warnings.append(Warning(claim.segment, "CLP", "differs from the sum of SVC02", 3))
+def _check_patient_share(claim: RemittedClaim, warnings: list[Warning]) -> None:
+    """Raise OutOfBalance where CLP05 is another amount than its CAS of group PR say (CLP05, TR3 note 1).
+
+    Payers leave it out, or write 0, where they do not tell: then the CAS alone count.
+    """
+    stated = claim.patient_responsibility
+    share = total_of(one for one in claim.counted_adjustments if one.group == "PR")
+    if stated and stated != share:
+        rule = "CLP05 to equal the sum of the CAS of group PR"
+        raise OutOfBalance("claim", rule, stated - share, segment=claim.segment, segment_id="CLP", element=5)
+    if stated == ZERO != share:
+        warnings.append(Warning(claim.segment, "CLP", "0 beside PR adjustments, which count", 5))

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
 
 
 class X12Error(ValueError):
-    """The file is refused whole. Segments are counted from the first ISA, which is 1."""
+    """The file is refused whole, by `rule`. Segments are counted from the first ISA, which is 1."""
+
+    rule: ClassVar = "RemittanceUnreadable"
 
     def __init__(
         self, what: str, expected: str, *, segment: int = 0, segment_id: str = "", element: int = 0
@@ -29,12 +32,33 @@ class X12Error(ValueError):
 class OutOfBalance(X12Error):
     """Amounts that must add up do not (TR3 005010X221A1, 1.10.2): nothing of the file may be posted."""
 
-    def __init__(self, level: str, rule: str, difference: Decimal, *, segment: int, segment_id: str) -> None:
+    rule = "RemittanceOutOfBalance"
+
+    def __init__(
+        self, level: str, rule: str, difference: Decimal, *, segment: int, segment_id: str, element: int = 0
+    ) -> None:
         self.level = level
         self.difference = difference
-        super().__init__(
-            f"{level} is out of balance by {difference}", rule, segment=segment, segment_id=segment_id
-        )
+        what = f"{level} is out of balance by {difference}"
+        super().__init__(what, rule, segment=segment, segment_id=segment_id, element=element)
+
+
+class Repeated(X12Error):
+    """A payment stands twice in the file."""
+
+    rule = "RemittanceRepeated"
+
+
+class AmountTooLarge(X12Error):
+    """No event can hold the amount."""
+
+    rule = "AmountTooLarge"
+
+
+class TooLarge(X12Error):
+    """No command can hold so many payments, or no event so many adjustments."""
+
+    rule = "RemittanceTooLarge"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.billing.adapters.x12.errors import Warning, X12Error
 
@@ -126,7 +126,8 @@ def _read_isa(text: str, start: int, number: int, warnings: list[Warning]) -> tu
     component, terminator = text[end], "\n" if text[end + 1 : end + 3] == "\r\n" else text[end + 1]
     isa = Segment(number, "ISA", (*values, component))
     _check_isa(isa, terminator, separator, warnings)
-    return Delimiters(separator, component, values[10], terminator), isa, end + 2
+    given = Delimiters(element=separator, component=component, segment=terminator)
+    return replace(given, repetition=isa.get(11) or given.repetition), isa, end + 2
 
 
 def _behind_separators(text: str, start: int, separator: str) -> int:

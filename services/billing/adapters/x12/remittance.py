@@ -78,8 +78,12 @@ class RemittedClaim:
     @property
     def every_adjustment(self) -> tuple[RemittedAdjustment, ...]:
         """Claim and line level together, in the order of the file."""
-        of_lines = (adjustment for line in self.lines for adjustment in line.adjustments)
-        return (*self.repeated, *self.adjustments, *of_lines)
+        return (*self.repeated, *self.counted_adjustments)
+
+    @property
+    def counted_adjustments(self) -> tuple[RemittedAdjustment, ...]:
+        """Likewise, without those that only repeat others."""
+        return (*self.adjustments, *(adjustment for line in self.lines for adjustment in line.adjustments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,7 @@ class RemittanceAdvice:
 
 @dataclass(frozen=True, slots=True)
 class RemittanceFile:
-    """Every advice of a file, and what was odd in it; `repeats`: the ST of each that stands there before."""
+    """Every advice of a file, and what was odd in it."""
 
     advices: tuple[RemittanceAdvice, ...]
     warnings: tuple[Warning, ...]
-    repeats: tuple[int, ...] = ()

@@ -1,6 +1,6 @@
 """Reads 835 transaction sets (005010X221A1) segment by segment into values, balanced or refused."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -11,7 +11,8 @@ from services.billing.adapters.x12.adjustments import adjustments_of, provider_a
 from services.billing.adapters.x12.balance import balanced_advice, balanced_claim, balanced_line
 from services.billing.adapters.x12.elements import amount_at, date_at, optional_amount_at
 from services.billing.adapters.x12.envelope import TransactionSet, open_interchanges
-from services.billing.adapters.x12.errors import Warning, X12Error
+from services.billing.adapters.x12.errors import Repeated, Warning, X12Error
+from services.billing.adapters.x12.limits import within_limits
 from services.billing.adapters.x12.money import ZERO
 from services.billing.adapters.x12.reader import Segment, read_interchanges
 from services.billing.adapters.x12.remittance import (
@@ -30,25 +31,25 @@ _READ_OVER = frozenset({"ST", "SE", "NTE", "CUR", "N2", "N3", "N4", "PER", "RDM"
 
 
 def read_remittances(data: bytes) -> RemittanceFile:
-    """Every 835 of a file; raises X12Error (OutOfBalance among them), then nothing of it is usable."""
+    """Every 835 of a file; raises X12Error or a kind of it, then nothing of the file is usable."""
     interchanges, of_reader = read_interchanges(data)
     sets, of_envelopes = open_interchanges(interchanges)
     warnings = [*of_reader, *of_envelopes]
-    advices = tuple(_AdviceReader(one, warnings).read() for one in sets)
+    advices = within_limits(_AdviceReader(one, warnings).read() for one in sets)
     if not advices:
         raise X12Error("no transaction set in the file", "at least one 835")
-    repeats = tuple(_repeats(sets))
-    what = "the same payment as before in this file"
-    warnings += [Warning(segment, "ST", what) for segment in repeats]
-    return RemittanceFile(advices, tuple(sorted(warnings, key=lambda one: one.segment)), repeats)
+    _refuse_repeats(sets)
+    return RemittanceFile(advices, tuple(sorted(warnings, key=lambda one: one.segment)))
 
 
-def _repeats(sets: Iterable[TransactionSet]) -> Iterator[int]:
-    """The ST of each set that says, trace number included, what one before it said."""
+def _refuse_repeats(sets: Iterable[TransactionSet]) -> None:
+    """Raise Repeated for a set that says, trace number included, what one before it said."""
     seen: set[str] = set()
     for one in sets:
         if one.content in seen:
-            yield one.segments[0].number
+            expected = "each payment once in a file"
+            what, segment = "a payment stands in it twice", one.segments[0].number
+            raise Repeated(what, expected, segment=segment, segment_id="ST")
         seen.add(one.content)
 
 

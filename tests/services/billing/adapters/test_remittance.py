@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.billing.adapters.x12.answer import as_answer
-from services.billing.adapters.x12.errors import OutOfBalance, X12Error
+from services.billing.adapters.x12.errors import OutOfBalance, Repeated, X12Error
 from services.billing.adapters.x12.reader import FILE_BYTES_MAX
 from services.billing.adapters.x12.remittance_reader import read_remittances
 from tests.services.billing.adapters.remittance_samples import DAY, HEADER, THREE_DAYS, WITHHELD, an_835
@@ -95,9 +95,9 @@ def test_a_file_wrapped_at_eighty_columns_reads_the_same() -> None:
 
 
 def test_several_interchanges_keep_their_own_delimiters() -> None:
-    other = PLAIN.replace(b":", b">").replace(b"*", b"|")
+    other = PLAIN.replace(b":", b">").replace(b"*T1*", b"*T2*").replace(b"*", b"|")
     first, second = as_answer(read_remittances(PLAIN + other))
-    assert first == second
+    assert first == second | {"trace": "T1"}
 
 
 READ = {
@@ -199,7 +199,9 @@ def test_what_is_wrong_is_refused_with_its_place(case: str) -> None:
         read_remittances(data)
 
 
-@pytest.mark.parametrize("amount", [b"400*300", b"1200*900", b"I*850", b"CO*45*80", b"PR*3*20", b"R9*50"])
+@pytest.mark.parametrize(
+    "amount", [b"400*300", b"1200*900", b"I*850", b"CO*45*80", b"PR*3*20", b"R9*50", b"900*60"]
+)
 def test_one_cent_altered_refuses_the_file(amount: bytes) -> None:
     with pytest.raises(OutOfBalance) as refusal:
         read_remittances(PLAIN.replace(amount, amount + b".01", 1))
@@ -208,7 +210,7 @@ def test_one_cent_altered_refuses_the_file(amount: bytes) -> None:
 
 def test_what_is_odd_is_warned_about_without_values() -> None:
     odd = PLAIN.replace(b"1234567893~", b"1234567890~").replace(b"HC:H0015", b"HC>H0015", 1)
-    odd = odd.replace(b"20260312~\nTRN", b"20261332~\nTRN").replace(b"900*60", b"900*61")
+    odd = odd.replace(b"20260312~\nTRN", b"20261332~\nTRN").replace(b"900*60", b"900*0")
     file = read_remittances(odd)
     assert {(one.segment_id, one.element) for one in file.warnings} == {
         ("N1", 4),
@@ -253,6 +255,12 @@ def test_unprintable_delimiters_are_no_fault() -> None:
     assert as_answer(read_remittances(unusual)) == as_answer(read_remittances(PLAIN))
 
 
+def test_an_envelope_that_names_no_repetition_separator_is_read_with_a_warning() -> None:
+    file = read_remittances(PLAIN.replace(b"*^*00501", b"**00501"))
+    assert [(one.segment_id, one.element) for one in file.warnings] == [("ISA", 11)]
+    assert file.advices[0].content == read_remittances(PLAIN).advices[0].content
+
+
 def test_blanks_around_claim_id_and_trace_are_padding() -> None:
     body = THREE_DAYS.replace("CLP*C1*", "CLP* C1  *")
     (answer,) = as_answer(read_remittances(an_835(body, "900").replace(b"*T1*", b"*T1 *")))
@@ -266,8 +274,17 @@ def test_a_payment_below_zero_is_read_with_a_warning() -> None:
 
 def test_one_payment_twice_in_a_file_is_told_by_the_place_of_the_second() -> None:
     later = PLAIN.replace(b"*000000905", b"*000000906").replace(b"905", b"906").replace(b"*0001", b"*0002")
-    assert read_remittances(PLAIN + later).repeats == (28,)
-    assert read_remittances(PLAIN + later.replace(b"*T1*", b"*T2*")).repeats == ()
+    with pytest.raises(Repeated, match="segment 28 ST"):
+        read_remittances(PLAIN + later)
+    assert len(read_remittances(PLAIN + later.replace(b"*T1*", b"*T2*")).advices) == 2
+
+
+@pytest.mark.parametrize(("stated", "warned"), [(b"", []), (b"*60", []), (b"*0", [5])])
+def test_a_patients_share_that_is_not_told_is_what_the_adjustments_say(
+    stated: bytes, warned: list[int]
+) -> None:
+    data = PLAIN.replace(b"900*60", b"900" + (stated or b"*"))
+    assert [one.element for one in read_remittances(data).warnings] == warned
 
 
 def test_packing_is_no_content() -> None:
