@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from cli.options import ActorOption, JsonOption, PurposeOption
 
 if TYPE_CHECKING:
     from cli.problem import Problem
+    from services.intake.adapters.fhir.form import ReferralForm
 
 app = typer.Typer(help="Take in referrals (FHIR R4) and remittances (X12 835).", no_args_is_help=True)
 
@@ -60,9 +62,10 @@ def referral(
                 found = post_referrals(named, source_type, ask)
     except Problem as problem:
         problems.append(problem)
-    if dry_run and as_json:  # the findings are for people; programs get what the file says
-        found = [{name: value for name, value in each.items() if name != "caretrail"} for each in found]
-    _finish(found, problems, as_json, ingested.show_referrals)
+    notes: list[str] = []
+    if dry_run and as_json:  # stdout holds what the files say and nothing beside it
+        notes = [note for each in found for note in each.pop("caretrail")["findings"]]
+    _finish(found, notes, problems, as_json, ingested.show_referrals)
 
 
 @app.command()
@@ -98,16 +101,25 @@ def remittance(
                 take(lambda name, content: post_remittances(content, ask))
     except Problem as problem:
         problems.append(problem)
-    _finish(found, problems, as_json, lambda each: ingested.show_remittances(each, warnings))
+    _finish(found, warnings, problems, as_json, lambda each: ingested.show_remittances(each, warnings))
 
 
-def _finish(found: Found, problems: Sequence[Problem], as_json: bool, show: Callable[[Found], None]) -> None:
+def _finish(
+    found: Found,
+    notes: Sequence[str],
+    problems: Sequence[Problem],
+    as_json: bool,
+    show: Callable[[Found], None],
+) -> None:
     """Tell what was taken in, on stdout, then what was not, on stderr; the latter ends with 1.
 
-    As JSON stdout holds an array whatever happened, and stderr a problem document a line.
+    As JSON stdout holds an array whatever happened, and stderr an object a line: ``{"note": …}`` of what was
+    read all the same, and problem documents.
     """
     if as_json:
         screen.print_json(found)
+        for note in notes:
+            typer.echo(json.dumps({"note": note}, ensure_ascii=False), err=True)
     elif found:
         show(found)
     for problem in problems:
@@ -117,12 +129,22 @@ def _finish(found: Found, problems: Sequence[Problem], as_json: bool, show: Call
 
 
 def read_referrals(files: Files) -> Found:
-    """What FHIR files say, with the reader's findings. Raises Problem, naming file and JSON pointer."""
+    """What FHIR files say, with the reader's findings. Raises Problem, naming file and JSON pointer.
+
+    A request about nobody is shown, with a finding that intake would refuse it.
+    """
     from cli.problem import Place, Problem
     from services.intake.adapters.fhir.errors import FhirError
     from services.intake.adapters.fhir.form import as_answer
     from services.intake.adapters.fhir.referrals import read_referrals as read
-    from services.intake.adapters.fhir.referrals import refuse_impossible_births
+    from services.intake.adapters.fhir.referrals import refuse_impossible_births, refuse_nobody
+
+    def findings_of(form: ReferralForm) -> Iterator[str]:
+        yield from (f"{one.file}#{one.pointer}: {one.what}" for one in form.findings)
+        try:
+            refuse_nobody([form])
+        except FhirError as error:
+            yield f"{error.file}#{error.pointer}: {error.what}: intake would refuse it"
 
     try:
         forms = read(files)
@@ -130,11 +152,7 @@ def read_referrals(files: Files) -> Found:
     except FhirError as error:
         place = Place(f"{error.file}#{error.pointer}", error.expected, error.what)
         raise Problem("Referral unreadable", places=[place]) from None
-    findings = [[f"{one.file}#{one.pointer}: {one.what}" for one in form.findings] for form in forms]
-    return [
-        as_answer(form) | {"caretrail": {"findings": each}}
-        for form, each in zip(forms, findings, strict=True)
-    ]
+    return [as_answer(form) | {"caretrail": {"findings": list(findings_of(form))}} for form in forms]
 
 
 def read_remittances(name: str, content: bytes) -> tuple[Found, list[str]]:
@@ -144,15 +162,14 @@ def read_remittances(name: str, content: bytes) -> tuple[Found, list[str]]:
     """
     from cli.problem import Place, Problem
     from services.billing.adapters.x12.answer import as_answer
-    from services.billing.adapters.x12.errors import OutOfBalance, X12Error
+    from services.billing.adapters.x12.errors import X12Error
     from services.billing.adapters.x12.remittance_reader import read_remittances as read
 
     try:
         file = read(content)
     except X12Error as error:
         place = Place(error.place, error.expected, error.what)
-        title = "Remittance out of balance" if isinstance(error, OutOfBalance) else "Remittance unreadable"
-        raise Problem(title, places=[place]) from None
+        raise Problem(ingested.spaced(error.rule).capitalize(), places=[place]) from None
     odd = [_warning(one.segment, one.segment_id, one.element, one.what) for one in file.warnings]
     return as_answer(file), odd
 

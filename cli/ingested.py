@@ -71,7 +71,7 @@ def _posted(effect: Mapping[str, Any]) -> str:
     parked = effect.get("parked") or ()
     if not parked:
         return f"{effect['posted']} posted"
-    rules = ", ".join(dict.fromkeys(_spaced(str(one["rule"])) for one in parked))
+    rules = ", ".join(dict.fromkeys(spaced(str(one["rule"])) for one in parked))
     verb = "waits" if len(parked) == 1 else "wait"
     return f"{effect['posted']} posted, {len(parked)} {verb} for a person: {rules}"
 
@@ -120,7 +120,8 @@ def _show_notes(notes: Iterable[str]) -> None:
         screen.out().print(grid)
 
 
-def _spaced(rule: str) -> str:
+def spaced(rule: str) -> str:
+    """A rule's name in words, such as `claim unknown`."""
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in rule).strip()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +22,9 @@ BAD = "bold red"
 WIDE = 110
 """Columns from which a table shows all it has."""
 
+PIPED = 240
+"""Columns of what goes to a file or a program, which fold nothing themselves; ``COLUMNS`` says otherwise."""
+
 SEALED_TEXT = "‹sealed›"
 ERASED_TEXT = "‹erased›"
 
@@ -30,7 +34,7 @@ def out() -> Console:
     """Where answers go."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, width=_width(sys.stdout))
 
 
 @cache
@@ -38,7 +42,12 @@ def err() -> Console:
     """Where problems go."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, width=_width(sys.stderr))
+
+
+def _width(stream: TextIO) -> int | None:
+    """None where the terminal is to be asked."""
+    return None if stream.isatty() or "COLUMNS" in os.environ else PIPED
 
 
 def print_json(document: Any, *, compact: bool = False) -> None:

@@ -183,6 +183,15 @@ def test_a_dry_run_shows_findings_and_refuses_a_birth_to_come(run: Run, tmp_path
     alone = {name: value for name, value in REFERRAL.items() if name != "contained"}
     path.write_text(json.dumps(alone | {"subject": {"reference": "Patient/1"}}))
     assert "request.json#/subject: the resource" in run("ingest", "referral", path, "--dry-run").stdout
+    answer = run("ingest", "referral", path, "--dry-run", "--json")
+    assert "caretrail" not in json.loads(answer.stdout)[0]
+    assert json.loads(answer.stderr)["note"].startswith("request.json#/subject: the resource")
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    path.write_text(json.dumps(alone | {"subject": {"extension": [absent]}}))
+    answer = run("ingest", "referral", path, "--dry-run", "--json")
+    assert (answer.exit_code, json.loads(answer.stdout)[0]["referral"]) == (0, "r1")
+    note = json.loads(answer.stderr)["note"]
+    assert note.endswith("/subject: the request is about nobody: intake would refuse it")
     path.write_text(json.dumps(REFERRAL).replace("1990-05-17", "2999-05-17"))
     answer = run("ingest", "referral", path, "--dry-run", "--json")
     assert (answer.exit_code, json.loads(answer.stdout)) == (1, [])
@@ -224,8 +233,10 @@ def test_claims_that_wait_for_a_person_are_counted_and_marked(run: Run, stack: A
     with serving(lambda asked: (201, taken)) as billing:
         stack(billing=billing.url)
         shown = run("ingest", "remittance", remittance, columns=80).stdout
+        programs = run("ingest", "remittance", remittance, "--json")
     assert "0 posted, 1 waits for a person: claim unknown" in shown
     assert "segment 7 N104: an NPI that fails its check digit" in shown
+    assert json.loads(programs.stderr) == {"note": "segment 7 N104: an NPI that fails its check digit"}
     assert max(map(len, shown.splitlines())) <= 80
 
 
