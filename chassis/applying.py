@@ -126,7 +126,6 @@ class Applier:
                     await self._apart(record, steps)
         APPLY_BATCH.observe(len(records))
         EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
-        self._ground.moved.give()
 
     async def _apart(self, record: Record, steps: Steps) -> None:
         """Apply one record; where something beside its handlers fails, it is parked for all of them."""
@@ -152,7 +151,7 @@ class Applier:
                     # In a pipeline an error shows later than at its statement: too late for a savepoint.
                     async with nullcontext() if careful else connection.pipeline():
                         await steps.move(connection, records)
-                        batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
+                        batch = Batch(connection, ground)
                         parked = [
                             key
                             for record in records
@@ -168,8 +167,7 @@ class Applier:
                         raise Freed
                 steps.done()
                 self._parking.remember(parked)
-                if batch.appends:
-                    ground.store.appended.give()
+                batch.committed()
                 return
             except Conflict:
                 await asyncio.sleep(0)

@@ -15,15 +15,14 @@ from caretrail_contracts.event import Event
 from psycopg.types.json import Jsonb
 
 from chassis.aggregate import Aggregate
-from chassis.clock import Clock
 from chassis.command import A, Answer, Cause, Command, Commit, Work
 from chassis.database import Connection, Row, fetch, is_lost, query
 from chassis.ids import derive
+from chassis.office import Ground
 from chassis.policy import Cancel, Policy, Reaction, Timer
-from chassis.postgres import Appender, PostgresReader
+from chassis.postgres import PostgresReader
 from chassis.projection import Archive, Projection
 from chassis.refusal import Conflict
-from chassis.service import Service
 from chassis.tables import Buffer
 
 Handler = Projection | Policy | Archive
@@ -32,10 +31,10 @@ Handler = Projection | Policy | Archive
 class Batch:
     """What a transaction's records come to; also the desk at which its commands decide."""
 
-    def __init__(self, connection: Connection, service: Service, appender: Appender, clock: Clock) -> None:
-        self._connection, self._service = connection, service
-        self._appender, self._clock = appender, clock
-        self._reader = PostgresReader(partial(fetch, connection), appender.origin)
+    def __init__(self, connection: Connection, ground: Ground) -> None:
+        self._connection, self._ground, self._service = connection, ground, ground.service
+        self._appender = ground.store.appender
+        self._reader = PostgresReader(partial(fetch, connection), self._appender.origin)
         self.owner = self._reader.owner
         self._buffer, self._read = Buffer(), dict[str, dict[Any, list[Row]]]()
         self._staged: list[Commit] = []
@@ -101,11 +100,14 @@ class Batch:
         """Carry out a command within the batch, unless it is known; a refusal is recorded."""
         if cause.command_id in self._appender.known:
             return
-        work = Work(self, self._aggregates, cause, self._clock.now(), self._service.options)
+        work = Work(self, self._guess, cause, self._ground.clock.now(), self._service.options)
         commit = await self._service.handlers.decide(command, work)
         self.stage(commit)
         if commit.refusal is None:
             self._aggregates |= work.touched()
+
+    def _guess(self, stream: str, default: None) -> Aggregate | None:
+        return self._aggregates.pop(stream, None) or self._ground.executor.kept.pop(stream, default)
 
     def stage(self, commit: Commit) -> None:
         """Take a commit in, to be written at the end, unless it is known."""
@@ -147,6 +149,13 @@ class Batch:
             for result in results:
                 if isinstance(result, Exception):
                     raise result
+
+    def committed(self) -> None:
+        """The transaction is: what it decided by serves the next one."""
+        self._ground.executor.kept.keep(self._aggregates)
+        if self._staged:
+            self._ground.store.appended.give()
+        self._ground.moved.give()
 
 
 def _chained(commits: Sequence[Commit]) -> list[Commit]:

@@ -141,17 +141,17 @@ class Desk(Protocol):
 class Work:
     """The unit of work of one command. ``now`` is the time at which its events are recorded.
 
-    ``kept`` holds aggregates as last committed; one in use is taken out, so that none is shared. It is a
-    guess: whatever was decided by it, be it nothing or a refusal, holds only at the version that it had.
+    ``guess`` takes an aggregate, as last committed, out of where it is kept, so that none is shared. Whatever
+    was decided by it, be it nothing or a refusal, holds only at the version that it had.
     ``options`` are the service's own settings.
     """
 
     def __init__(
-        self, desk: Desk, kept: dict[str, Aggregate], cause: Cause, now: datetime, options: Any
+        self, desk: Desk, guess: Callable[..., Aggregate | None], cause: Cause, now: datetime, options: Any
     ) -> None:
         self.cause, self.now, self.options = cause, now, options
         self.owner = desk.owner
-        self._desk, self._kept = desk, kept
+        self._desk, self._guess = desk, guess
         self._touched: dict[str, tuple[Aggregate, int]] = {}
         self._guessed: dict[str, int] = {}
         self._reservations: list[Reservation] = []
@@ -161,7 +161,7 @@ class Work:
         stream = cls.stream_of(id)
         if stream in self._touched:
             return self._touched[stream][0]  # type: ignore[return-value]
-        found = self._kept.pop(stream, None)
+        found = self._guess(stream, None)
         if found is None:
             found = await self._desk.load(cls, id)
             if found is None:

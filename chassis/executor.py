@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chassis.aggregate import Aggregate
@@ -14,16 +15,25 @@ ATTEMPTS_MAX = 20
 """How often a command is decided again after conflicts; a hot stream needs some, a loop none."""
 
 AGGREGATES_MAX = 5_000
-"""Aggregates kept in memory, as guesses that the version check confirms."""
+
+
+class Kept(dict[str, Aggregate]):
+    """Aggregates in memory by stream, as last committed: guesses that the version check confirms."""
+
+    def keep(self, aggregates: Mapping[str, Aggregate]) -> None:
+        """Take in what was committed; the oldest make room."""
+        self.update(aggregates)
+        while len(self) > AGGREGATES_MAX:
+            del self[next(iter(self))]
 
 
 class Executor:
-    """Carries out the commands of a service."""
+    """Carries out the commands of a service; what it ``kept`` serves its readers and timers too."""
 
     def __init__(self, store: Store, handlers: Handlers, clock: Clock, options: Any = None) -> None:
         self._store, self._handlers = store, handlers
         self._clock, self._options = clock, options
-        self._kept: dict[str, Aggregate] = {}
+        self.kept = Kept()
 
     async def execute(self, command: Command, cause: Cause) -> Answer:
         """Carry out a command; sent again, it gives the first answer.
@@ -33,7 +43,7 @@ class Executor:
         kept changing.
         """
         for _ in range(ATTEMPTS_MAX):
-            work = Work(self._store, self._kept, cause, self._clock.now(), self._options)
+            work = Work(self._store, self.kept.pop, cause, self._clock.now(), self._options)
             commit = await self._handlers.decide(command, work)
             try:
                 answer = await self._store.append(commit)
@@ -42,12 +52,7 @@ class Executor:
             if answer.refusal is not None:
                 raise Refused(**answer.refusal, command_id=cause.command_id)
             if commit.refusal is None and not answer.repeated:
-                self._keep(work.touched())
+                self.kept.keep(work.touched())
                 await self._store.keep(work.touched().values())
             return answer
         raise Conflict(f"{type(command).__name__} was overtaken {ATTEMPTS_MAX} times")
-
-    def _keep(self, aggregates: dict[str, Aggregate]) -> None:
-        self._kept |= aggregates
-        while len(self._kept) > AGGREGATES_MAX:
-            del self._kept[next(iter(self._kept))]

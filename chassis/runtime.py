@@ -63,7 +63,6 @@ class Runtime:
 
     def __init__(self, service: Service, settings: Settings, role: Role = Role.ALL) -> None:
         self.service, self.settings, self.role = service, settings, role
-        self.topic = topic_of(service.name, settings.topic_prefix)
         self._stack = AsyncExitStack()
         self._parts: list[Part | Effects] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,7 +80,7 @@ class Runtime:
             await self._stack.aclose()
             raise
         self._tasks = [asyncio.create_task(self._guard(part), name=part.name) for part in self._parts]
-        log.info("started", role=self.role.value, topic=self.topic)
+        log.info("started", role=self.role.value, topic=self.ground.topic)
         return self
 
     async def __aexit__(self, *exit: object) -> None:

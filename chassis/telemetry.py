@@ -7,7 +7,6 @@ from prometheus_client import Counter, Gauge, Histogram
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 SIZES = tuple(2**power for power in range(12))
 
-COMMANDS = Counter("caretrail_commands", "Commands carried out over HTTP", ["outcome"])
 COMMIT_SECONDS = Histogram("caretrail_commit_seconds", "Time of the writer's transactions", buckets=SECONDS)
 COMMIT_BATCH = Histogram("caretrail_commit_batch_commands", "Commands of a transaction", buckets=SIZES)
 RELAY_SECONDS = Histogram("caretrail_relay_send_seconds", "Time until Kafka has a batch", buckets=SECONDS)

@@ -77,7 +77,7 @@ class Timers(Part):
         ground = self._ground
         async with ground.database.transaction() as connection, connection.pipeline():
             rows = await fetch(connection, TAKE, keys, ground.clock.now())
-            batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
+            batch = Batch(connection, ground)
             for row in sorted(rows, key=lambda row: (row["due_at"], row["key"])):
                 command = ground.service.handlers.named(row["command"]).model_validate(row["body"])
                 name, event = ground.service.name, row["event_id"]
@@ -85,8 +85,7 @@ class Timers(Part):
                 await batch.decide(command, Cause.own(id, name, "timer", row["correlation_id"], event))
             await batch.finish()
         TIMERS_FIRED.inc(len(rows))
-        ground.store.appended.give()
-        ground.moved.give()
+        batch.committed()
         return len(rows)
 
 

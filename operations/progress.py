@@ -48,7 +48,7 @@ class Progress:
         from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.
         """
         runtime, ground = self._runtime, self._ground
-        [row] = await ground.database.rows(PROGRESS, runtime.topic, ground.clock.now())
+        [row] = await ground.database.rows(PROGRESS, ground.topic, ground.clock.now())
         if row["due"] and runtime.timers:
             runtime.timers.wake()
         consumed: dict[str, dict[str, int]] = {}

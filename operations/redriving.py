@@ -80,13 +80,12 @@ async def _decided(ground: Ground, id: int, person: Person, size: int, careful: 
             async with still(ground) as connection:
                 head = await first(connection, id)
                 rows = await fetch(connection, NEXT, head["handler"], head["key"], size)
-                batch = Batch(connection, ground.service, ground.store.appender, ground.clock)
+                batch = Batch(connection, ground)
                 found = await _applied(ground, connection, batch, rows, person, careful)
         except Conflict:
             await asyncio.sleep(0)
             continue
-        ground.store.appended.give()
-        ground.moved.give()
+        batch.committed()
         return found
     raise Conflict(f"a redrive was overtaken {CONFLICTS_MAX} times")
 

@@ -77,8 +77,8 @@ class ReplayedExecutor(Executor):
     async def execute(self, command: Command, cause: Cause) -> Answer:
         """Carry out a command, then compare."""
         answer = await super().execute(command, cause)
-        for stream in answer.streams.keys() & self._kept.keys():
-            live = self._kept[stream]
+        for stream in answer.streams.keys() & self.kept.keys():
+            live = self.kept[stream]
             facts = await self._store.read_stream(stream)
             stored = [(type(event).from_bytes(event.to_bytes(), event.version), at) for event, at in facts]
             folded = replayed(type(live), live.id, stored)

@@ -15,17 +15,18 @@ from caretrail_contracts.system import AccessRecorded, Place
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from prometheus_client import Counter
 from pydantic import BaseModel
 
 from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
-from chassis.telemetry import COMMANDS
 from keystore.doors import Erased
 from web.problems import Problem, Unreadable
 
 JSON = "application/json"
 NO_BODY = (b"", b"{}", b"null")
+COMMANDS = Counter("caretrail_commands", "Commands carried out over HTTP", ["outcome"])
 OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
 
 OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")

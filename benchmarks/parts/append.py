@@ -14,7 +14,7 @@ from benchmarks.references import library, rows
 from benchmarks.trials import in_turn, percentile, rate, threaded_rate
 from benchmarks.workload import TELLER, Chart, SignNote, cause, note, patient, sealed
 from chassis.command import Commit, Fact, Work
-from chassis.executor import Executor
+from chassis.executor import Executor, Kept
 from chassis.office import Ground
 from chassis.runtime import Role
 from chassis.snapshots import SNAPSHOT_EVERY
@@ -29,7 +29,7 @@ STREAM = 10
 
 async def append(ground: Ground, number: int) -> None:
     """One event of 400 bytes to a new stream, decided by its aggregate, durable on return."""
-    work = Work(ground.store, {}, cause(), ground.clock.now(), None)
+    work = Work(ground.store, Kept().pop, cause(), ground.clock.now(), None)
     id, someone = uuid4(), patient(number % PATIENTS)
     work.add(Chart.start(id, note(id, someone, sealed(someone)), work.now))
     await ground.store.append(work.commit())

@@ -96,7 +96,7 @@ async def test_offsets_of_the_group_neither_skip_nor_repeat_effects(
     async with running(letters.service) as run:
         await run.settle()
         assert letters.are_once(50)
-        topic = run.runtime("intake").topic
+        topic = run.runtime("intake").ground.topic
     await tell_group(settings, {TopicPartition(topic, number): 0 for number in range(PARTITIONS)})
     looked.clear()
     async with running(letters.service) as run:
@@ -117,7 +117,7 @@ async def test_a_topic_made_anew_is_looked_through_from_its_beginning(running: R
             while (await marks(run))[1] < 80 - PARTITIONS:
                 await asyncio.sleep(0.02)
     async with running(INTAKE) as run:
-        await asyncio.to_thread(delete, run, run.runtime("intake").topic)
+        await asyncio.to_thread(delete, run, run.runtime("intake").ground.topic)
         await refer(run, 200)
         await republish(run)
         await run.settle()

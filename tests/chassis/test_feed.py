@@ -92,7 +92,7 @@ async def test_a_gap_stops_its_source_alone_and_is_told_until_what_is_missing_co
         async with asyncio.timeout(15):
             while (await readiness(run))["status"] == "ready":
                 await asyncio.sleep(0.02)
-        topic = run.runtime("intake").topic
+        topic = run.runtime("intake").ground.topic
         [fault] = (await readiness(run))["faults"]
         assert f"{topic}[3]" in fault
         labels = {"topic": topic, "partition": "3"}

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, ClassVar, get_args, get_type_hints
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from chassis.policy import Policies
 from chassis.service import Service
 from chassis.snapshots import SNAPSHOT_EVERY, restored, take
 from chassis.store import Origin, Store
+from chassis.waking import Signal
 from tests.chassis.test_store import opened
 from tests.memory import MemoryStore, replayed
 from tests.scenario import FixedClock, held
@@ -182,8 +184,15 @@ async def test_a_command_that_is_committed_stands_though_its_snapshot_is_missed(
     assert (await whole(postgres, bell))["rung"] == SNAPSHOT_EVERY
 
 
+def batch_of(connection: Connection, store: PostgresStore, executor: Executor | None = None) -> Batch:
+    executor = executor or Executor(store, handlers, CLOCK)
+    parts = {"service": SERVICE, "store": store, "clock": CLOCK, "executor": executor, "moved": Signal()}
+    ground: Any = SimpleNamespace(**parts)
+    return Batch(connection, ground)
+
+
 async def decided(connection: Connection, store: PostgresStore, bell: UUID, times: int) -> None:
-    batch = Batch(connection, SERVICE, store.appender, CLOCK)
+    batch = batch_of(connection, store)
     for _ in range(times):
         await batch.decide(Ring(bell=bell), cause())
     await batch.finish()
@@ -205,7 +214,7 @@ async def test_what_a_batch_of_reactions_decides_is_snapshotted_with_it_or_not_a
             raise psycopg.Rollback
         assert await versions(postgres) == [SNAPSHOT_EVERY + 2]
         async with connection.transaction():
-            batch = Batch(connection, SERVICE, postgres.appender, CLOCK)
+            batch = batch_of(connection, postgres)
             await batch.decide(Ring(bell=kept), cause())
             batch._aggregates.clear()
             found = await batch.load(Bell, kept)

@@ -140,7 +140,7 @@ async def test_a_topic_that_lacks_the_end_too_begins_an_epoch_and_readers_go_on(
         await refer(run, 50)
         await run.settle()
         kept = (await log_of(run, "intake"))[:70]
-        topic = run.runtime("intake").topic
+        topic = run.runtime("intake").ground.topic
     set_back(settings, "intake")
     know(settings, "intake", str({part: 100 for part in map(str, range(12))}).replace("'", '"'))
     async with running(SCHEDULING) as run:

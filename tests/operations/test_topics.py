@@ -71,7 +71,7 @@ async def taken(run: Running, service: str) -> list[Record]:
     """What a reader makes of a topic from its beginning."""
     runtime = run.runtime(service)
     found = await walking.walk(
-        run.settings.kafka_bootstrap, runtime.topic, runtime.origin.source, {}, keep=True
+        run.settings.kafka_bootstrap, runtime.ground.topic, runtime.origin.source, {}, keep=True
     )
     assert found.gaps == {}
     return found.records
@@ -112,7 +112,11 @@ async def test_a_whole_topic_lacks_nothing_and_nothing_is_sent_again(running: Ru
         await run.settle()
         found = await state(run)
         assert (found["state"], found["records"], found["events"]) == ("whole", 30, 30)
-        assert await republish(run) == {"topic": run.runtime("intake").topic, "after": None, "events": 0}
+        assert await republish(run) == {
+            "topic": run.runtime("intake").ground.topic,
+            "after": None,
+            "events": 0,
+        }
 
 
 @pytest.mark.parametrize("more", [0, 3, 200])
@@ -123,7 +127,7 @@ async def test_a_topic_deleted_under_running_readers_is_sent_again_and_read_on(
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 120)
         await run.settle()
-        topic = run.runtime("intake").topic
+        topic = run.runtime("intake").ground.topic
         await asyncio.to_thread(delete, run, topic)
         assert (await state(run))["state"] == "missing"
         await refer(run, more)
@@ -144,14 +148,18 @@ async def test_a_topic_made_anew_that_was_written_to_before_anybody_noticed(runn
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 60)
         await run.settle()
-        await asyncio.to_thread(delete, run, run.runtime("intake").topic)
+        await asyncio.to_thread(delete, run, run.runtime("intake").ground.topic)
         make_topics(run.settings.kafka_bootstrap, ["intake"], run.settings.topic_prefix)
         await refer(run, 60)
         async with asyncio.timeout(20):
             while (await state(run))["records"] < 60:
                 await asyncio.sleep(0.1)
         assert (await state(run))["state"] == "lacks"
-        assert await republish(run) == {"topic": run.runtime("intake").topic, "after": 0, "events": 120}
+        assert await republish(run) == {
+            "topic": run.runtime("intake").ground.topic,
+            "after": 0,
+            "events": 120,
+        }
         await run.settle()
         await assert_topic_is_store(run, "intake")
         await assert_applied_once(run, 120)
@@ -166,7 +174,7 @@ async def test_a_topic_that_lost_its_end_is_sent_again_from_there(running: Run) 
         await run.settle()
         runtime = run.runtime("intake")
         kept = (await runtime.ground.store.read(0, 100))[:50]
-        await asyncio.to_thread(delete, run, runtime.topic)
+        await asyncio.to_thread(delete, run, runtime.ground.topic)
         make_topics(run.settings.kafka_bootstrap, ["intake"], run.settings.topic_prefix)
         async with forger(run) as send:
             for record in kept:
@@ -211,7 +219,7 @@ async def test_effects_go_on_once_their_topic_is_there_again(running: Run) -> No
     async with running(service) as run:
         await refer(run, 40)
         await run.settle()
-        await asyncio.to_thread(delete, run, run.runtime("intake").topic)
+        await asyncio.to_thread(delete, run, run.runtime("intake").ground.topic)
         await refer(run, 10)
         await asyncio.sleep(LOST_S)
         await republish(run)
