@@ -144,8 +144,7 @@ class Folder:
 
     def _take(self, record: Record, done: Folded) -> None:
         about = record.envelope
-        place = place_of(about)
-        if self._parked and place in self._parked:
+        if self._parked and (place := place_of(about)) in self._parked:
             done.skipped.append(place)
             return
         try:

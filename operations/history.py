@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -79,25 +80,15 @@ async def _own(
             for part, at in after.items()
             if at.position < low
         }
-        passed = dict.fromkeys(to, 0)
-        for record in records:
-            passed[OWN, record.envelope.partition, job.source] += 1
-        yield Chunk(records, to, passed)
+        counts = Counter(record.envelope.partition for record in records)
+        yield Chunk(records, to, {spot: counts[spot[1]] for spot in to})
 
 
 def _record(row: tuple[Any, ...], source: str) -> Record:
-    """The record in a row of EVENTS; the session's times are UTC."""
-    return Record(
-        Envelope(
-            id=row[0], type=row[1], version=row[2], source=source, epoch=row[3], position=row[4],
-            partition=row[5], stream=row[6], stream_version=row[7], occurred_at=row[8], recorded_at=row[9],
-            organisation=row[10], program=row[11], site=row[12], patient=row[13],
-            actor=Actor(row[14], row[15]), purpose=row[16], correlation_id=row[17], causation_id=row[18],
-            command_id=row[19], sensitivity=SENSITIVITIES[row[20]],
-        ),
-        row[21],
-        None,
-    )  # fmt: skip
+    """The record in a row of EVENTS, whose columns stand in the envelope's order; its times are UTC."""
+    actor, sensitivity = Actor(row[14], row[15]), SENSITIVITIES[row[20]]
+    fields = (*row[:3], source, *row[3:14], actor, *row[16:20], sensitivity)
+    return Record(Envelope._make(fields), row[21], None)
 
 
 async def _topic(job: Job, topic: str, places: Vector, until: Vector) -> AsyncGenerator[Chunk]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -148,7 +147,7 @@ TAKE_LOCK = b"select pg_advisory_xact_lock(7161130662566718567)"
 """The lock of the log, as the function ``append_commits`` takes it."""
 
 APART = ("source", "actor", "sensitivity")
-NAMES = [*(field.name for field in fields(Envelope) if field.name not in APART), "sensitivity"]
+NAMES = [*(name for name in Envelope._fields if name not in APART), "sensitivity"]
 columns = attrgetter(*NAMES)
 COPY = f"copy events ({', '.join([*NAMES, 'actor_id', 'actor_role', 'body'])}) from stdin"
 HEADS = """

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from .binding import Attributes, header_of, read_message
@@ -35,8 +34,7 @@ _UNKEPT = re.compile(r"[\0\ud800-\udfff]")
 _SOURCE = re.compile(r"urn:caretrail:[a-z][a-z0-9-]*:[A-Za-z0-9._-]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """An event as it travels: envelope, bytes, and the position before it in its partition.
 
     ``prev`` is None for the first record of an epoch in its partition.

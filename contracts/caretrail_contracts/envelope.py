@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 from uuid import UUID
 
 PARTITIONS = 12
@@ -31,16 +31,14 @@ class Purpose(StrEnum):
     PUBLIC_HEALTH = "PUBHLTH"
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(NamedTuple):
     """Who acts: an id and the role acted in, such as ``coordinator`` or ``service``."""
 
     id: str
     role: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What is known of an event beside its body.
 
     ``source`` names service and cell; ``position`` orders the events of a source and starts at 1;

@@ -49,7 +49,7 @@ async def test_positions_that_a_store_gave_again_are_parked_beside_those_of_befo
         await run.post("intake", "/referrals", {"patient": str(uuid4())})
         ground = run.runtime("intake").ground
         [before] = await ground.store.read(0, 1)
-        again = replace(before, envelope=replace(before.envelope, epoch=2, id=uuid4()))
+        again = before._replace(envelope=before.envelope._replace(epoch=2, id=uuid4()))
         parking, now = Parking(ground.service), ground.clock.now()
         async with ground.database.transaction() as connection:
             for record in (before, again, again):
