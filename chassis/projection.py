@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope
@@ -48,14 +48,13 @@ class Table:
         return self._change("remove", key)
 
     def _change(self, kind: str, row: dict[str, Any]) -> Change:
-        if unknown := row.keys() - self.columns.keys():
-            raise ValueError(f"table {self.name} has no column {sorted(unknown)[0]}")
-        values = {name: value for name, value in row.items() if name not in self.key}
-        return Change(self, tuple(row[name] for name in self.key), kind, values)
+        if not row.keys() <= self.columns.keys():
+            raise ValueError(f"table {self.name} has no column {min(row.keys() - self.columns.keys())}")
+        key = tuple([row.pop(name) for name in self.key])
+        return Change(self, key, kind, row)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One change of one row, as data: the engine merges and writes many at once."""
 
     table: Table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -42,19 +42,19 @@ def _names(names: Iterable[str]) -> Composed:
 
 @dataclass(slots=True)
 class _Row:
+    put: dict[str, Any]
+    add: dict[str, Any]
     removed: bool = False
-    put: dict[str, Any] = field(default_factory=dict)
-    add: dict[str, Any] = field(default_factory=dict)
 
-    def take(self, change: Change) -> None:
-        if change.kind == "remove":
+    def take(self, kind: str, values: dict[str, Any]) -> None:
+        if kind == "remove":
             self.removed, self.put, self.add = True, {}, {}
-        elif change.kind == "put":
-            self.put |= change.values
-            for name in change.values:
-                self.add.pop(name, None)
+        elif kind == "put":
+            self.put |= values
+            for name in self.add.keys() & values.keys() if self.add else ():
+                del self.add[name]
         else:
-            for name, value in change.values.items():
+            for name, value in values.items():
                 counted = self.put if name in self.put else self.add
                 counted[name] = counted.get(name, 0) + value
 
@@ -69,11 +69,12 @@ class Buffer:
     def take(self, changes: Iterable[Change]) -> None:
         """Add changes, in order."""
         for change in changes:
-            if change.kind == "insert":
-                self._inserts.setdefault(change.table.name, []).append(change)
+            table, key, kind, values = change
+            if kind == "insert":
+                self._inserts.setdefault(table.name, []).append(change)
                 continue
-            rows = self._rows.setdefault(change.table.name, (change.table, {}))[1]
-            rows.setdefault(change.key, _Row()).take(change)
+            _, rows = self._rows.get(table.name) or self._rows.setdefault(table.name, (table, {}))
+            rows.setdefault(key, _Row({}, {})).take(kind, values)
 
     async def flush(self, connection: Connection) -> set[str]:
         """Write every change; gives the names of the tables that were written."""
