@@ -122,9 +122,9 @@ class AdapterOffice(Office):
         """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""
         return await self._ground.executor.execute(command, self._cause(key))
 
-    def command_id(self, key: str) -> UUID:
-        """The id of the command with this key."""
-        return derive(self._ground.service.name, "adapter", self._name, key)
+    def command_id(self, key: str, name: str = "") -> UUID:
+        """The id of the command with this key, of this adapter or another one of the service."""
+        return derive(self._ground.service.name, "adapter", name or self._name, key)
 
     def _cause(self, key: str) -> Cause:
         id, role = self.command_id(key), f"adapter:{self._name}"

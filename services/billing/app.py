@@ -5,7 +5,7 @@ from __future__ import annotations
 from caretrail_contracts.billing import AppealFiled, AuthorizationRequested, ClaimBatchCut
 
 from chassis.service import Effect, Service, Watch
-from services.billing.adapters.claim_files import write_batch
+from services.billing.adapters.claim_files import CLAIM_FILES, write_batch
 from services.billing.adapters.inbox import look
 from services.billing.adapters.requests import file_appeal, request_authorization
 from services.billing.api.routes import router
@@ -57,7 +57,7 @@ service = Service(
     router=router,
     effects=(
         Effect("authorization-requests", AuthorizationRequested, request_authorization),
-        Effect("claim-files", ClaimBatchCut, write_batch),
+        Effect(CLAIM_FILES, ClaimBatchCut, write_batch),
         Effect("appeals", AppealFiled, file_appeal),
     ),
     watches=(Watch("payer-answers", 0.025, look),),

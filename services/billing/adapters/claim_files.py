@@ -30,6 +30,9 @@ from services.billing.adapters.x12.claim_writer import write_claims
 from services.billing.commands.claims import RecordSubmission, Unsent
 from services.billing.commands.remittances import line_control
 
+CLAIM_FILES = "claim-files"
+"""The name of the effect that writes them, for ever."""
+
 GENDERS = {"male": "M", "female": "F"}
 """FHIR's administrative gender as DMG03; whatever else is U."""
 

@@ -21,6 +21,7 @@ from chassis.command import Command
 from chassis.ids import derive
 from chassis.office import AdapterOffice
 from chassis.refusal import Refused
+from services.billing.adapters.claim_files import CLAIM_FILES
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.remittances import OWNER, RemittanceRefused, read_remittance
 from services.billing.commands.answers import (
@@ -29,10 +30,26 @@ from services.billing.commands.answers import (
     RecordExchangeFailure,
 )
 from services.billing.commands.denials import RecordAppealDecision
+from services.billing.commands.remittances import PostRemittances
 from services.billing.domain.authorization import Action
 
 KEPT_BYTES_MAX = 65_536
 """Of a file that could not be read this much is kept."""
+
+UNSENT = b"""
+select distinct e.id as batch_cut
+from claims c
+left join batches b on jsonb_exists(b.claims, c.claim::text)
+left join events e on e.position = b.position
+where c.number = any(%s) and c.status = 'created' and c.submitted_at is null
+"""
+"""The event of each batch of claims on which nothing is decided; null where it is not projected yet."""
+
+OVER = b"""
+select batch_cut from unnest(%s::uuid[], %s::uuid[]) as batches (batch_cut, sent)
+where exists (select from commands where command_id = sent)
+    or exists (select from parked where handler = %s and event_id = batch_cut)
+"""
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KINDS = {"auth-": "authorization", "appeal-": "appeal"}
@@ -76,26 +93,43 @@ async def look(office: AdapterOffice) -> int:
     """Take in every answer that is there; returns how many files are still with the payer or with us.
 
     Files before the payer are counted first: it answers before it removes them, so that none goes uncounted.
+    An answer to what is not on record as sent yet, with all after it, is left for the next look.
     """
     folder = Folder(office.options.exchange_dir)
     unanswered, answers = await asyncio.to_thread(folder.standing)
     for name in answers:
-        await _take(name, await asyncio.to_thread(folder.read, name), office)
+        if not await _take(name, await asyncio.to_thread(folder.read, name), office):
+            break
         await asyncio.to_thread(folder.take, name)
     return unanswered + (len(await asyncio.to_thread(folder.answers)) if answers else 0)
 
 
-async def _take(name: str, data: bytes, office: AdapterOffice) -> None:
-    """Record one answer. What cannot be read is kept sealed; what the domain refuses is on record."""
+async def _take(name: str, data: bytes, office: AdapterOffice) -> bool:
+    """Record one answer. What cannot be read is kept sealed; what the domain refuses is on record.
+
+    False where it is too early: a process that died behind sending claims has not recorded that yet.
+    """
     key = f"{name}|{sha256(data).hexdigest()}"
     try:
         command = await _command(name, data, office)
     except Unreadable as error:
         command = await _refused(name, data, error, office)
+    if isinstance(command, PostRemittances) and await _being_sent(command, office):
+        return False
     try:
         await office.execute(command, key)
     except Refused as refused:
         log.warning("answer_refused", file=name, rule=refused.rule)
+    return True
+
+
+async def _being_sent(command: PostRemittances, office: AdapterOffice) -> bool:
+    """Whether one of the claims is in a batch whose sending is neither recorded nor parked."""
+    numbers = [claim.number for remittance in command.remittances for claim in remittance.claims]
+    batches = await office.rows(UNSENT, numbers)
+    sent = {row["batch_cut"]: office.command_id(str(row["batch_cut"]), CLAIM_FILES) for row in batches}
+    over = await office.rows(OVER, list(sent), list(sent.values()), CLAIM_FILES) if sent else []
+    return sent.keys() != {row["batch_cut"] for row in over}
 
 
 async def _command(name: str, data: bytes, office: AdapterOffice) -> Command:

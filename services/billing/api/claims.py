@@ -88,15 +88,24 @@ class FailureOut(BaseModel):
     position: int
 
 
-_SHOWN = b"""
-select *, coalesce(correction_due, false) as correction_due,
-    charge - paid - adjustments - patient_responsibility as balance
-from claims
+_STATUS = b"case when status = 'created' and submitted_at is not null then 'submitted' else status end"
+_SHOWN = (
+    b"""
+select c.*, coalesce(c.correction_due, false) as correction_due,
+    c.charge - c.paid - c.adjustments - c.patient_responsibility as balance,
+    """
+    + _STATUS
+    + b""" as status
+from claims c
 """
+)
 CLAIMS = (
     _SHOWN
     + b"""
-where position > %s and (%s::text is null or payer = %s) and (%s::text is null or status = %s)
+where position > %s and (%s::text is null or payer = %s)
+    and (%s::text is null or """
+    + _STATUS
+    + b""" = %s)
     and (%s::uuid is null or patient = %s)
 order by position limit %s
 """

@@ -73,7 +73,8 @@ def taken_off(fact: Remitted) -> Decimal:
 class Claim(Aggregate):
     """Charges of one patient and payer, and the payer's decisions on them.
 
-    ``standing`` is the charge and the payment of the decision that stands.
+    ``standing`` is the charge and the payment of the decision that stands. That the claim was ``submitted``
+    may be recorded after the payer decided.
     """
 
     category: ClassVar[str] = "claim"
@@ -82,6 +83,7 @@ class Claim(Aggregate):
     number: str = ""
     payer: str = ""
     status: ClaimStatus = ClaimStatus.CREATED
+    submitted: bool = False
     amount: Decimal = ZERO
     paid: Decimal = ZERO
     adjusted: Decimal = ZERO
@@ -97,7 +99,9 @@ class Claim(Aggregate):
                 self.patient, self.episode, self.payer = fact.patient, fact.episode, fact.payer
                 self.number, self.amount, self.lines = fact.number, fact.amount, fact.lines
             case ClaimSubmitted():
-                self.status = ClaimStatus.SUBMITTED
+                self.submitted = True
+                if self.status is ClaimStatus.CREATED:
+                    self.status = ClaimStatus.SUBMITTED
             case ClaimCorrectionDue():
                 self.corrections = self.corrections | {fact.charge}
             case Remitted():
@@ -130,7 +134,7 @@ class Claim(Aggregate):
 
     def submit(self, batch: UUID, interchange: int, at: datetime) -> None:
         """The claim went to its payer."""
-        if self.status is ClaimStatus.CREATED:
+        if not self.submitted:
             facts = {"claim": self.id, "number": self.number, "batch": batch, "interchange": interchange}
             self.record(ClaimSubmitted.model_validate(facts), at)
 

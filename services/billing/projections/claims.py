@@ -74,9 +74,13 @@ FAILURES = Table(
 
 
 class ClaimBalances(Projection):
-    """Each claim with its amounts and how far it is; its age is counted from its first day of service."""
+    """Each claim with its amounts and how far it is; its age is counted from its first day of service.
 
-    version = 1
+    ``status`` is ``created`` until the payer decided: that it was submitted ``submitted_at`` tells, which may
+    be learned later.
+    """
+
+    version = 2
     tables = (CLAIMS,)
 
     @on(ClaimCreated)
@@ -104,7 +108,6 @@ class ClaimBalances(Projection):
         """At the payer's."""
         yield CLAIMS.put(
             claim=event.claim,
-            status=ClaimStatus.SUBMITTED.value,
             batch=event.batch,
             interchange=event.interchange,
             submitted_at=about.occurred_at,

@@ -87,7 +87,7 @@ async def test_a_written_batch_submits_its_claims() -> None:
     billing = await week()
     await billing.until(SATURDAY)
     (await billing.do(RecordSubmission(batch=_batch(billing)))).then_types(ClaimSubmitted)
-    assert [row["status"] for row in billing.rows("claims")] == ["submitted"]
+    assert [row["interchange"] for row in billing.rows("claims")] == [1]
     (await billing.do(RecordSubmission(batch=_batch(billing)))).then()
 
 

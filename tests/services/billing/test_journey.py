@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from chassis.clock import SharedClock
+from chassis.command import Answer, Command
+from chassis.office import AdapterOffice
 from deploy.local.payer import adjudication
 from deploy.local.payer.answers import OVERTURNED_SHARE
 from deploy.local.payer.authorizations import answer_authorization
@@ -22,6 +24,7 @@ from deploy.local.payer.exchange import Exchange
 from deploy.local.payer.remittance import claim_number
 from deploy.local.payer.requests import read_authorization_request
 from services.billing.app import service as billing
+from services.billing.commands.claims import RecordSubmission
 from services.billing.options import Options
 from services.clinical.app import service as clinical
 from services.intake.app import service as intake
@@ -192,6 +195,38 @@ async def test_a_denied_claim_is_appealed_and_paid(journey: Journey) -> None:
     assert (denial["outcome"], denial["recovered"]) == ("overturned", shown["paid"])
     totals = await journey.ask("/totals")
     assert (totals["claims_paid"], totals["charged"], totals["denials_open"]) == (1, "800.00", 0)
+
+
+async def test_an_answer_waits_until_what_it_answers_is_on_record(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies behind sending claims finds the answer there before it has recorded that."""
+    who = await admitted(journey)
+    await attends(journey, who)
+    execute, recorded = AdapterOffice.execute, asyncio.Event()
+
+    async def late(office: AdapterOffice, command: Command, key: str) -> Answer:
+        if isinstance(command, RecordSubmission):
+            await recorded.wait()
+        return await execute(office, command, key)
+
+    monkeypatch.setattr(AdapterOffice, "execute", late)
+    await journey.at(datetime(2026, 3, 14, 6, 30, tzinfo=UTC))
+    await journey.before_the_payer("*.837")
+    payer = Exchange(journey.folder, "seed", journey.clock.now)
+    await asyncio.to_thread(payer.answer_all)
+    await asyncio.sleep(0.5)
+    assert len(list((journey.folder / "outbound").glob("*.835"))) == 1
+    recorded.set()
+    await journey.run.settle()
+    rows = await journey.run.runtime("billing").ground.database.rows(OF_CLAIMS)
+    kinds = [row["type"].removeprefix("caretrail.billing.Claim") for row in rows]
+    assert kinds[:2] == ["Created", "Submitted"]
+    assert len(kinds) == 3
+    assert not list((journey.folder / "outbound").glob("*.835"))
+
+
+OF_CLAIMS = b"select type from events where stream like 'claim-%%' order by position"
 
 
 async def test_a_file_is_posted_once_and_a_cent_refuses_it_whole(journey: Journey) -> None:

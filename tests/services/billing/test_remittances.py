@@ -13,6 +13,7 @@ from caretrail_contracts.billing import (
     ClaimNeedsReview,
     ClaimPaid,
     ClaimReversed,
+    ClaimSubmitted,
     DenialOpened,
     RemittanceClaimParked,
     RemittancePosted,
@@ -39,11 +40,17 @@ from tests.services.billing.builders import Billing, only, sealed
 MONDAY = date(2026, 3, 9)
 
 
-async def submitted(**changes: Any) -> Billing:
-    """One claim of one day, 400.00, at the payer's; the contract's terms may differ."""
+async def created(**changes: Any) -> Billing:
+    """One claim of one day, 400.00, in a batch that was cut; the contract's terms may differ."""
     billing = await Billing().authorized(**changes)
     await billing.day(MONDAY)
     await billing.until(datetime(2026, 3, 14, 7, tzinfo=UTC))
+    return billing
+
+
+async def submitted(**changes: Any) -> Billing:
+    """Likewise, at the payer's."""
+    billing = await created(**changes)
     await billing.do(RecordSubmission(batch=billing.rows("batches")[0]["batch"]))
     return billing
 
@@ -104,6 +111,16 @@ def balance(billing: Billing) -> tuple[str, ...]:
     row = billing.rows("claims")[0]
     parts = (row["paid"], row["adjustments"], row["patient_responsibility"])
     return tuple(f"{Decimal(part):.2f}" for part in (*parts, row["charge"] - sum(parts)))
+
+
+async def test_that_a_claim_was_submitted_may_be_learned_after_the_payer_decided() -> None:
+    billing = await created()
+    await billing.do(file(remitted(billing, ClaimVerdict.PAID, "400")))
+    batch = billing.rows("batches")[0]["batch"]
+    (await billing.do(RecordSubmission(batch=batch))).then_types(ClaimSubmitted)
+    (await billing.do(RecordSubmission(batch=batch))).then()
+    [claim] = billing.rows("claims")
+    assert (claim["status"], claim["batch"]) == ("paid", batch)
 
 
 async def test_a_payment_posts_to_the_cent() -> None:
