@@ -48,7 +48,9 @@ def show_remittances(found: Sequence[Mapping[str, Any]], warnings: Sequence[str]
             column.justify, column.no_wrap = "right", True
         waiting = {one["index"] for one in _effect(each).get("parked") or ()}
         for index, claim in enumerate(each.get("claims") or []):
-            table.add_row(*_claim(claim, waits=index in waiting))
+            table.add_row(*(row := _claim(claim, waits=index in waiting)))
+            wide = max(map(len, row[-1].plain.splitlines()), default=0)
+            table.columns[-1].min_width = max(table.columns[-1].min_width or 0, wide)
         screen.out().print(table)
     _show_notes(warnings)
     _count(len(found), "remittance")
@@ -99,7 +101,7 @@ def _adjustments(adjustments: Iterable[Mapping[str, Any]]) -> Any:
     rows = [(f"{one['group']}-{one['reason']}", _amount(one["amount"])) for one in adjustments]
     wide = max((len(reason) for reason, _ in rows), default=0)
     far = max((len(amount) for _, amount in rows), default=0)
-    return Text("\n".join(f"{reason:<{wide}} {amount:>{far}}" for reason, amount in rows), no_wrap=True)
+    return Text("\n".join(f"{reason:<{wide}} {amount:>{far}}" for reason, amount in rows))
 
 
 def _amount(text: str | None) -> str:

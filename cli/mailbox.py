@@ -19,7 +19,10 @@ def mailbox(
         int | None, typer.Argument(metavar="NUMBER", min=1, help="Show the text of this mail.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="The mailbox.", show_default="mailbox/ under the home")
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="The mailbox.", show_default="mailbox/ under the home"
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

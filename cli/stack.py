@@ -340,7 +340,8 @@ def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> 
     table = Table(title=title, box=None, pad_edge=False, title_justify="left")
     for column in columns:
         numeric = column in ("pid", "port", "restarts", "position", "head", "lag")
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        whole = column == "id"  # it is to be copied
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
     screen.out().print(table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ class Commands(TyperGroup):
     """All commands: settings are read in many places, and what is wrong with them is told in this one."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command. Raises typer.Exit."""
+        """Run a command; letters that the terminal has not are told by number. Raises typer.Exit."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)

@@ -43,7 +43,7 @@ def tail(
     purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Follow a topic: time, event, stream, patient, fields."""
+    """Follow a topic: time, event, stream, patient, fields. As JSON an object a line."""
     from cli.problem import told
     from cli.settings import CliSettings, asking_as
     from deploy.local.programs import SERVICES
@@ -135,8 +135,10 @@ async def follow(
             for each in sorted(found, key=_when):
                 yield each
             last = time.monotonic() if found else last
+    except KafkaError as error:
+        raise Problem(f"Kafka at {bootstrap} went away", f"{type(error).__name__}.") from None
     finally:
-        await consumer.stop()
+        await kafka.stopped(consumer)
 
 
 async def _assign(consumer: Any, topic: str, from_beginning: bool) -> None:

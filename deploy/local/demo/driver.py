@@ -51,6 +51,10 @@ class Refused(Exception):
     """A service refused what the story wanted."""
 
 
+PURPOSES = {"biller": "HPAYMT", "compliance": "HCOMPL"}
+"""What roles act for; the others treat."""
+
+
 class Driver:
     """Plays commands at instants. ``actor`` and ``purpose`` go with each of them.
 
@@ -129,7 +133,7 @@ class Driver:
         """Send a command; a service that is away is asked again. Raises Refused."""
         headers = {
             "Caretrail-Actor": f"demo-{role};{role}",
-            "Caretrail-Purpose": "HPAYMT" if role == "biller" else "TREAT",
+            "Caretrail-Purpose": PURPOSES.get(role, "TREAT"),
             "Idempotency-Key": f"{self._name}:{key}",
         }
         self._rested = None

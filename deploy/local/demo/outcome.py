@@ -9,13 +9,21 @@ from deploy.local.demo.driver import Driver
 from deploy.local.progress import total_lag
 from deploy.local.stack import Stack
 
+LABELS = {"claims_reversed": "claims reversed, not decided anew"}
+
+
+def _fate(message: dict[str, Any]) -> str:
+    """Such as ``suppressed: opted out``."""
+    why = message["reason"] if message["status"] == "suppressed" else None
+    return f"{message['status']}: {why.replace('-', ' ')}" if why else str(message["status"])
+
 
 async def figures(driver: Driver, stack: Stack) -> dict[str, Any]:
     """Everything the demonstration prints."""
     await driver.kept()
     ledger = await driver.post("audit", "/integrity-checks", key=f"check {driver.now}", role="compliance")
     events = await driver.get("audit", "/totals")
-    messages = Counter(one["status"] for one in await driver.all("notifications", "/messages"))
+    messages = Counter(_fate(one) for one in await driver.all("notifications", "/messages"))
     tasks = Counter(one["state"] for one in await driver.all("notifications", "/tasks"))
     billed = await driver.get("billing", "/totals")
     # The check and the looks are events themselves: how far all are is asked once these are at rest too.
@@ -26,7 +34,10 @@ async def figures(driver: Driver, stack: Stack) -> dict[str, Any]:
             "events in all": sum(row["events"] for row in events),
             **{f"messages {name}": count for name, count in sorted(messages.items())},
             **{f"tasks {name}": count for name, count in sorted(tasks.items())},
-            **{f"billing: {name.replace('_', ' ')}": value for name, value in billed.items()},
+            **{
+                f"billing: {LABELS.get(name, name).replace('_', ' ')}": value
+                for name, value in billed.items()
+            },
         },
         "lag": {name: total_lag(own, progress) for name, own in progress.items()},
         "ledger": ledger,
