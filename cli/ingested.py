@@ -9,6 +9,10 @@ from typing import Any
 from cli import screen
 
 
+ROOMY = 80
+"""Columns of a screen on which adjustments stand whole and ids fold."""
+
+
 def show_referrals(found: Sequence[Mapping[str, Any]]) -> None:
     """Print referrals, one block each: what the files say, the ids given, what to look at."""
     from rich.text import Text
@@ -41,6 +45,7 @@ def _rows(referral: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 
 def show_remittances(found: Sequence[Mapping[str, Any]], warnings: Sequence[str] = ()) -> None:
     """Print remittances: a heading and a table of claims each, then what was odd in the files."""
+    roomy = screen.out().width >= ROOMY
     for each in found:
         _show_heading(each)
         table = screen.new_table("claim", "status", "charge", "paid", "patient", "adjustments")
@@ -50,7 +55,8 @@ def show_remittances(found: Sequence[Mapping[str, Any]], warnings: Sequence[str]
         for index, claim in enumerate(each.get("claims") or []):
             table.add_row(*(row := _claim(claim, waits=index in waiting)))
             wide = max(map(len, row[-1].plain.splitlines()), default=0)
-            table.columns[-1].min_width = max(table.columns[-1].min_width or 0, wide)
+            # On a narrower screen they fold too: what does not fit a least width would be cut.
+            table.columns[-1].min_width = max(table.columns[-1].min_width or 0, wide) if roomy else None
         screen.out().print(table)
     _show_notes(warnings)
     _count(len(found), "remittance")
