@@ -8,7 +8,6 @@ from typing import Any
 
 from cli import screen
 
-
 ROOMY = 80
 """Columns of a screen on which adjustments stand whole and ids fold."""
 

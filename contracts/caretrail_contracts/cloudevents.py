@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from .binding import Attributes, header_of, read_message
@@ -24,8 +24,8 @@ BIGINT_MAX = 2**63 - 1
 INTEGER_MAX, SMALLINT_MAX = 2**31 - 1, 2**15 - 1
 """Epochs and versions of streams are its integers, versions of events its smallints."""
 
-TEXT_MAX, NAME_MAX = 400, 120
-"""Characters of an attribute at most, and of those that keys of tables are made of."""
+TEXT_MAX, NAME_MAX, TIME_MAX = 400, 120, 40
+"""Characters of an attribute at most, of those that keys of tables are made of, and of times."""
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
@@ -151,8 +151,13 @@ class _Reader:
 
     def number(self, name: str, least: int, most: int = BIGINT_MAX) -> int:
         value = self.found.get(name, "")
-        if value.isascii() and value.isdigit() and len(value) <= 19 and least <= int(value) <= most:
-            return int(value)
+        if (
+            value.isascii()
+            and value.isdigit()
+            and len(value) <= 19
+            and least <= (found := int(value)) <= most
+        ):
+            return found
         self.text(name)
         raise BrokenHeader(header_of(name), f"a whole number from {least} to {most}")
 
@@ -164,10 +169,11 @@ class _Reader:
         raise BrokenHeader(header_of(name), "a UUID")
 
     def time(self, name: str) -> datetime:
-        found = _instant(self.text(name))
-        if found is None:
-            raise BrokenHeader(header_of(name), "an RFC 3339 time with its offset")
-        return found
+        value = self.found.get(name, "")
+        if len(value) <= TIME_MAX and (found := _instant(value)):  # what is longer is not kept in memory
+            return found
+        self.text(name)
+        raise BrokenHeader(header_of(name), "an RFC 3339 time with its offset")
 
     def source(self) -> str:
         value = self.text("source", NAME_MAX)
@@ -186,21 +192,25 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]], body: bytes) -> Re
     """The record of a Kafka message, in binary or structured mode. Raises BrokenHeader."""
     found, data = read_message(headers, body)
     h = _Reader(found)
-    envelope = Envelope(
-        **_what_of(*map(found.get, WHAT)),
-        **_who_of(*map(found.get, WHO)),
-        id=h.uuid("id"),
-        position=h.number("position", least=1),
-        partition=h.number("partition", least=0, most=PARTITIONS - 1),
-        stream=h.text("stream", NAME_MAX),
-        stream_version=h.number("streamversion", least=1, most=INTEGER_MAX),
-        occurred_at=h.time("time"),
-        recorded_at=h.time("recordedat"),
-        patient=h.uuid("patient") if "patient" in found else None,
-        correlation_id=h.uuid("correlationid"),
-        causation_id=h.uuid("causationid") if "causationid" in found else None,
-        command_id=h.uuid("commandid"),
+    what, (where, who, sensitivity) = _what_of(*map(found.get, WHAT)), _who_of(*map(found.get, WHO))
+    fields = (
+        h.uuid("id"),
+        *what,
+        h.number("position", least=1),
+        h.number("partition", least=0, most=PARTITIONS - 1),
+        h.text("stream", NAME_MAX),
+        h.number("streamversion", least=1, most=INTEGER_MAX),
+        h.time("time"),
+        h.time("recordedat"),
+        *where,
+        h.uuid("patient") if "patient" in found else None,
+        *who,
+        h.uuid("correlationid"),
+        h.uuid("causationid") if "causationid" in found else None,
+        h.uuid("commandid"),
+        sensitivity,
     )
+    envelope = Envelope._make(fields)  # by place: twice as fast as by name
     if found.get("partitionkey") != envelope.key:
         h.text("partitionkey")
         raise BrokenHeader("ce_partitionkey", "the patient, else the stream")
@@ -212,32 +222,23 @@ WHO = ("actorid", "actorrole", "purpose", "organisation", "program", "site", "se
 
 
 @lru_cache(maxsize=4_096)
-def _what_of(*values: str | None) -> dict[str, Any]:
-    """Fields that all events of a type share, from the attributes of WHAT."""
+def _what_of(*values: str | None) -> tuple[str, int, str, int]:
+    """Type, version, source and epoch, which all events of a type share, from the attributes of WHAT."""
     h = _Reader({name: value for name, value in zip(WHAT, values, strict=True) if value is not None})
     h.exactly("specversion", "1.0")
     if h.found.get("datacontenttype", JSON).partition(";")[0].strip() != JSON:
         raise BrokenHeader("content-type", JSON)
-    found: dict[str, Any] = {
-        "type": h.text("type"),
-        "version": h.number("eventversion", least=1, most=SMALLINT_MAX),
-        "source": h.source(),
-        "epoch": h.number("epoch", least=0, most=INTEGER_MAX),
-    }
-    if h.found.get("dataschema", "") not in ("", schema_uri(found["type"], found["version"])):
+    kind, version = h.text("type"), h.number("eventversion", least=1, most=SMALLINT_MAX)
+    source, epoch = h.source(), h.number("epoch", least=0, most=INTEGER_MAX)
+    if h.found.get("dataschema", "") not in ("", schema_uri(kind, version)):
         raise BrokenHeader("ce_dataschema", "the schema of ce_type and ce_eventversion")
-    return found
+    return kind, version, source, epoch
 
 
 @lru_cache(maxsize=4_096)
-def _who_of(*values: str | None) -> dict[str, Any]:
-    """Fields that much of what an actor does has in common, from the attributes of WHO."""
+def _who_of(*values: str | None) -> tuple[tuple[str, str, str | None], tuple[Actor, str], Sensitivity]:
+    """What an actor's events share, from the attributes of WHO: where, who and why, how far."""
     h = _Reader({name: value for name, value in zip(WHO, values, strict=True) if value is not None})
-    return {
-        "actor": Actor(h.text("actorid"), h.text("actorrole")),
-        "purpose": h.text("purpose"),
-        "organisation": h.text("organisation"),
-        "program": h.text("program"),
-        "site": h.text("site") if h.found.get("site") else None,
-        "sensitivity": h.sensitivity(),
-    }
+    who = Actor(h.text("actorid"), h.text("actorrole")), h.text("purpose")
+    where = h.text("organisation"), h.text("program"), h.text("site") if h.found.get("site") else None
+    return where, who, h.sensitivity()
