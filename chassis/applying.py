@@ -12,6 +12,7 @@ import base64
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -107,6 +108,7 @@ class Applier:
     def __init__(self, ground: Ground, *, archive: bool) -> None:
         self._ground, self._archive = ground, archive
         self._parking = Parking(ground.service)
+        self._handlers = lru_cache(maxsize=1_024)(self._taking)
         self._waiting: list[AsyncCursor[Row]] = []
 
     async def load(self) -> None:
@@ -179,26 +181,26 @@ class Applier:
         self, connection: Connection, batch: Batch, record: Record, careful: bool, unfit: Exception | None
     ) -> list[tuple[str, str]]:
         """Let every handler have a record; gives the handlers and keys for which it was parked."""
-        parked, key, now = [], record.envelope.key, self._ground.clock.now()
-        for name, handler in self._handlers(record):
+        about, parked, now = record.envelope, [], self._ground.clock.now
+        key = about.key
+        for name, handler in self._handlers(about.service, about.type):
             if self._parking.waits(name, key):
-                self._waiting.append(await self._parking.queue(connection, name, record, WAITS, now))
+                self._waiting.append(await self._parking.queue(connection, name, record, WAITS, now()))
             elif not careful:
                 await batch.take(handler, record)
             elif error := unfit or await batch.attempt(handler, record):
-                await self._parking.queue(connection, name, record, describe(error), now)
-                batch.stage(self._parking.event(name, record, describe(error), now))
+                await self._parking.queue(connection, name, record, describe(error), now())
+                batch.stage(self._parking.event(name, record, describe(error), now()))
                 parked.append((name, key))
         return parked
 
-    def _handlers(self, record: Record) -> list[tuple[str, Handler]]:
-        """Who takes a record; of an unknown type, only archives do."""
+    def _taking(self, source: str, event: str) -> list[tuple[str, Handler]]:
+        """Who takes a service's records of a type; of an unknown one, only archives do."""
         service, found = self._ground.service, list[tuple[str, Handler]]()
         if self._archive:
-            source = record.envelope.service
             found += [(type(a).__name__, a) for a in service.archives if source in a.services]
         try:
-            kind = model_of(record.envelope.type)
+            kind = model_of(event)
         except UnknownEvent:
             return found
         found += [(projection.name(), projection) for projection in service.folding(kind)]

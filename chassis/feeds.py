@@ -141,9 +141,12 @@ class TopicFeed(Part):
             for record, message in read:
                 spot = partition, record.envelope.source
                 try:
-                    if await self._is_new(steps, record, message):
+                    if steps.take(record, message.offset):
                         new.append(record)
-                        self._tell(spot, None)
+                        if self._stopped:
+                            self._tell(spot, None)
+                except BrokenHeader as error:  # no relay can have sent it: it is passed over
+                    await self._keep_broken(message, error)
                 except Gap as gap:
                     # Read on: a relay that goes back sends what is missing, and this again, behind it.
                     self._tell(spot, self._stopped.get(spot) or str(gap))
@@ -152,14 +155,6 @@ class TopicFeed(Part):
         await steps.find_again(self._ground.database)
         for part in found.keys() - begun - {spot[0] for spot in self._stopped}:
             self._passed[part] = found[part][-1].offset + 1, found[part][-1].timestamp
-
-    async def _is_new(self, steps: Steps, record: Record, message: ConsumerRecord) -> bool:
-        """Whether to apply a record; one that no relay can have sent is passed over. Raises Gap."""
-        try:
-            return steps.take(record, message.offset)
-        except BrokenHeader as error:
-            await self._keep_broken(message, error)
-            return False
 
     def _tell(self, spot: tuple[TopicPartition, str], gap: str | None) -> None:
         """Say of a partition that a source's records stop there, and by what, or that they go on."""
