@@ -18,6 +18,7 @@ from services.scheduling.commands.tracks import OpenTrack, ScheduleGroup
 from services.scheduling.domain.group import group_id
 from web.http import Accepted, Calling
 from web.text import Name
+from web.times import Day
 
 router = APIRouter()
 
@@ -50,7 +51,7 @@ def _local(value: time) -> time:
     return value
 
 
-Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+Near = Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 """A day on which a group of today can meet: times around it can be told in every zone."""
 
 
@@ -78,8 +79,8 @@ class GroupIn(BaseModel):
     time_zone: Annotated[TimeZone, AfterValidator(_known_zone)]
     capacity: Annotated[int, Field(ge=1, le=100)]
     facilitator: Npi
-    first_on: Day
-    last_on: Day
+    first_on: Near
+    last_on: Near
 
     @model_validator(mode="after")
     def _in_order(self) -> GroupIn:
@@ -114,7 +115,7 @@ class PlacementIn(BaseModel):
 
     patient: UUID
     episode: UUID
-    starts_on: date | None = None
+    starts_on: Day | None = None
 
 
 @router.post("/tracks", status_code=201)

@@ -219,6 +219,15 @@ async def test_a_duplicate_is_told_at_once_and_listed_as_such(running: Run) -> N
         assert (refused.status_code, refused.json()["type"][-19:]) == (409, "ReferralIsDuplicate")
 
 
+async def test_a_blank_name_is_none(running: Run) -> None:
+    async with running(service) as run:
+        for blank in ("   ", "\u200b"):
+            silent = json.loads(json.dumps(FHIR))
+            silent["contained"][0]["name"] = [{"family": blank, "given": [blank]}]
+            (answer,) = (await run.post("intake", "/referrals/fhir", silent)).json()
+            assert "the person has no name" in answer["caretrail"]["findings"][-1]
+
+
 async def test_a_referral_that_names_nobody_goes_in_and_says_so(running: Run) -> None:
     async with running(service) as run:
         silent = {key: value for key, value in FHIR.items() if key != "contained"}
