@@ -39,21 +39,21 @@ def read(kind: Any, body: bytes) -> Any:
 
 def given_twice(body: bytes) -> Loc | None:
     """Where JSON has a name that stands twice in its object: readers differ in which of the two counts."""
-    twice = False
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal twice
-        found = dict(pairs)
-        twice = twice or len(found) < len(pairs)
-        return found
-
-    json.loads(body, object_pairs_hook=once)
-    return next(_twice(json.loads(body, object_pairs_hook=_Pairs), ())) if twice else None
+    return None if _all_differ(body) else next(_twice(json.loads(body, object_pairs_hook=_Pairs), ()), None)
 
 
 @cache
 def _reader(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def _all_differ(body: bytes) -> bool:
+    """Whether no two names are equal, wherever they stand: a quarter of what reading every object costs."""
+    if b"\\" in body:  # the one thing that lets a quote stand in a text
+        return False
+    parts = body.split(b'"')
+    names = [name for name, after in zip(parts[1::2], parts[2::2], strict=True) if after.lstrip()[:1] == b":"]
+    return len(set(names)) == len(names)
 
 
 class _Pairs(list[tuple[str, Any]]):

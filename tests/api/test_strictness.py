@@ -14,7 +14,7 @@ from operations.bulk import doors
 from services.scheduling.api.routes import router as scheduling
 from tests.api.doors import SERVICES, Path, client, door, operations
 from web.problems import places_of
-from web.reading import read
+from web.reading import given_twice, read
 from web.text import Line, Lines, Name, is_blank
 
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
@@ -71,6 +71,20 @@ async def test_a_name_given_twice_is_refused_with_its_place(service: Service) ->
                 422,
                 [{"at": f"/{name}", "expected": "each name once in an object"}],
             )
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ('{"a": 1, "b": {"a": 2}, "c": [{"a": 3}, {"a": 4}]}', None),
+        ('{"a": "\\"b\\": 1, \\"b\\": 2", "b": ": "}', None),
+        ('{"a": 1, "\\u0061": 2}', ("a",)),
+        ('{"a": [{}, {"b": 1, "c": "x", "b" : 1}]}', ("a", 1, "b")),
+        ('{":a": "b", ":a": "b"}', (":a",)),
+    ],
+)
+def test_names_are_told_from_texts_and_by_their_objects(body: str, place: Path | None) -> None:
+    assert given_twice(body.encode()) == place
 
 
 @pytest.mark.parametrize(
