@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from base64 import b64encode
-from datetime import date
 from hashlib import sha256
 from typing import Annotated, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 import structlog
@@ -21,6 +22,7 @@ from chassis.command import Command
 from chassis.ids import derive
 from chassis.office import AdapterOffice
 from chassis.refusal import Refused
+from chassis.wording import expected_of, known
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.remittances import OWNER, RemittanceRefused, read_remittance
 from services.billing.commands.answers import (
@@ -30,12 +32,17 @@ from services.billing.commands.answers import (
 )
 from services.billing.commands.denials import RecordAppealDecision
 from services.billing.domain.authorization import Action
+from web.times import Day
 
 KEPT_BYTES_MAX = 65_536
 """Of a file that could not be read this much is kept."""
 
+MEDIA_TYPE_MAX = 200
+"""The contract's limit: the name of a kept file, which stands there, ends with it."""
+
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KINDS = {"auth-": "authorization", "appeal-": "appeal"}
+_ANSWERS = {"auth-": "authorization-answer", "appeal-": "appeal-answer", "refused-": "refusal"}
 _CODE = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$"
 
 log = structlog.get_logger(__name__)
@@ -52,8 +59,8 @@ class AuthorizationAnswerIn(_Answer):
     action: Action
     number: Annotated[str, StringConstraints(max_length=50)] | None = None
     units: Units = 0
-    starts_on: date = Field(alias="from")
-    ends_on: date = Field(alias="to")
+    starts_on: Day = Field(alias="from")
+    ends_on: Day = Field(alias="to")
     reason: Annotated[str, StringConstraints(pattern=_CODE)] | None = None
 
 
@@ -95,7 +102,7 @@ async def _take(name: str, data: bytes, office: AdapterOffice) -> None:
     try:
         await office.execute(command, key)
     except Refused as refused:
-        log.warning("answer_refused", file=name, rule=refused.rule)
+        log.warning("answer_refused", kind=_kind(name), rule=refused.rule)
 
 
 async def _command(name: str, data: bytes, office: AdapterOffice) -> Command:
@@ -114,7 +121,7 @@ async def _command(name: str, data: bytes, office: AdapterOffice) -> Command:
 
 def _json_answer(name: str, data: bytes) -> Command:
     if name.startswith("auth-"):
-        given = AuthorizationAnswerIn.model_validate_json(data)
+        given = AuthorizationAnswerIn.model_validate_json(data, strict=True)
         return RecordAuthorizationAnswer(
             authorization=given.request,
             action=given.action,
@@ -125,7 +132,7 @@ def _json_answer(name: str, data: bytes) -> Command:
             reason=given.reason or "none",
         )
     if name.startswith("appeal-"):
-        answer = AppealAnswerIn.model_validate_json(data)
+        answer = AppealAnswerIn.model_validate_json(data, strict=True)
         return RecordAppealDecision(appeal=answer.appeal, outcome=answer.outcome)
     expected = "a name such as *.835, auth-*.json, appeal-*.json or refused-*.json"
     raise Unreadable("FileUnknown", (Place(at="file name", expected=expected),))
@@ -145,17 +152,29 @@ def _failure(name: str) -> Command:
 
 def _places(error: ValidationError) -> tuple[Place, ...]:
     return tuple(
-        Place(at="/" + "/".join(map(str, item["loc"]))[:119], expected=str(item["msg"])[:400])
+        Place(at="".join(f"/{part}" for part in known(item))[:120], expected=expected_of(item))
         for item in error.errors(include_input=False)[:20]
     )
 
 
 async def _refused(name: str, data: bytes, error: Unreadable, office: AdapterOffice) -> Command:
-    kept = Document(media_type="application/octet-stream", content=b64encode(data[:KEPT_BYTES_MAX]).decode())
+    """Keep a file that could not be read, under its kind: a name is the payer's and may be a person's."""
+    kind = _kind(name)
+    media_type = f"application/octet-stream; name={quote(os.fsencode(name))}"[:MEDIA_TYPE_MAX]
+    kept = Document(media_type=media_type, content=b64encode(data[:KEPT_BYTES_MAX]).decode())
     refused = InputRefused(
-        door=f"exchange {name}"[:120],
+        door=f"exchange {kind}",
         rule=error.rule,
         places=error.places,
         document=await office.seal(OWNER, kept),
     )
-    return KeepRefusedInput(input=derive("refused", name, sha256(data).hexdigest()), refused=refused)
+    return KeepRefusedInput(
+        input=derive("refused", name, sha256(data).hexdigest()), kind=kind, refused=refused
+    )
+
+
+def _kind(name: str) -> str:
+    """What a file is by its name."""
+    if name.endswith(".835"):
+        return "remittance"
+    return next((kind for start, kind in _ANSWERS.items() if name.startswith(start)), "unknown-file")
