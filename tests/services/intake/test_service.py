@@ -118,6 +118,9 @@ async def test_a_fhir_referral_goes_in_once(running: Run) -> None:
         assert (answer["reason"], answer["urgency"]) == (["F33.1"], "urgent")
         (again,) = (await run.post("intake", "/referrals/fhir", FHIR)).json()
         assert again["caretrail"] == {**answer["caretrail"], "known": True, "repeated": True}
+        other = {**FHIR, "identifier": [{"system": "urn:x", "value": "R-78"}]}
+        told = [(await run.post("intake", "/referrals/fhir", other)).json()[0]["caretrail"] for _ in range(2)]
+        assert [(each["duplicate"], each["repeated"]) for each in told] == [(True, False), (True, True)]
 
 
 async def test_a_broken_fhir_file_is_refused_with_its_place(running: Run) -> None:
