@@ -19,7 +19,8 @@ def show_referrals(found: Sequence[Mapping[str, Any]]) -> None:
     for each in found:
         given = each.get("caretrail") or {}
         number = str(each.get("referral") or "—")
-        again = "  came before: nothing changed" if given.get("repeated") else ""
+        again = "  duplicate" if given.get("duplicate") else ""
+        again += "  came before: nothing changed" if given.get("repeated") else ""
         head = (("referral ", screen.QUIET), (number, screen.NAME), (again, screen.SEALED))
         screen.out().print(Text.assemble(*head))
         for label, value in _rows(each, given).items():

@@ -25,6 +25,7 @@ from chassis.office import Ground
 from operations.pressure import Pressure
 from web.http import Accepted, Caller, Calling
 from web.problems import RESPONSES, Unreadable, document, problem_of
+from web.reading import read
 
 MEDIA_TYPE = "application/x-ndjson"
 
@@ -70,7 +71,8 @@ class Door:
 
     route: APIRoute
     pattern: re.Pattern[str]
-    given: type[BaseModel]
+    named: type[BaseModel]
+    line: type[Line]
 
     @classmethod
     def of(cls, route: APIRoute, path: str) -> Door | None:
@@ -81,29 +83,30 @@ class Door:
         parameters.pop("caller", None)
         if not _accepts(hints.get("return")) or set(parameters) - {"body", *named}:
             return None
+        body: Any = (hints["body"], ...) if parameters.pop("body", None) else (None, None)
         fields: dict[str, Any] = {name: (hints[name], ...) for name in parameters}
-        config = ConfigDict(extra="forbid")
-        return cls(route, pattern, create_model(f"{route.name}_line", __config__=config, **fields))
+        return cls(
+            route,
+            pattern,
+            create_model(f"{route.name}_path", **fields),
+            create_model(f"{route.name}_line", __base__=Line, body=body),
+        )
 
-    async def carry_out(self, caller: Caller, named: dict[str, Any], body: Any) -> Any:
+    async def carry_out(self, caller: Caller, named: dict[str, Any], line: bytes) -> Any:
         """Call the endpoint as the framework would. Raises RequestValidationError and what it raises."""
-        sent = named if body is None else named | {"body": body}
         try:
-            given = self.given.model_validate(sent)
+            given = dict(self.named.model_validate(named))
         except ValidationError as error:
-            faults = [{**item, "loc": ("body", *_place(item["loc"]))} for item in error.errors()]
+            faults = [{**item, "loc": ("body", "path")} for item in error.errors()]
             raise RequestValidationError(faults) from None
-        return await self.route.endpoint(caller=caller, **{name: getattr(given, name) for name in sent})
+        body = read(self.line, line).body
+        more = {} if body is None else {"body": body}
+        return await self.route.endpoint(caller=caller, **given, **more)
 
 
 def _accepts(answer: Any) -> bool:
     """Whether a route with this answer carries out a command."""
     return isinstance(answer, type) and issubclass(answer, Accepted)
-
-
-def _place(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Where in its line a fault lies: what is named by the path lies there."""
-    return loc if loc[0] == "body" else ("path",)
 
 
 def doors(router: APIRouter) -> list[Door]:
@@ -148,7 +151,7 @@ class Bulk:
             door, named = self._door(command.path)
             request = self._alone(command, door)
             caller = await self._asking(request, line.hex())
-            status, found = door.route.status_code or 200, await door.carry_out(caller, named, command.body)
+            status, found = door.route.status_code or 200, await door.carry_out(caller, named, line)
             said = found.model_dump_json(by_alias=True).encode()
         except Exception as error:
             problem = problem_of(error)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from chassis.office import Ground
 from operations import consumers
@@ -18,6 +18,7 @@ from operations.parked import Person
 from operations.topics import TooFar
 from web.http import Caller, Calling
 from web.problems import Problem
+from web.times import Moment
 
 router = APIRouter(tags=["internal"])
 
@@ -47,7 +48,7 @@ class Reset(_Asked):
 
     topic: Topic
     partitions: list[int] = Field(min_length=1, max_length=12)
-    to: Literal["beginning"] | Annotated[int, Field(ge=0, le=2**63 - 1)] | AwareDatetime
+    to: Literal["beginning"] | Annotated[int, Field(ge=0, le=2**63 - 1)] | Moment
     reason: Reason
 
 

@@ -23,6 +23,7 @@ from chassis.ids import derive
 from chassis.office import Ground, Office
 from keystore.doors import Erased
 from web.problems import Problem, Unreadable
+from web.reading import read
 
 JSON = "application/json"
 NO_BODY = (b"", b"{}", b"null")
@@ -123,7 +124,8 @@ def _unfit(request: Request, header: str, expected: str) -> Unreadable:
 
 async def readable(request: Request) -> None:
     """Raise Unreadable for a body of a media type that the route does not take, JSON in no UTF-8, or a
-    parameter behind the ? that it does not know.
+    parameter behind the ? that it does not know, and RequestValidationError for JSON that is not as the
+    route's schema says.
 
     A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
     """
@@ -142,6 +144,8 @@ async def readable(request: Request) -> None:
     if route.body_field and b"\0" in body:  # in UTF-16 and UTF-32 every bracket has one
         place = Place(at=f"byte {body.index(0) + 1}", expected="UTF-8")
         raise Unreadable(400, "NotJson", "The body is no JSON; see places.", (place,))
+    if route.body_field and body:
+        read(route.body_field.field_info.annotation, body)
 
 
 def _see_parameters(route: APIRoute, given: set[str]) -> None:

@@ -247,7 +247,8 @@ class ClaimBatchCut(Event, service="billing"):
 class ExchangeFailed(Event, service="billing"):
     """A file could not be written, or its receiver could not read it: staff must act.
 
-    ``about`` is the claim, batch, authorization or appeal; ``at`` names the field or place, never a value.
+    ``about`` is the claim, batch, authorization or appeal, or the stream (``refused-…``) that keeps a file
+    which could not be read; ``at`` names the field or place, never a value.
     """
 
     kind: Code

@@ -14,13 +14,14 @@ from caretrail_contracts.codes import Code
 from caretrail_contracts.sealed import CIPHERTEXT_CHARS_MAX, Sealed
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from keystore.doors import ERASED, Tampered
 from services.audit.adapters.stores import compare
 from services.audit.commands import ConcludeCheck
 from web.http import Calling
 from web.problems import Problem
+from web.times import Moment
 
 router = APIRouter()
 
@@ -45,7 +46,7 @@ class Page(BaseModel):
 async def timeline(
     patient: UUID,
     caller: Calling,
-    as_of: AwareDatetime | None = None,
+    as_of: Moment | None = None,
     after: Cursor = "",
     limit: Limit = 200,
 ) -> Page:

@@ -71,7 +71,7 @@ def test_the_place_is_told_and_the_value_is_not(model: Any, body: dict[str, Any]
         [{**item, "loc": ("body", *item["loc"])} for item in caught.value.errors()]
     )
     [place] = places_of(error)
-    assert (place.at, place.expected) == (at, "text on one line, without control characters")
+    assert (place.at, place.expected) == (at, "text on one line, not blank, without control characters")
 
 
 @pytest.mark.parametrize("email", ["a\0b@example.org", "ab@exam\x1fple.org", "ab@example.org\x7f"])

@@ -105,6 +105,16 @@ def test_a_referral_that_came_before_says_so(run: Run, stack: Any, referral: Pat
         answer = run("ingest", "referral", referral, columns=80)
     for shown in ("came before: nothing changed", "398ad50c", "5c83405b", "Ana Alvarez"):
         assert shown in answer.stdout
+    assert "duplicate" not in answer.stdout
+
+
+def test_a_referral_that_repeats_another_says_so_in_its_heading(run: Run, stack: Any, referral: Path) -> None:
+    ids = {"referral": "398ad50c", "patient": "5c83405b", "duplicate": True, "repeated": False}
+    with serving(lambda asked: (201, [{**ANSWER, "caretrail": ids}])) as intake:
+        stack(intake=intake.url)
+        heading = run("ingest", "referral", referral, columns=80).stdout.splitlines()[0]
+    assert heading.startswith("referral ")
+    assert heading.split()[-1] == "duplicate"
 
 
 def test_a_remittance_is_posted_byte_for_byte_and_shown(run: Run, stack: Any, remittance: Path) -> None:

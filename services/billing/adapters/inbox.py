@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from base64 import b64encode
-from datetime import date
 from hashlib import sha256
 from typing import Annotated, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 import structlog
@@ -21,6 +22,7 @@ from chassis.command import Command
 from chassis.ids import derive
 from chassis.office import AdapterOffice
 from chassis.refusal import Refused
+from chassis.wording import expected_of, known
 from services.billing.adapters.claim_files import CLAIM_FILES
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.remittances import OWNER, RemittanceRefused, read_remittance
@@ -32,9 +34,13 @@ from services.billing.commands.answers import (
 from services.billing.commands.denials import RecordAppealDecision
 from services.billing.commands.remittances import PostRemittances
 from services.billing.domain.authorization import Action
+from web.times import Day
 
 KEPT_BYTES_MAX = 65_536
 """Of a file that could not be read this much is kept."""
+
+MEDIA_TYPE_MAX = 200
+"""The contract's limit: the name of a kept file, which stands there, ends with it."""
 
 UNSENT = b"""
 select distinct e.id as batch_cut
@@ -53,6 +59,7 @@ where exists (select from commands where command_id = sent)
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KINDS = {"auth-": "authorization", "appeal-": "appeal"}
+_ANSWERS = {"auth-": "authorization-answer", "appeal-": "appeal-answer", "refused-": "refusal"}
 _CODE = r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}$"
 
 log = structlog.get_logger(__name__)
@@ -69,8 +76,8 @@ class AuthorizationAnswerIn(_Answer):
     action: Action
     number: Annotated[str, StringConstraints(max_length=50)] | None = None
     units: Units = 0
-    starts_on: date = Field(alias="from")
-    ends_on: date = Field(alias="to")
+    starts_on: Day = Field(alias="from")
+    ends_on: Day = Field(alias="to")
     reason: Annotated[str, StringConstraints(pattern=_CODE)] | None = None
 
 
@@ -105,21 +112,25 @@ async def look(office: AdapterOffice) -> int:
 
 
 async def _take(name: str, data: bytes, office: AdapterOffice) -> bool:
-    """Record one answer. What cannot be read is kept sealed; what the domain refuses is on record.
+    """Record one answer. What cannot be read, or is refused, is kept sealed, and staff get a task.
 
     False where it is too early: a process that died behind sending claims has not recorded that yet.
     """
-    key = f"{name}|{sha256(data).hexdigest()}"
+    # What in a name is no text must not stop the line for good.
+    key = f"{os.fsencode(name).decode(errors='backslashreplace')}|{sha256(data).hexdigest()}"
     try:
         command = await _command(name, data, office)
     except Unreadable as error:
-        command = await _refused(name, data, error, office)
+        command = await _refused(name, key, data, error, office)
     if isinstance(command, PostRemittances) and await _being_sent(command, office):
         return False
     try:
         await office.execute(command, key)
     except Refused as refused:
-        log.warning("answer_refused", file=name, rule=refused.rule)
+        log.warning("answer_refused", kind=_kind(name), rule=refused.rule)
+        place = Place(at=(refused.place or "")[:120], expected=refused.message[:400])
+        kept = await _refused(name, key, data, Unreadable(refused.rule, (place,)), office)
+        await office.execute(kept, f"{key}|refused")
     return True
 
 
@@ -148,7 +159,7 @@ async def _command(name: str, data: bytes, office: AdapterOffice) -> Command:
 
 def _json_answer(name: str, data: bytes) -> Command:
     if name.startswith("auth-"):
-        given = AuthorizationAnswerIn.model_validate_json(data)
+        given = AuthorizationAnswerIn.model_validate_json(data, strict=True)
         return RecordAuthorizationAnswer(
             authorization=given.request,
             action=given.action,
@@ -159,7 +170,7 @@ def _json_answer(name: str, data: bytes) -> Command:
             reason=given.reason or "none",
         )
     if name.startswith("appeal-"):
-        answer = AppealAnswerIn.model_validate_json(data)
+        answer = AppealAnswerIn.model_validate_json(data, strict=True)
         return RecordAppealDecision(appeal=answer.appeal, outcome=answer.outcome)
     expected = "a name such as *.835, auth-*.json, appeal-*.json or refused-*.json"
     raise Unreadable("FileUnknown", (Place(at="file name", expected=expected),))
@@ -179,17 +190,27 @@ def _failure(name: str) -> Command:
 
 def _places(error: ValidationError) -> tuple[Place, ...]:
     return tuple(
-        Place(at="/" + "/".join(map(str, item["loc"]))[:119], expected=str(item["msg"])[:400])
+        Place(at="".join(f"/{part}" for part in known(item))[:120], expected=expected_of(item))
         for item in error.errors(include_input=False)[:20]
     )
 
 
-async def _refused(name: str, data: bytes, error: Unreadable, office: AdapterOffice) -> Command:
-    kept = Document(media_type="application/octet-stream", content=b64encode(data[:KEPT_BYTES_MAX]).decode())
+async def _refused(name: str, key: str, data: bytes, error: Unreadable, office: AdapterOffice) -> Command:
+    """Keep a file that could not be taken, under its kind: a name is the payer's and may be a person's."""
+    kind = _kind(name)
+    media_type = f"application/octet-stream; name={quote(os.fsencode(name))}"[:MEDIA_TYPE_MAX]
+    kept = Document(media_type=media_type, content=b64encode(data[:KEPT_BYTES_MAX]).decode())
     refused = InputRefused(
-        door=f"exchange {name}"[:120],
+        door=f"exchange {kind}",
         rule=error.rule,
         places=error.places,
         document=await office.seal(OWNER, kept),
     )
-    return KeepRefusedInput(input=derive("refused", name, sha256(data).hexdigest()), refused=refused)
+    return KeepRefusedInput(input=derive("refused", key), kind=kind, refused=refused)
+
+
+def _kind(name: str) -> str:
+    """What a file is by its name."""
+    if name.endswith(".835"):
+        return "remittance"
+    return next((kind for start, kind in _ANSWERS.items() if name.startswith(start)), "unknown-file")

@@ -13,10 +13,11 @@ from services.billing.commands.contracts import RequestAuthorization
 from services.billing.domain.authorization import AuthorizationStatus
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
+from web.times import Day
 
 router = APIRouter()
 
-Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+Near = Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 
 
 class AuthorizationIn(BaseModel):
@@ -28,8 +29,8 @@ class AuthorizationIn(BaseModel):
     )
 
     units: Annotated[int, Field(ge=1, le=1_000)]
-    starts_on: Day
-    ends_on: Day
+    starts_on: Near
+    ends_on: Near
 
 
 class AuthorizationOut(BaseModel):

@@ -77,7 +77,10 @@ class BatchOut(BaseModel):
 
 
 class FailureOut(BaseModel):
-    """What failed between us and a payer: a file that could not be written, or that it could not read."""
+    """What failed between us and a payer: a file that could not be written, or that one could not read.
+
+    ``about`` is the claim, batch, authorization or appeal; of a file of the payer's, the refusal on record.
+    """
 
     kind: str
     about: UUID

@@ -18,6 +18,7 @@ from services.billing.domain.charging import GROUP_SIZE_MAX, PER_DIEM_MINUTES
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
 from web.text import Name
+from web.times import Day
 
 router = APIRouter()
 
@@ -50,7 +51,7 @@ class ContractIn(BaseModel):
     payer_name: Name
     payer_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{2,15}$")]
     filing_indicator: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,2}$")] = "CI"
-    effective_on: Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+    effective_on: Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
     code: Hcpcs
     amount: Amount
     min_minutes: Minutes = PER_DIEM_MINUTES

@@ -37,6 +37,7 @@ class KeepRefusedInput(Command):
     """A file from outside could not be read: keep it sealed, with the place."""
 
     input: UUID
+    kind: Code
     refused: InputRefused
 
 
@@ -63,9 +64,15 @@ async def record_exchange_failure(command: RecordExchangeFailure, work: Work) ->
 
 @handlers.handles(KeepRefusedInput)
 async def keep_refused_input(command: KeepRefusedInput, work: Work) -> None:
-    """Once for each file."""
+    """Once for each file; what it was to bring is missing until staff ask the payer for another one."""
     if await work.find(RefusedInput, command.input) is None:
-        work.add(RefusedInput.start(command.input, command.refused, work.now))
+        refused = command.refused
+        work.add(RefusedInput.start(command.input, refused, work.now))
+        at = refused.places[0].at if refused.places else ""
+        failure = ExchangeFailed(
+            kind=command.kind, about=command.input, patient=None, rule=refused.rule, at=at or None
+        )
+        await fail(failure, work)
 
 
 async def fail(failure: ExchangeFailed, work: Work) -> None:

@@ -18,6 +18,7 @@ from services.clinical.domain.instruments import asks_for_suicide_screen
 from services.clinical.domain.measure import SCORED
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
+from web.times import Day
 
 router = APIRouter()
 
@@ -55,7 +56,7 @@ class MeasureIn(BaseModel):
     episode: UUID
     instrument: Literal[Instrument.PHQ9, Instrument.GAD7]
     answers: Annotated[tuple[Answer | None, ...], Field(max_length=20)]
-    administered_on: date
+    administered_on: Day
 
     @field_validator("answers")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from caretrail_contracts.sealed import PostalAddress
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from web.text import Line, Lines
+from web.times import Day
 
 
 class Body(BaseModel):
@@ -67,7 +67,7 @@ class PersonBody(Body):
 
     family: Line
     given: Line
-    birth_date: date | None = None
+    birth_date: Day | None = None
     gender: AdministrativeGender = AdministrativeGender.UNKNOWN
     contact: ContactBody = ContactBody()
 
@@ -139,7 +139,7 @@ class AdmissionBody(Body):
     level_of_care: LevelOfCare = LevelOfCare.INTENSIVE_OUTPATIENT
     payer: Code | None = None
     member_id: Line | None = None
-    admitted_on: date
+    admitted_on: Day
 
 
 class DischargeBody(Body):
@@ -148,4 +148,4 @@ class DischargeBody(Body):
     model_config = example(discharge_type="completed", discharged_on="2026-05-22")
 
     discharge_type: DischargeType
-    discharged_on: date
+    discharged_on: Day

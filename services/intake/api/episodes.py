@@ -18,6 +18,7 @@ from services.intake.commands import AdmitPatient, DischargePatient
 from services.intake.domain.episode import episode_id
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
+from web.times import Day
 
 router = APIRouter()
 
@@ -66,7 +67,7 @@ async def discharge(episode: UUID, body: DischargeBody, caller: Calling) -> Acce
 @router.get("/census")
 async def census(
     caller: Calling,
-    on: date | None = None,
+    on: Day | None = None,
     site: Code | None = None,
     track: Code | None = None,
     after: After = 0,

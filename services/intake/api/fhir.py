@@ -18,6 +18,7 @@ from services.intake.api.referral_files import body_of, number_of
 from services.intake.api.registering import Received, receive
 from web.http import JSON, Caller, Calling
 from web.problems import Unreadable
+from web.text import is_blank
 
 router = APIRouter(prefix="/referrals/fhir")
 
@@ -87,7 +88,7 @@ async def _answer(caller: Caller, form: ReferralForm, received: Received) -> dic
     await caller.note_access(received.patient, resource="referral as received")
     said = received.model_dump(include={"referral", "patient", "known", "duplicate", "repeated", "position"})
     findings = [f"{finding.file}{finding.pointer}: {finding.what}" for finding in form.findings]
-    if not (form.patient.family or form.patient.given):
+    if all(is_blank(name or "") for name in (form.patient.family, form.patient.given)):
         findings.append(
             f"{form.file}{form.pointer}: the person has no name: ask for it, or give the Patient too"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from services.intake.api.sealing import Kinds, closed, opened, sealed_contact
 from services.intake.commands import ChangeContact
 from web.http import Accepted, Calling
 from web.text import Line
+from web.times import Day
 
 router = APIRouter(prefix="/patients")
 
@@ -38,7 +38,7 @@ class Person(BaseModel):
 
 
 @router.get("")
-async def search(caller: Calling, family: Line, given: Line, birth_date: date) -> dict[str, list[UUID]]:
+async def search(caller: Calling, family: Line, given: Line, birth_date: Day) -> dict[str, list[UUID]]:
     """The pseudonyms of persons of this name and birth date: one or none."""
     found = await registering.find(caller, family, given, birth_date)
     await caller.note_access(found, resource="patient search")

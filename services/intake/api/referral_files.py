@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from services.intake.adapters.fhir.form import Address, ReferralForm, as_answer
 from services.intake.api.bodies import MAILBOX, AddressBody, ContactBody, PersonBody, ReferralBody
 from services.intake.domain.identity import UNKNOWN
+from web.text import is_blank
 
 SHORT, LONG, REASONS_MAX = 200, 4000, 20
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
@@ -100,7 +101,8 @@ def _address(address: Address | None) -> AddressBody | None:
 
 
 def _short(text: str | None) -> str | None:
-    return _on_one_line(text or "")[:SHORT].strip() or None
+    short = _on_one_line(text or "")[:SHORT].strip()
+    return None if is_blank(short) else short
 
 
 def _on_one_line(text: str) -> str:

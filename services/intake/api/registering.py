@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
-from caretrail_contracts.intake import PersonRegistered, ReferralReceived
+from caretrail_contracts.intake import PersonRegistered, ReferralDuplicateDetected, ReferralReceived
 from caretrail_contracts.sealed import BirthDate, FreeText, MemberId, PersonName, RecordNumber
 from caretrail_contracts.system import Place
 from pydantic import Field
@@ -80,11 +80,11 @@ async def _receive(caller: Caller, body: ReferralBody, number: str | None, step:
 
 async def _again(caller: Caller, command_id: UUID, referral: UUID) -> Received:
     """The sender's number is known: nothing changes, and the answer says so."""
-    first = await _first(caller, referral)
-    streams = {Referral.stream_of(referral): 1}
-    accepted = Accepted(command_id=command_id, position=first["position"], streams=streams, repeated=True)
+    first, stream = await _first(caller, referral), Referral.stream_of(referral)
+    accepted = Accepted(command_id=command_id, position=first["position"], streams={stream: 1}, repeated=True)
+    repeats = await caller.row(REPEATS, stream, ReferralDuplicateDetected.type()) is not None
     return Received(
-        **dict(accepted), referral=referral, patient=first["patient"], known=True, duplicate=False
+        **dict(accepted), referral=referral, patient=first["patient"], known=True, duplicate=repeats
     )
 
 
@@ -96,6 +96,8 @@ async def _first(caller: Caller, referral: UUID) -> dict[str, UUID]:
 
 
 FIRST = b"select patient, position from events where stream = %s and stream_version = 1"
+REPEATS = b"select from events where stream = %s and stream_version = 2 and type = %s"
+"""A referral that repeats another one says so as soon as it is received."""
 
 
 async def patient_of(caller: Caller, referral: UUID) -> UUID | None:

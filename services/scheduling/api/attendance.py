@@ -6,7 +6,6 @@ from typing import Self
 from uuid import UUID
 
 from caretrail_contracts.codes import Code
-from caretrail_contracts.event import Instant
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.config import JsonDict
@@ -15,6 +14,7 @@ from services.scheduling.commands.attendance import CorrectAttendance, RecordAtt
 from services.scheduling.domain.attendance import attendance_id
 from services.scheduling.domain.presence import Missed, There
 from web.http import Accepted, Calling
+from web.times import Moment
 
 router = APIRouter()
 
@@ -30,8 +30,8 @@ class Said(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    started_at: Instant | None = None
-    ended_at: Instant | None = None
+    started_at: Moment | None = None
+    ended_at: Moment | None = None
     cause: Code | None = None
     missed: Missed | None = None
 

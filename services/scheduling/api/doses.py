@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from services.scheduling.domain.attendance import attendance_id
 from web.http import Calling
 from web.paging import After, Limit, Page, page
+from web.times import Day
 
 router = APIRouter()
 
@@ -87,7 +88,7 @@ async def attendance(
     caller: Calling,
     session: UUID | None = None,
     patient: UUID | None = None,
-    on: date | None = None,
+    on: Day | None = None,
     after: After = 0,
     limit: Limit = 100,
 ) -> Page[AttendanceOut]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from web.http import Calling
 from web.paging import After, Limit, Page, page
+from web.times import Day
 
 router = APIRouter()
 
@@ -140,7 +141,7 @@ async def placements(
 
 @router.get("/groups/{group}/roster")
 async def roster(
-    group: UUID, caller: Calling, on: date | None = None, after: After = 0, limit: Limit = 100
+    group: UUID, caller: Calling, on: Day | None = None, after: After = 0, limit: Limit = 100
 ) -> Page[SeatOut]:
     """Who sits in a group, now or on a date."""
     return page(SeatOut, await caller.rows(ROSTER, group, after, on, on, on, limit + 1), limit)

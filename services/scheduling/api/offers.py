@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from caretrail_contracts.codes import Code, Npi, TimeZone
 from caretrail_contracts.scheduling import TrackOpened, Weekday
+from caretrail_contracts.system import Place
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
@@ -17,7 +18,9 @@ from services.scheduling.commands.seats import SeatInTrack
 from services.scheduling.commands.tracks import OpenTrack, ScheduleGroup
 from services.scheduling.domain.group import group_id
 from web.http import Accepted, Calling
+from web.problems import Unreadable
 from web.text import Name
+from web.times import Day
 
 router = APIRouter()
 
@@ -50,7 +53,7 @@ def _local(value: time) -> time:
     return value
 
 
-Day = Annotated[date, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
+Near = Annotated[Day, Field(ge=date(2000, 1, 1), lt=date(2100, 1, 1))]
 """A day on which a group of today can meet: times around it can be told in every zone."""
 
 
@@ -78,8 +81,8 @@ class GroupIn(BaseModel):
     time_zone: Annotated[TimeZone, AfterValidator(_known_zone)]
     capacity: Annotated[int, Field(ge=1, le=100)]
     facilitator: Npi
-    first_on: Day
-    last_on: Day
+    first_on: Near
+    last_on: Near
 
     @model_validator(mode="after")
     def _in_order(self) -> GroupIn:
@@ -114,7 +117,7 @@ class PlacementIn(BaseModel):
 
     patient: UUID
     episode: UUID
-    starts_on: date | None = None
+    starts_on: Day | None = None
 
 
 @router.post("/tracks", status_code=201)
@@ -131,7 +134,15 @@ async def schedule_group(body: GroupIn, caller: Calling) -> GroupAccepted:
     return GroupAccepted(**done.model_dump(), group=group)
 
 
+ADMITTED = b"select from placements where episode = %s and patient = %s"
+"""Every admission leads to a placement here, if only to one that was rejected."""
+
+
 @router.post("/tracks/{track}/placements", status_code=201)
 async def place(track: Code, body: PlacementIn, caller: Calling) -> Accepted:
     """Place an episode by hand, such as one that was rejected while its track was not open yet."""
+    if await caller.row(ADMITTED, body.episode, body.patient) is None:
+        expected = "an episode of this patient that intake admitted; the admission may still be under way"
+        detail = f"No admission of patient {body.patient} under episode {body.episode} has come here."
+        raise Unreadable(404, "UnknownEpisode", detail, (Place(at="/episode", expected=expected),))
     return await caller.execute(SeatInTrack.model_validate({**dict(body), "track": track}))

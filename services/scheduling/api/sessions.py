@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from services.scheduling.api.attendance import EPISODE, EXCUSED, PATIENT, Member
 from services.scheduling.commands.sessions import CancelSession, CloseSession, MemberFacts
 from web.http import Accepted, Calling
 from web.paging import After, Limit, Page, page
+from web.times import Day
 
 router = APIRouter()
 
@@ -94,7 +95,7 @@ async def sessions(
     caller: Calling,
     group: UUID | None = None,
     status: Literal["scheduled", "cancelled", "closed"] | None = None,
-    on: date | None = None,
+    on: Day | None = None,
     after: After = 0,
     limit: Limit = 100,
 ) -> Page[SessionOut]:

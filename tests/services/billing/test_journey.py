@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -284,17 +286,37 @@ async def _broken_answers_are_kept(journey: Journey) -> None:
     before = len(list((journey.folder / "taken").glob("*")))
     (journey.folder / "outbound" / "broken.835").write_text("ISA*00*")
     (journey.folder / "outbound" / "auth-x.json").write_text("{}")
+    stranger = {"request": str(uuid4()), "action": "A3", "from": "2026-03-01", "to": "2026-03-31"}
+    (journey.folder / "outbound" / "auth-y\udcff.json").write_text(json.dumps(stranger))
+    (journey.folder / "outbound" / "appeal-Marlowe.json").write_text("")
+    (journey.folder / "outbound" / "Marlowe-Juniper-19910423.txt").write_bytes(b"\xff\x00")
     async with asyncio.timeout(20):
-        while len(list((journey.folder / "taken").glob("*"))) < before + 2:
+        while len(list((journey.folder / "taken").glob("*"))) < before + 5:
             await asyncio.sleep(0.05)
+    await journey.run.settle()
     rows = await journey.run.runtime("billing").ground.database.rows(REFUSED)
-    rules = [row["rule"] for row in rows]
-    assert rules == ["AnswerUnreadable", "RemittanceOutOfBalance", "RemittanceUnreadable"]
+    said = [(row["fact"]["door"], row["fact"]["rule"]) for row in rows]
+    assert said == [
+        ("POST /remittances", "RemittanceOutOfBalance"),
+        ("exchange appeal-answer", "AnswerUnreadable"),
+        ("exchange authorization-answer", "AnswerUnreadable"),
+        ("exchange authorization-answer", "NotFound"),
+        ("exchange remittance", "RemittanceUnreadable"),
+        ("exchange unknown-file", "FileUnknown"),
+    ]
+    assert rows[1]["fact"]["places"] == [{"at": "", "expected": "a document of JSON"}]
+    assert "Marlowe" not in str(rows)
+    failures = {each["about"]: each for each in (await journey.ask("/exchange-failures"))["items"]}
+    told = {(one["kind"], one["rule"]) for row in rows[1:] for one in [failures[row["stream"][-36:]]]}
+    assert told == {(door.removeprefix("exchange "), rule) for door, rule in said[1:]}
 
 
 REFUSED = b"""
-select convert_from(body, 'UTF8')::jsonb ->> 'rule' as rule from events
-where type = 'caretrail.system.InputRefused' order by 1
+with refused as (
+    select stream, convert_from(body, 'UTF8')::jsonb as fact from events
+    where type = 'caretrail.system.InputRefused'
+)
+select * from refused order by fact ->> 'door', fact ->> 'rule'
 """
 
 

@@ -118,6 +118,9 @@ async def test_a_fhir_referral_goes_in_once(running: Run) -> None:
         assert (answer["reason"], answer["urgency"]) == (["F33.1"], "urgent")
         (again,) = (await run.post("intake", "/referrals/fhir", FHIR)).json()
         assert again["caretrail"] == {**answer["caretrail"], "known": True, "repeated": True}
+        other = {**FHIR, "identifier": [{"system": "urn:x", "value": "R-78"}]}
+        told = [(await run.post("intake", "/referrals/fhir", other)).json()[0]["caretrail"] for _ in range(2)]
+        assert [(each["duplicate"], each["repeated"]) for each in told] == [(True, False), (True, True)]
 
 
 async def test_a_broken_fhir_file_is_refused_with_its_place(running: Run) -> None:
@@ -217,6 +220,15 @@ async def test_a_duplicate_is_told_at_once_and_listed_as_such(running: Run) -> N
         assert [item["duplicate_of"] for item in listed] == [first["referral"]]
         refused = await run.post("intake", f"/referrals/{second['referral']}/accept")
         assert (refused.status_code, refused.json()["type"][-19:]) == (409, "ReferralIsDuplicate")
+
+
+async def test_a_blank_name_is_none(running: Run) -> None:
+    async with running(service) as run:
+        for blank in ("   ", "\u200b"):
+            silent = json.loads(json.dumps(FHIR))
+            silent["contained"][0]["name"] = [{"family": blank, "given": [blank]}]
+            (answer,) = (await run.post("intake", "/referrals/fhir", silent)).json()
+            assert "the person has no name" in answer["caretrail"]["findings"][-1]
 
 
 async def test_a_referral_that_names_nobody_goes_in_and_says_so(running: Run) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from chassis.clock import SharedClock
+from chassis.command import Cause
 from services.intake.app import service as intake
 from services.scheduling.app import service
+from services.scheduling.commands.seats import SeatInTrack
 from tests.conftest import Run
 from tests.running import Running
 from tests.services.scheduling.builders import (
@@ -78,9 +81,12 @@ async def offer(run: Running) -> None:
 
 
 async def place(run: Running, *patients: Any) -> None:
+    """Give patients their seats as an admission does."""
     for patient in patients:
-        body = {"patient": str(patient), "episode": str(episode_of(patient)), "starts_on": "2026-03-02"}
-        await told(run, f"/tracks/{TRACK}/placements", body, 201)
+        episode = episode_of(patient)
+        seat = SeatInTrack(patient=patient, episode=episode, track=TRACK, starts_on=date(2026, 3, 2))
+        cause = Cause.own(uuid4(), "scheduling", "policy:when_patient_admitted", episode)
+        await run.runtime("scheduling").ground.executor.execute(seat, cause)
 
 
 def member(patient: Any, **said: Any) -> dict[str, Any]:
@@ -157,6 +163,24 @@ async def admit(run: Running, family: str) -> tuple[str, str]:
     admitted = await run.post("intake", "/episodes", chosen)
     assert admitted.status_code == 201, admitted.text
     return got["patient"], admitted.json()["episode"]
+
+
+async def test_an_episode_that_was_rejected_is_placed_by_hand_and_no_other(run: Running, clock: Any) -> None:
+    ana, episode = await admit(run, "Rivera")
+    await run.settle()
+    clock.move(SUNDAY + timedelta(seconds=2))
+    await run.settle()
+    await offer(run)
+    path = f"/tracks/{TRACK}/placements"
+    for patient, other in ((ana, ana), (ana, str(uuid4())), (str(uuid4()), episode)):
+        refused = await run.post("scheduling", path, {"patient": patient, "episode": other})
+        (place,) = refused.json()["places"]
+        assert (refused.status_code, place["at"]) == (404, "/episode")
+        assert "may still be under way" in place["expected"]
+    assert await items(run, f"/groups/{GROUP}/roster") == []
+    await told(run, path, {"patient": ana, "episode": episode, "starts_on": "2026-03-02"}, 201)
+    (seat,) = await items(run, f"/groups/{GROUP}/roster")
+    assert (seat["patient"], seat["episode"]) == (ana, episode)
 
 
 async def test_admission_seats_and_discharge_passes_the_seat_on(run: Running, clock: Any) -> None:
