@@ -15,11 +15,9 @@ from chassis.config import Settings
 from chassis.office import KEPT_BYTES_MAX
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
-from web.http import Caller, actor_of, has_token, purpose_of, readable
+from web.http import OPEN_PATHS, Caller, actor_of, has_token, purpose_of, readable
+from web.openapi import Documented
 from web.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of
-
-OPEN_PATHS = ("/health/live", "/health/ready")
-"""What answers without a credential."""
 
 READ_ON = 4
 """Of a body over the limit this many times the limit is read at most."""
@@ -34,9 +32,10 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
             app.state.runtime, app.state.ground = runtime, runtime.ground
             yield
 
-    app = FastAPI(
+    app = Documented(
         title=f"Caretrail {service.name}", version="1", lifespan=life, dependencies=[Depends(readable)]
     )
+    app.needs_token = settings.api_token is not None
     for kind in ANSWERED:
         app.add_exception_handler(kind, _answered)
     app.add_middleware(Limits, settings=settings)

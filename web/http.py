@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any
@@ -33,6 +34,15 @@ OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")
 """What the system calls itself on record: nobody who calls may take such an id or role."""
 
 ACTOR = "an id and a role, such as staff-7;coordinator, neither of them a service's own"
+
+POSITION = "^[0-9]{1,19}$"
+
+OPEN_PATHS = ("/health/live", "/health/ready")
+"""What answers without a credential, and whatever stands behind the ?: probes add to it."""
+
+LOOKING = ("GET", "HEAD", "OPTIONS")
+OPENING = "/open"
+"""Opens sealed values for the caller: a look, though it is a POST."""
 
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
@@ -198,7 +208,7 @@ async def _wait_for(ground: Ground, request: Request) -> None:
     after = request.headers.get("caretrail-after")
     if after is None:
         return
-    if not (after.isascii() and after.isdigit() and len(after) < 20):
+    if not re.fullmatch(POSITION, after):
         raise _unfit(request, "Caretrail-After", "a position, as a command's answer gives it")
     deadline, head = asyncio.get_running_loop().time() + WAIT_MAX_S, 0
     while True:
@@ -211,6 +221,11 @@ async def _wait_for(ground: Ground, request: Request) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)
+
+
+def is_command(method: str, path: str) -> bool:
+    """Whether a request is a command: not one that looks, or that operators send."""
+    return method not in LOOKING and path != OPENING and not path.startswith("/internal/")
 
 
 def has_token(request: Request, token: str) -> bool:
