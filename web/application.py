@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from caretrail_contracts.envelope import Actor, Purpose
 from caretrail_contracts.system import Place
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
@@ -17,7 +19,9 @@ from chassis.runtime import Role, Runtime
 from chassis.service import Service
 from web.http import OPEN_PATHS, Caller, actor_of, has_token, purpose_of, readable
 from web.openapi import Documented
-from web.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of
+from web.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of, route_of
+
+log = structlog.get_logger(__name__)
 
 READ_ON = 4
 """Of a body over the limit this many times the limit is read at most."""
@@ -46,6 +50,8 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
 
 async def _answered(request: Request, error: Exception) -> JSONResponse:
     """The problem that an error is; a request that nobody could take is on record first, whoever sent it."""
+    if isinstance(error.__cause__, ClientDisconnect):  # the framework takes it for a body that is no JSON
+        raise error.__cause__
     problem = problem_of(error)
     if isinstance(problem, Unreadable):
         ground, body = request.app.state.ground, await request.body()
@@ -75,7 +81,10 @@ class Limits:
         elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
             problem = Problem(400, "Malformed", "The address holds a NUL, which stands in no name.")
         app = document(request, problem) if problem else self._app
-        await app(scope, self._limited(receive), send)
+        try:
+            await app(scope, self._limited(receive), send)
+        except ClientDisconnect:  # in the middle of its body: nobody is left to answer
+            log.info("client_left", method=request.method, route=route_of(request))
 
     def _limited(self, receive: Receive) -> Receive:
         """Gives a body up to the limit. Of a larger one the rest is read, since its sender listens only

@@ -23,7 +23,7 @@ from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from keystore.doors import Erased
-from web.problems import Problem, Unreadable
+from web.problems import Problem, Unreadable, route_of
 
 JSON = "application/json"
 NO_BODY = (b"", b"{}", b"null")
@@ -102,9 +102,7 @@ class Caller(Office):
     async def note_refused(self, problem: Problem, body: bytes) -> None:
         """Record a refused body where an auditor looks for it, under the id that the problem is told with."""
         media_type = self._request.headers.get("content-type") or "application/octet-stream"
-        # The path of the route: what stands in the request's own could name a patient.
-        route = getattr(self._request.scope.get("route"), "path", "unknown route")
-        door = f"{self._request.method} {route}"
+        door = f"{self._request.method} {route_of(self._request)}"
         cause = self._look()
         await self._ground.refuse_input(cause, door, problem.rule, problem.places, media_type, body)
         problem.on_record = cause.command_id

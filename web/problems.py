@@ -63,13 +63,17 @@ def document(request: Request, problem: Problem) -> JSONResponse:
     headers = {"Connection": "close"} if problem.status == 413 else problem.headers
     body = as_json(problem)
     if not problem.on_record and problem.status != 503:
-        # The path of the route: what stands in the request's own could name a patient.
-        route = getattr(request.scope.get("route"), "path", "unknown route")
         about = {"instance": body["instance"], "rule": problem.rule, "status": problem.status}
         (log.error if problem.status == 500 else log.info)(
-            "problem", method=request.method, route=route, **about
+            "problem", method=request.method, route=route_of(request), **about
         )
     return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+
+
+def route_of(request: Request) -> str:
+    """The path of a request's route: what stands in the request's own could name a patient."""
+    path: str = getattr(request.scope.get("route"), "path", "unknown route")
+    return path
 
 
 def as_json(problem: Problem) -> dict[str, Any]:
