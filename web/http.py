@@ -33,7 +33,7 @@ OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated"
 OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")
 """What the system calls itself on record: nobody who calls may take such an id or role."""
 
-ACTOR = "an id and a role, such as staff-7;coordinator, neither of them a service's own"
+ACTOR = "an id and a role in UTF-8, such as staff-7;coordinator, neither of them a service's own"
 
 POSITION = "^[0-9]{1,19}$"
 
@@ -136,7 +136,7 @@ async def readable(request: Request) -> None:
     A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
     """
     route, body = request.scope["route"], await request.body()
-    if request.query_params:
+    if request.query_params and request.url.path not in OPEN_PATHS:
         _see_parameters(route, set(request.query_params))
     taken = (route.openapi_extra or {}).get("requestBody", {}).get("content") or [JSON] * bool(
         route.body_field
@@ -185,7 +185,10 @@ Calling = Annotated[Caller, Depends(calling)]
 
 def actor_of(request: Request) -> Actor | None:
     """Who a request says acts; None where the header does not fit."""
-    text = request.headers.get("caretrail-actor", "")
+    try:
+        text = request.headers.get("caretrail-actor", "").encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return None
     id, role = (part.strip() for part in (*text.split(";", 1), "")[:2])
     ours = id.lower().startswith(OWN_IDS) or role.lower().startswith(OWN_ROLES)
     fits = id and role and not ours and len(text) <= 120 and text.isprintable()
@@ -217,7 +220,7 @@ async def _wait_for(ground: Ground, request: Request) -> None:
             own = f"a position of this service's own events, which end at {head}"
             raise _unfit(request, "Caretrail-After", own)
         if asyncio.get_running_loop().time() > deadline:
-            raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
+            raise Problem(503, "NotCaughtUp", f"The position was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)
 
 
