@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aiokafka.errors import KafkaError
+from caretrail_contracts.system import Place
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -66,7 +67,9 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except (UnknownTopic, UnknownPartition) as error:
-        raise Problem(404, type(error).__name__, str(error)) from None
+        at = "/topic" if isinstance(error, UnknownTopic) else "/partitions"
+        place = Place(at=at, expected=str(error)[:400])
+        raise Problem(404, type(error).__name__, str(error), (place,)) from None
     except NotPaused as error:
         detail = f"Pause the partition first ({error}); resume it after the reset."
         raise Problem(409, "NotPaused", detail) from None

@@ -19,7 +19,17 @@ from chassis.runtime import Role, Runtime
 from chassis.service import Service
 from web.http import OPEN_PATHS, Caller, actor_of, has_token, purpose_of, readable
 from web.openapi import Documented
-from web.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of, route_of
+from web.problems import (
+    ANSWERED,
+    RESPONSES,
+    Problem,
+    Unreadable,
+    document,
+    json_of,
+    problem_of,
+    route_of,
+    tell_where,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +63,8 @@ async def _answered(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.__cause__, ClientDisconnect):  # the framework takes it for a body that is no JSON
         raise error.__cause__
     problem = problem_of(error)
+    if problem.rule == "NotFound":
+        tell_where(problem, request.path_params, json_of(await request.body()))
     if isinstance(problem, Unreadable):
         ground, body = request.app.state.ground, await request.body()
         # Of what does not fit nothing is repeated: it may be anything, and envelopes are not sealed.

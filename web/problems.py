@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from json import JSONDecodeError
 from typing import Any
@@ -122,6 +123,25 @@ def problem_of(error: Exception) -> Problem:
         return Problem(503, "Unavailable", "The database is away: send it again.")
     status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))
     return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
+
+
+def tell_where(problem: Problem, named: Mapping[str, Any], body: Any) -> None:
+    """Where a request names what there is not: in its path or its body, by the name of the thing, else by
+    what it derives from (an episode's coverage, a payer's contract), which comes first."""
+    if problem.rule != "NotFound" or not problem.places or problem.places[0].at.startswith(("/", "path")):
+        return
+    kind, fields = problem.places[0].at, body if isinstance(body, dict) else {}
+    ways = {**{name: f"/{name}" for name in fields}, **{name: f"path {name}" for name in named}}
+    at = ways.get(kind) or next(iter([*(ways[name] for name in named), *ways.values()]), "")
+    problem.places = (Place(at=at, expected=problem.places[0].expected),)
+
+
+def json_of(body: bytes) -> Any:
+    """What a body says; None where it is no JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _place(error: BaseException) -> Place:
