@@ -63,7 +63,7 @@ async def _answered(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error.__cause__, ClientDisconnect):  # the framework takes it for a body that is no JSON
         raise error.__cause__
     problem = problem_of(error)
-    if problem.rule == "NotFound":
+    if problem.places and problem.status in (404, 409):
         tell_where(problem, request.path_params, json_of(await request.body()))
     if isinstance(problem, Unreadable):
         ground, body = request.app.state.ground, await request.body()

@@ -126,14 +126,23 @@ def problem_of(error: Exception) -> Problem:
 
 
 def tell_where(problem: Problem, named: Mapping[str, Any], body: Any) -> None:
-    """Where a request names what there is not: in its path or its body, by the name of the thing, else by
-    what it derives from (an episode's coverage, a payer's contract), which comes first."""
-    if problem.rule != "NotFound" or not problem.places or problem.places[0].at.startswith(("/", "path")):
-        return
-    kind, fields = problem.places[0].at, body if isinstance(body, dict) else {}
+    """Bring the places of a refusal, which knows fields alone, to where the request has them: path or body.
+
+    What there is not stands under the name of the thing, else under what it derives from (an episode's
+    coverage, a payer's contract), which comes first.
+    """
+    fields = body if isinstance(body, dict) else {}
     ways = {**{name: f"/{name}" for name in fields}, **{name: f"path {name}" for name in named}}
-    at = ways.get(kind) or next(iter([*(ways[name] for name in named), *ways.values()]), "")
-    problem.places = (Place(at=at, expected=problem.places[0].expected),)
+    first = next(iter([*(ways[name] for name in named), *ways.values()]), "")
+    nothing = problem.rule == "NotFound"
+
+    def place_of(place: Place) -> Place:
+        bare = nothing and not place.at.startswith(("/", "path "))
+        name = place.at.removeprefix("/")
+        moves = bare or (name in named and name not in fields)
+        return Place(at=ways.get(name, first), expected=place.expected) if moves else place
+
+    problem.places = tuple(map(place_of, problem.places))
 
 
 def json_of(body: bytes) -> Any:

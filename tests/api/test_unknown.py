@@ -8,6 +8,7 @@ from string import Formatter
 from typing import Any
 
 import pytest
+from caretrail_contracts.system import Place
 
 from chassis.refusal import AlreadyExists, NotFound, Refusal
 from services.billing.app import service as billing
@@ -17,7 +18,7 @@ from tests.api.doors import SERVICES
 from tests.api.test_openapi import FIELDS
 from tests.conftest import Run
 from tests.services.scheduling.test_doors import GROUP_BODY
-from web.problems import problem_of, tell_where
+from web.problems import Problem, problem_of, tell_where
 
 NOBODY = "6a7e2f3c-8a31-5d3b-9a6f-0f2a4d1c7b10"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -78,6 +79,13 @@ def test_another_refusal_keeps_its_place() -> None:
     problem = problem_of(AlreadyExists(kind="episode", id=NOBODY))
     tell_where(problem, {"episode": NOBODY}, {})
     assert problem.places == ()
+
+
+@pytest.mark.parametrize(("body", "at"), [({"level": "high"}, "path patient"), ({"patient": 1}, "/patient")])
+def test_a_field_that_the_path_gives_is_told_there(body: Any, at: str) -> None:
+    problem = Problem(404, "UnknownPatient", "No.", (Place(at="/patient", expected="an id"),))
+    tell_where(problem, {"patient": NOBODY}, body)
+    assert [place.at for place in problem.places] == [at]
 
 
 @pytest.mark.servers
