@@ -23,7 +23,9 @@ PROCESSES_MAX = 12
 class Asked(BaseModel):
     """What to do with a projection."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"action": "verify", "processes": 2}]}
+    )
 
     action: Literal["rebuild", "verify"]
     processes: int = Field(1, ge=1, le=PROCESSES_MAX)

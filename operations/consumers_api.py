@@ -33,6 +33,8 @@ class _Asked(BaseModel):
 class Which(_Asked):
     """Partitions of a topic, by its name or its service's, or of the ``store``; all where none is named."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"topic": "intake", "partitions": [3]}]})
+
     topic: Topic
     partitions: list[int] | None = Field(None, min_length=1, max_length=12)
 
@@ -40,11 +42,23 @@ class Which(_Asked):
 class Pause(Which):
     """What to read no more, and why."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"topic": "intake", "partitions": [3], "reason": "a bad release"}]}
+    )
+
     reason: Reason
 
 
 class Reset(_Asked):
     """From where to read partitions: the beginning, an offset, or the first record sent at a time."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"topic": "intake", "partitions": [3], "to": "beginning", "reason": "folded wrongly"}
+            ]
+        }
+    )
 
     topic: Topic
     partitions: list[int] = Field(min_length=1, max_length=12)

@@ -27,7 +27,9 @@ Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 class Discard(BaseModel):
     """Why a record is never to be applied."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "sent again by its source, corrected"}]}
+    )
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
