@@ -217,11 +217,9 @@ class Work:
 
     def refused(self, command: Command, refusal: Refusal) -> Commit:
         """Nothing but the refusal, without the input: an auditor finds it, a repeat gets it again."""
-        message = refusal.message[:400]
-        place = Place(at=refusal.place, expected=message) if refusal.place else None
-        event = CommandRefused(
-            command=type(command).__name__, rule=refusal.rule, message=message, place=place
-        )
+        words = refusal.message[:400]
+        place = Place(at=refusal.place, expected=words) if refusal.place else None
+        event = CommandRefused(command=type(command).__name__, rule=refusal.rule, message=words, place=place)
         patient = getattr(command, "patient", None)
         answer = {"rule": refusal.rule, "message": refusal.message, "at": refusal.place}
         about = patient if isinstance(patient, UUID) else None

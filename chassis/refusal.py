@@ -22,7 +22,10 @@ class Refusal(Exception):
 
 
 class NotFound(Refusal):
-    """There is no {kind} {id}."""
+    """There is no such {kind}: expected one that is known here."""
+
+    at = "{kind}"
+    """Not yet a place: where the id stands, or what it derives from, knows who read the input."""
 
 
 class AlreadyExists(Refusal):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from caretrail_contracts.system import Place
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +23,9 @@ PROCESSES_MAX = 12
 class Asked(BaseModel):
     """What to do with a projection."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"action": "verify", "processes": 2}]}
+    )
 
     action: Literal["rebuild", "verify"]
     processes: int = Field(1, ge=1, le=PROCESSES_MAX)
@@ -42,10 +45,11 @@ async def projections(request: Request) -> list[dict[str, Any]]:
 @router.get("/internal/projections/{name}")
 async def projection(request: Request, name: str) -> dict[str, Any]:
     """One projection, and how far its rebuild is."""
+    desk = _desk(request)
     try:
-        return await _desk(request).state(name)
+        return await desk.state(name)
     except UnknownProjection:
-        raise _unknown(name) from None
+        raise _unknown(desk) from None
 
 
 @router.post("/internal/projections/{name}", status_code=202)
@@ -55,7 +59,7 @@ async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
     try:
         await desk.start(name, asked.action, asked.processes)
     except UnknownProjection:
-        raise _unknown(name) from None
+        raise _unknown(desk) from None
     except Running:
         found = await desk.state(name)
         raise Problem(
@@ -82,5 +86,7 @@ async def republish(request: Request, caller: Calling) -> dict[str, Any]:
         raise Problem(409, "StoreBehind", detail) from None
 
 
-def _unknown(name: str) -> Problem:
-    return Problem(404, "NotFound", f"The service has no projection {name[:80]}.")
+def _unknown(desk: Desk) -> Problem:
+    expected = f"one of {', '.join(desk.names())}"
+    place = Place(at="path name", expected=expected)
+    return Problem(404, "NotFound", "The service has no such projection; see places.", (place,))

@@ -22,9 +22,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 from starlette.routing import compile_path
 
 from chassis.office import Ground
+from chassis.refusal import Refusal
 from operations.pressure import Pressure
 from web.http import Accepted, Caller, Calling
-from web.problems import RESPONSES, Unreadable, document, problem_of
+from web.problems import RESPONSES, Unreadable, document, problem_of, tell_where
 from web.reading import read
 
 MEDIA_TYPE = "application/x-ndjson"
@@ -109,6 +110,13 @@ def _accepts(answer: Any) -> bool:
     return isinstance(answer, type) and issubclass(answer, Accepted)
 
 
+def _in_line(place: Place) -> Place:
+    """A place of the request that a line stands for, as a place of the line."""
+    if place.at.startswith("/"):
+        return Place(at=f"/body{place.at}", expected=place.expected)
+    return Place(at="/path", expected=place.expected) if place.at.startswith("path ") else place
+
+
 def doors(router: APIRouter) -> list[Door]:
     """The doors of all commands that a router takes."""
     found = [
@@ -144,6 +152,7 @@ class Bulk:
 
     async def _answer(self, number: int, line: bytes) -> bytes:
         key, request, caller, more = None, self._request, self._caller, b""
+        command, named = None, dict[str, Any]()
         try:
             await self._pressure.admit()
             command = _read(line)
@@ -155,6 +164,10 @@ class Bulk:
             said = found.model_dump_json(by_alias=True).encode()
         except Exception as error:
             problem = problem_of(error)
+            if command is not None:
+                tell_where(problem, named, command.body)
+            if isinstance(error, Refusal):
+                problem.places = tuple(map(_in_line, problem.places))
             if isinstance(problem, Unreadable):
                 if caller is self._caller:  # nobody knows its door: it is on record as a line of the whole
                     caller = await self._asking(request, f"{number}|{line.hex()}")

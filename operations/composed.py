@@ -19,6 +19,7 @@ from operations.progress import Progress
 from operations.restoring import recover, tell
 from operations.starting import first
 from web.application import application
+from web.problems import RESPONSES
 
 
 def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> FastAPI:
@@ -44,7 +45,7 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
     # Innermost: who has no credential learns nothing of how much waits.
     app.user_middleware.append(Middleware(Bounds))
     for part in (internal, api, parked_api, consumers_api):
-        app.include_router(part.router)
+        app.include_router(part.router, responses=RESPONSES)
     if service.router and role.includes(Role.API) and (doors := bulk.doors(service.router)):
         app.state.doors = doors
         app.include_router(bulk.router)

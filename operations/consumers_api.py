@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aiokafka.errors import KafkaError
+from caretrail_contracts.system import Place
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -33,6 +34,8 @@ class _Asked(BaseModel):
 class Which(_Asked):
     """Partitions of a topic, by its name or its service's, or of the ``store``; all where none is named."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"topic": "intake", "partitions": [3]}]})
+
     topic: Topic
     partitions: list[int] | None = Field(None, min_length=1, max_length=12)
 
@@ -40,11 +43,23 @@ class Which(_Asked):
 class Pause(Which):
     """What to read no more, and why."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"topic": "intake", "partitions": [3], "reason": "a bad release"}]}
+    )
+
     reason: Reason
 
 
 class Reset(_Asked):
     """From where to read partitions: the beginning, an offset, or the first record sent at a time."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"topic": "intake", "partitions": [3], "to": "beginning", "reason": "folded wrongly"}
+            ]
+        }
+    )
 
     topic: Topic
     partitions: list[int] = Field(min_length=1, max_length=12)
@@ -67,7 +82,9 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except (UnknownTopic, UnknownPartition) as error:
-        raise Problem(404, type(error).__name__, str(error)) from None
+        at = "/topic" if isinstance(error, UnknownTopic) else "/partitions"
+        place = Place(at=at, expected=str(error)[:400])
+        raise Problem(404, type(error).__name__, str(error), (place,)) from None
     except NotPaused as error:
         detail = f"Pause the partition first ({error}); resume it after the reset."
         raise Problem(409, "NotPaused", detail) from None

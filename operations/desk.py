@@ -52,6 +52,10 @@ class Desk:
         with suppress(*LOST):
             await self._database.rows(LEAVE, self._member)
 
+    def names(self) -> list[str]:
+        """The names of the service's projections."""
+        return [projection.name() for projection in self._site.service.projections]
+
     def projection(self, name: str) -> Projection:
         """A projection by its name. Raises UnknownProjection."""
         for projection in self._site.service.projections:

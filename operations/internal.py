@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from caretrail_contracts.digests import digest_of
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
 
 from chassis.database import Row, query
 from chassis.postgres import record_of
+from operations.bulk import NdjsonResponse
 
 if TYPE_CHECKING:
     from chassis.runtime import Runtime
@@ -21,6 +23,15 @@ router = APIRouter(tags=["internal"])
 
 READ_MAX = 1_000
 """Events digested for one answer."""
+
+
+class Ready(BaseModel):
+    """Whether a process is ready; ``paused`` names partitions, ``refusing`` is there while commands wait."""
+
+    status: Literal["ready", "not ready"]
+    faults: list[str]
+    paused: list[str]
+    refusing: str = ""
 
 
 def _runtime(request: Request) -> Runtime:
@@ -39,7 +50,7 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", responses={503: {"description": "Not ready: faults say why.", "model": Ready}})
 async def ready(request: Request, response: Response) -> dict[str, Any]:
     """Every feed is caught up, or moved in the last 30 s; one that a person paused is no fault.
 
@@ -57,7 +68,7 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
     }
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Prometheus metrics."""
     return Response(await request.app.state.measures.text(), media_type=CONTENT_TYPE_LATEST)
@@ -69,13 +80,11 @@ async def progress(request: Request) -> dict[str, Any]:
     return await _progress(request).now()
 
 
-@router.get("/internal/progress/stream")
-async def progress_stream(request: Request) -> StreamingResponse:
+@router.get("/internal/progress/stream", response_class=NdjsonResponse)
+async def progress_stream(request: Request) -> NdjsonResponse:
     """The progress each time that it changed, a JSON object a line, until the caller leaves."""
     changes = _progress(request).changes()
-    return StreamingResponse(
-        (json.dumps(found) + "\n" async for found in changes), media_type="application/x-ndjson"
-    )
+    return NdjsonResponse(json.dumps(found) + "\n" async for found in changes)
 
 
 @router.get("/internal/digests")

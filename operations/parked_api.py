@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
+from caretrail_contracts.system import Place
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -26,7 +27,9 @@ Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 class Discard(BaseModel):
     """Why a record is never to be applied."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "sent again by its source, corrected"}]}
+    )
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
@@ -46,8 +49,9 @@ def _refusing(id: int) -> Iterator[None]:
     try:
         yield
     except NotParked:
-        detail = f"No record is parked under {id}. If one was, it was redriven or discarded."
-        raise Problem(404, "NotParked", detail) from None
+        detail = "No record is parked under this number. If one was, it was redriven or discarded."
+        place = Place(at="path id", expected="the number of a parked record")
+        raise Problem(404, "NotParked", detail, (place,)) from None
     except WaitsBehind as error:
         detail = f"{id} waits behind {error.first}: redrive or discard that one first."
         raise Problem(409, "WaitsBehind", detail) from None

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.database import LOST, query
 from chassis.office import Ground
+from web.http import is_command
 from web.problems import Problem, document
 
 LOOK_S = 0.25
@@ -92,15 +93,6 @@ class Bounds:
                 app = document(Request(scope), problem)
         await app(scope, receive, send)
 
-
-def is_command(method: str, path: str) -> bool:
-    """Whether a request is a command: not one that looks, or that operators send."""
-    return method not in LOOKING and path != OPENING and not path.startswith("/internal/")
-
-
-LOOKING = ("GET", "HEAD", "OPTIONS")
-OPENING = "/open"
-"""Opens sealed values for the caller: a look, though it is a POST."""
 
 TURNED_AWAY = Counter("caretrail_commands_turned_away", "Commands refused beyond a bound", ["bound"])
 BACKLOG = query("backlog", "operations")

@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from caretrail_contracts.envelope import Actor, Purpose
 from caretrail_contracts.system import Place
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.config import Settings
 from chassis.office import KEPT_BYTES_MAX
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
-from web.http import Caller, actor_of, has_token, purpose_of, readable
-from web.problems import ANSWERED, RESPONSES, Problem, Unreadable, document, problem_of
+from web.http import OPEN_PATHS, Caller, actor_of, has_token, purpose_of, readable
+from web.openapi import Documented
+from web.problems import (
+    ANSWERED,
+    RESPONSES,
+    Problem,
+    Unreadable,
+    document,
+    json_of,
+    problem_of,
+    route_of,
+    tell_where,
+)
 
-OPEN_PATHS = ("/health/live", "/health/ready")
-"""What answers without a credential."""
+log = structlog.get_logger(__name__)
 
 READ_ON = 4
 """Of a body over the limit this many times the limit is read at most."""
@@ -34,9 +46,10 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
             app.state.runtime, app.state.ground = runtime, runtime.ground
             yield
 
-    app = FastAPI(
+    app = Documented(
         title=f"Caretrail {service.name}", version="1", lifespan=life, dependencies=[Depends(readable)]
     )
+    app.needs_token = settings.api_token is not None
     for kind in ANSWERED:
         app.add_exception_handler(kind, _answered)
     app.add_middleware(Limits, settings=settings)
@@ -47,7 +60,11 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
 
 async def _answered(request: Request, error: Exception) -> JSONResponse:
     """The problem that an error is; a request that nobody could take is on record first, whoever sent it."""
+    if isinstance(error.__cause__, ClientDisconnect):  # the framework takes it for a body that is no JSON
+        raise error.__cause__
     problem = problem_of(error)
+    if problem.places and problem.status in (404, 409):
+        tell_where(problem, request.path_params, json_of(await request.body()))
     if isinstance(problem, Unreadable):
         ground, body = request.app.state.ground, await request.body()
         # Of what does not fit nothing is repeated: it may be anything, and envelopes are not sealed.
@@ -76,7 +93,10 @@ class Limits:
         elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
             problem = Problem(400, "Malformed", "The address holds a NUL, which stands in no name.")
         app = document(request, problem) if problem else self._app
-        await app(scope, self._limited(receive), send)
+        try:
+            await app(scope, self._limited(receive), send)
+        except ClientDisconnect:  # in the middle of its body: nobody is left to answer
+            log.info("client_left", method=request.method, route=route_of(request))
 
     def _limited(self, receive: Receive) -> Receive:
         """Gives a body up to the limit. Of a larger one the rest is read, since its sender listens only

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from keystore.doors import Erased
-from web.problems import Problem, Unreadable
+from web.problems import Problem, Unreadable, route_of
 from web.reading import read
 
 JSON = "application/json"
@@ -33,7 +34,16 @@ OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated"
 OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")
 """What the system calls itself on record: nobody who calls may take such an id or role."""
 
-ACTOR = "an id and a role, such as staff-7;coordinator, neither of them a service's own"
+ACTOR = "an id and a role in UTF-8, such as staff-7;coordinator, neither of them a service's own"
+
+POSITION = "^[0-9]{1,19}$"
+
+OPEN_PATHS = ("/health/live", "/health/ready")
+"""What answers without a credential, and whatever stands behind the ?: probes add to it."""
+
+LOOKING = ("GET", "HEAD", "OPTIONS")
+OPENING = "/open"
+"""Opens sealed values for the caller: a look, though it is a POST."""
 
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
@@ -93,9 +103,7 @@ class Caller(Office):
     async def note_refused(self, problem: Problem, body: bytes) -> None:
         """Record a refused body where an auditor looks for it, under the id that the problem is told with."""
         media_type = self._request.headers.get("content-type") or "application/octet-stream"
-        # The path of the route: what stands in the request's own could name a patient.
-        route = getattr(self._request.scope.get("route"), "path", "unknown route")
-        door = f"{self._request.method} {route}"
+        door = f"{self._request.method} {route_of(self._request)}"
         cause = self._look()
         await self._ground.refuse_input(cause, door, problem.rule, problem.places, media_type, body)
         problem.on_record = cause.command_id
@@ -130,7 +138,7 @@ async def readable(request: Request) -> None:
     A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
     """
     route, body = request.scope["route"], await request.body()
-    if request.query_params:
+    if request.query_params and request.url.path not in OPEN_PATHS:
         _see_parameters(route, set(request.query_params))
     taken = (route.openapi_extra or {}).get("requestBody", {}).get("content") or [JSON] * bool(
         route.body_field
@@ -181,7 +189,10 @@ Calling = Annotated[Caller, Depends(calling)]
 
 def actor_of(request: Request) -> Actor | None:
     """Who a request says acts; None where the header does not fit."""
-    text = request.headers.get("caretrail-actor", "")
+    try:
+        text = request.headers.get("caretrail-actor", "").encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return None
     id, role = (part.strip() for part in (*text.split(";", 1), "")[:2])
     ours = id.lower().startswith(OWN_IDS) or role.lower().startswith(OWN_ROLES)
     fits = id and role and not ours and len(text) <= 120 and text.isprintable()
@@ -202,7 +213,7 @@ async def _wait_for(ground: Ground, request: Request) -> None:
     after = request.headers.get("caretrail-after")
     if after is None:
         return
-    if not (after.isascii() and after.isdigit() and len(after) < 20):
+    if not re.fullmatch(POSITION, after):
         raise _unfit(request, "Caretrail-After", "a position, as a command's answer gives it")
     deadline, head = asyncio.get_running_loop().time() + WAIT_MAX_S, 0
     while True:
@@ -213,8 +224,13 @@ async def _wait_for(ground: Ground, request: Request) -> None:
             own = f"a position of this service's own events, which end at {head}"
             raise _unfit(request, "Caretrail-After", own)
         if asyncio.get_running_loop().time() > deadline:
-            raise Problem(503, "NotCaughtUp", f"Position {after} was not applied within {WAIT_MAX_S:.0f} s.")
+            raise Problem(503, "NotCaughtUp", f"The position was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)
+
+
+def is_command(method: str, path: str) -> bool:
+    """Whether a request is a command: not one that looks, or that operators send."""
+    return method not in LOOKING and path != OPENING and not path.startswith("/internal/")
 
 
 def has_token(request: Request, token: str) -> bool:

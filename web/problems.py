@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from json import JSONDecodeError
 from typing import Any
@@ -63,13 +64,17 @@ def document(request: Request, problem: Problem) -> JSONResponse:
     headers = {"Connection": "close"} if problem.status == 413 else problem.headers
     body = as_json(problem)
     if not problem.on_record and problem.status != 503:
-        # The path of the route: what stands in the request's own could name a patient.
-        route = getattr(request.scope.get("route"), "path", "unknown route")
         about = {"instance": body["instance"], "rule": problem.rule, "status": problem.status}
         (log.error if problem.status == 500 else log.info)(
-            "problem", method=request.method, route=route, **about
+            "problem", method=request.method, route=route_of(request), **about
         )
     return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+
+
+def route_of(request: Request) -> str:
+    """The path of a request's route: what stands in the request's own could name a patient."""
+    path: str = getattr(request.scope.get("route"), "path", "unknown route")
+    return path
 
 
 def as_json(problem: Problem) -> dict[str, Any]:
@@ -118,6 +123,34 @@ def problem_of(error: Exception) -> Problem:
         return Problem(503, "Unavailable", "The database is away: send it again.")
     status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))
     return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
+
+
+def tell_where(problem: Problem, named: Mapping[str, Any], body: Any) -> None:
+    """Bring the places of a refusal, which knows fields alone, to where the request has them: path or body.
+
+    What there is not stands under the name of the thing, else under what it derives from (an episode's
+    coverage, a payer's contract), which comes first.
+    """
+    fields = body if isinstance(body, dict) else {}
+    ways = {**{name: f"/{name}" for name in fields}, **{name: f"path {name}" for name in named}}
+    first = next(iter([*(ways[name] for name in named), *ways.values()]), "")
+    nothing = problem.rule == "NotFound"
+
+    def place_of(place: Place) -> Place:
+        bare = nothing and not place.at.startswith(("/", "path "))
+        name = place.at.removeprefix("/")
+        moves = bare or (name in named and name not in fields)
+        return Place(at=ways.get(name, first), expected=place.expected) if moves else place
+
+    problem.places = tuple(map(place_of, problem.places))
+
+
+def json_of(body: bytes) -> Any:
+    """What a body says; None where it is no JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _place(error: BaseException) -> Place:

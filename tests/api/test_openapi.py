@@ -9,9 +9,12 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
+from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
+from jsonschema import Draft202012Validator
+from pydantic import SecretStr
 from schemathesis import Case as CaseOf
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -25,10 +28,10 @@ from schemathesis.specs.openapi.checks import (
 
 from chassis.config import Settings
 from chassis.service import Service
+from operations.composed import composed
 from tests.api.doors import SERVICES
 from tests.conftest import Run
 from tests.running import STAFF
-from web.application import application
 from web.problems import MEDIA_TYPE, RESPONSES
 
 EACH_SERVICE = pytest.mark.parametrize("service", SERVICES, ids=lambda service: str(service.name))
@@ -61,6 +64,9 @@ Asked = tuple[Case, str]
 
 def asked(document: dict[str, Any], service: str) -> Iterator[Asked]:
     """Requests for every operation: the documented examples, some that fit the document, some that do not."""
+    for operation in (each for methods in document["paths"].values() for each in methods.values()):
+        # Who asks, and why, is not drawn: see request_of.
+        operation["parameters"] = [each for each in operation.get("parameters", ()) if each["in"] != "header"]
     schema = schemathesis.openapi.from_dict(document).include(tag=service)
     operations: list[Any] = list(schema.get_all_operations())
     for operation in (found.ok() for found in operations):
@@ -112,15 +118,67 @@ def fault(case: Case, kind: str, answer: httpx.Response) -> str | None:
 
 @EACH_SERVICE
 def test_bodies_have_examples_and_errors_are_problem_documents(service: Service) -> None:
-    document = application(service, Settings()).openapi()
+    document = composed(service, Settings()).openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 name = content["schema"].get("$ref", "").rpartition("/")[2]
                 model = document["components"]["schemas"].get(name, {})
                 assert "example" in content or model.get("examples"), f"{method} {path}: no example"
-            for status in RESPONSES:
-                assert list(operation["responses"][str(status)]["content"]) == [MEDIA_TYPE]
+            for status in map(str, RESPONSES):
+                ready = path == "/health/ready" and status == "503"  # an answer of its own
+                kinds = ["application/json"] if ready else [MEDIA_TYPE]
+                assert list(operation["responses"][status]["content"]) == kinds
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+@EACH_SERVICE
+def test_every_operation_tells_its_headers_and_the_credential(service: Service) -> None:
+    for method, path, operation in operations_of(composed(service, Settings())):
+        told = {each["name"]: each for each in operation.get("parameters", ()) if each["in"] == "header"}
+        if path.startswith("/health/"):
+            assert (told, operation.get("security")) == ({}, None)
+            continue
+        assert operation["security"] == [{"token": []}, {}]
+        if "/internal/" not in path and path != "/metrics":
+            assert told.keys() >= {"Caretrail-Actor", "Caretrail-Purpose", "Caretrail-After"}
+            command = method != "get" and path not in ("/open", "/commands")
+            assert ("Idempotency-Key" in told) == command, path
+        for name, each in told.items():
+            assert each["required"] == (name != "Caretrail-After")
+            assert each["description"]
+            Draft202012Validator(each["schema"]).validate(each["example"])
+
+
+@EACH_SERVICE
+def test_where_a_credential_is_in_force_the_document_asks_for_it(service: Service) -> None:
+    document = composed(service, Settings(api_token=SecretStr("x" * 40))).openapi()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert document["paths"]["/metrics"]["get"]["security"] == [{"token": []}]
+    assert "security" not in document["paths"]["/health/live"]["get"]
+
+
+@EACH_SERVICE
+def test_answers_have_examples_that_fit_their_schemas(service: Service) -> None:
+    app = composed(service, Settings())
+    components = app.openapi()["components"]
+    for method, path, operation in operations_of(app):
+        for status, answer in operation["responses"].items():
+            for kind, content in answer.get("content", {}).items():
+                schema = {**content.get("schema", {}), "components": components}
+                if status.startswith("2") and kind == "application/json" and "/internal/" not in path:
+                    assert "example" in content, f"{method} {path}"
+                if "example" in content:
+                    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(
+                        content["example"]
+                    )
+
+
+def operations_of(app: FastAPI) -> Iterator[tuple[str, str, Any]]:
+    """Every operation of a document: method, path, what is said of it."""
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
 
 
 @pytest.mark.servers

@@ -33,7 +33,7 @@ PHRASES = sorted(
         for phrase in re.split(r"\{\w+\}|'", item["message_template_python"])
         if len(phrase.split()) > 2
     }
-    | {"Input", "Value error", "Field required", "String should", "Tuple should", "List should"}
+    | {"Decimal(", "Input", "Value error", "Field required", "String should", "Tuple should", "List should"}
 )
 
 

@@ -96,7 +96,7 @@ async def test_what_is_wrong_is_told_on_its_line_and_the_others_go_through(runni
             ("no-body", 422, ["/body"]),
             ("unfit", 422, ["/body/patient"]),
             (None, 422, ["/key"]),
-            ("refused", 404, []),
+            ("refused", 404, ["/path"]),
             (None, 400, ["body"]),
             (None, 400, ["body"]),
             ("line-2", 201, []),

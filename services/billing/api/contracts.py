@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Any
 
 from caretrail_contracts.billing import ContractAgreed
@@ -35,7 +34,7 @@ EXAMPLE: JsonDict = {
 }
 
 Days = Annotated[int, Field(ge=1, le=1100)]
-Amount = Annotated[Money, Field(gt=Decimal(0))]
+Amount = Annotated[Money, Field(gt=0)]
 
 
 class ContractIn(BaseModel):

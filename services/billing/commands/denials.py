@@ -175,5 +175,5 @@ async def _terms(claim: Claim, work: Work) -> ContractAgreed:
     """The terms that the claim was charged by."""
     terms = await terms_of(claim.payer, claim.lines[0].service_date, work)
     if terms is None:
-        raise NotFound(kind="contract with", id=claim.payer)
+        raise NotFound(kind="contract", id=claim.payer)
     return terms

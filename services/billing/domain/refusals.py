@@ -26,15 +26,15 @@ class UnknownRegime(Refusal):
 
 
 class AlreadyEffective(Refusal):
-    """Other terms of payer {payer} take effect on {effective_on} already; give these a day of their own."""
+    """Other terms of this payer take effect on this day already: expected a day of its own."""
 
     at: ClassVar[str | None] = "/effective_on"
 
 
 class NoContract(Refusal):
-    """There is no contract with payer {payer} on {day}: agree on one first."""
+    """There is no contract with the episode's payer on this day: agree on one first."""
 
-    at: ClassVar[str | None] = "/payer"
+    at: ClassVar[str | None] = "/starts_on"
 
 
 class PeriodBackwards(Refusal):

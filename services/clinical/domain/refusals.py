@@ -38,7 +38,7 @@ class RiskNotStated(Refusal):
 
 
 class RiskUnchanged(Refusal):
-    """The patient's risk is {level} already; the rationale of a change needs a change."""
+    """The patient's risk is this one already; the rationale of a change needs a change."""
 
     at: ClassVar[str | None] = "/level"
 
@@ -62,6 +62,6 @@ class NoteStands(Refusal):
 
 
 class NoteWasWithdrawn(Refusal):
-    """Note {note} was withdrawn already, for {reason}."""
+    """Note {note} was withdrawn already."""
 
     at: ClassVar[str | None] = "/reason"

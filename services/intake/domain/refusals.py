@@ -44,7 +44,7 @@ class EpisodesOverlap(Refusal):
 
 
 class AdmittedInFuture(Refusal):
-    """An admission is recorded on its day or later: {admitted_on} has not come yet."""
+    """An admission is recorded on its day or later: expected a day up to today."""
 
     at = "/admitted_on"
 
@@ -56,11 +56,11 @@ class AdmittedBeforeReferral(Refusal):
 
 
 class EpisodeEnded(Refusal):
-    """Episode {episode} ended on {discharged_on}."""
+    """Episode {episode} has ended already."""
 
 
 class DischargedInFuture(Refusal):
-    """A discharge is recorded on its day or later: {discharged_on} has not come yet."""
+    """A discharge is recorded on its day or later: expected a day up to today."""
 
     at = "/discharged_on"
 

@@ -6,8 +6,8 @@ from chassis.refusal import Refusal
 
 
 class TaskTaken(Refusal):
-    """Task {id} was acknowledged by {by} already."""
+    """Somebody acknowledged task {id} already."""
 
 
 class TaskDone(Refusal):
-    """Task {id} was completed already, with outcome {outcome}."""
+    """Task {id} was completed already."""

@@ -6,11 +6,13 @@ from chassis.refusal import Refusal
 
 
 class TrackDiffers(Refusal):
-    """Track {track} is open already with other particulars: open another one under a new code."""
+    """This track is open already with other particulars: open another one under a new code."""
+
+    at = "/track"
 
 
 class SeriesEmpty(Refusal):
-    """The weekly pattern gives no session between {first_on} and {last_on}: expected at least one."""
+    """The weekly pattern gives no session from the first day to the last: expected at least one."""
 
     at = "/weekdays"
 
@@ -42,7 +44,7 @@ class SessionNotBegun(Refusal):
 
 
 class NotEnrolled(Refusal):
-    """Episode {episode} has no seat in group {group} on {on}."""
+    """Episode {episode} has no seat in group {group} on the day of the session."""
 
     at = "/episode"
 
@@ -54,7 +56,7 @@ class NoMinutes(Refusal):
 
 
 class InTheFuture(Refusal):
-    """The attendance ends at {ended_at}, which is not yet: expected a time that has passed."""
+    """What was attended is over: expected a time that has passed."""
 
     at = "/ended_at"
 

@@ -117,7 +117,9 @@ async def test_an_id_that_is_no_patients_is_refused_and_found_by_an_auditor(run:
     for path, body in posts.items():
         answer = await run.post("clinical", path, {**body, "patient": str(BEN)})
         assert (answer.status_code, answer.json()["places"][0]["at"]) == (404, "/patient"), path
-    assert [event["rule"] for event in await events(run, "InputRefused")] == ["UnknownPatient"] * 4
+    stated = await run.post("clinical", f"/patients/{BEN}/risk", {"level": "high", "rationale": "said so"})
+    assert (stated.status_code, stated.json()["places"][0]["at"]) == (404, "path patient")
+    assert [event["rule"] for event in await events(run, "InputRefused")] == ["UnknownPatient"] * 5
 
 
 async def test_a_screen_raises_the_risk_and_a_clinician_lowers_it(run: Running) -> None:

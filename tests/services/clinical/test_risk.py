@@ -87,7 +87,7 @@ def test_a_clinician_states_a_level_that_is_one_and_another_than_before() -> Non
     risk = replayed(Risk, ANA, [(taken(HIGH), NOON), (change(NONE, HIGH), NOON)])
     with pytest.raises(RiskNotStated):
         risk.state(INCOMPLETE, WORDS, NOON)
-    with pytest.raises(RiskUnchanged, match="high"):
+    with pytest.raises(RiskUnchanged, match="already"):
         risk.state(HIGH, WORDS, NOON)
 
 

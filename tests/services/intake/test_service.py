@@ -126,11 +126,12 @@ async def test_a_fhir_referral_goes_in_once(running: Run) -> None:
 async def test_a_broken_fhir_file_is_refused_with_its_place(running: Run) -> None:
     async with running(service) as run:
         bad = json.loads(json.dumps(FHIR))
-        bad["contained"][0]["birthDate"] = "1985-13-01"
-        refused = await run.post("intake", "/referrals/fhir", bad)
-        assert refused.status_code == 422
-        assert refused.json()["places"][0]["at"].endswith("/birthDate")
-        assert "1985-13-01" not in refused.text
+        for day in ("1985-13-01", "2999-01-01"):
+            bad["contained"][0]["birthDate"] = day
+            refused = await run.post("intake", "/referrals/fhir", bad)
+            assert refused.status_code == 422
+            assert refused.json()["places"][0]["at"] == "/contained/0/birthDate"
+            assert day not in refused.text
         about_nobody = {key: value for key, value in FHIR.items() if key not in ("subject", "contained")}
         refused = await run.post("intake", "/referrals/fhir", about_nobody)
         assert (refused.status_code, refused.json()["places"][0]["at"]) == (422, "/subject")

@@ -68,7 +68,8 @@ def refuse_impossible_births(forms: Iterable[ReferralForm], at: datetime) -> Non
         if born and not is_birth_date(born, at):
             place = pointer_to(patient.pointer or "", "birthDate")
             expected = "a day up to today, of a person of at most 130 years"
-            raise FhirError(patient.file or "-", place, "nobody can have been born then", expected)
+            file = "-" if patient.file is None else patient.file
+            raise FhirError(file, place, "nobody can have been born then", expected)
 
 
 def _requests(library: Library, beside: Iterable[Resource]) -> list[Resource]:
