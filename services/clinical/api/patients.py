@@ -31,6 +31,7 @@ async def require_patient(caller: Caller, patient: UUID) -> None:
     """Raise Problem for an id that is no patient's.
 
     A person has a key before intake's first event about them: asking the keystore waits for no topic.
+    Nobody asks after episodes and sessions: clinical follows no service, lest lag keep a risk off the record.
     """
     await seal_words(caller, patient, CLOSED)
 
