@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from caretrail_contracts.system import Place
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from operations import republishing
 from operations.desk import Desk, UnknownProjection
 from operations.rebuilding import Running
-from web.http import Calling
+from web.http import Calling, as_told
 from web.problems import Problem
 
 router = APIRouter(tags=["internal"])
@@ -52,7 +52,7 @@ async def projection(request: Request, name: str) -> dict[str, Any]:
         raise _unknown(desk) from None
 
 
-@router.post("/internal/projections/{name}", status_code=202)
+@router.post("/internal/projections/{name}", status_code=202, dependencies=[Depends(as_told)])
 async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
     """Start a rebuild or a verification, or go on with one that was interrupted."""
     desk = _desk(request)

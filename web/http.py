@@ -132,8 +132,7 @@ def _unfit(request: Request, header: str, expected: str) -> Unreadable:
 
 async def readable(request: Request) -> None:
     """Raise Unreadable for a body of a media type that the route does not take, JSON in no UTF-8, or a
-    parameter behind the ? that it does not know, and RequestValidationError for JSON that is not as the
-    route's schema says.
+    parameter behind the ? that it does not know.
 
     A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
     """
@@ -152,8 +151,6 @@ async def readable(request: Request) -> None:
     if route.body_field and b"\0" in body:  # in UTF-16 and UTF-32 every bracket has one
         place = Place(at=f"byte {body.index(0) + 1}", expected="UTF-8")
         raise Unreadable(400, "NotJson", "The body is no JSON; see places.", (place,))
-    if route.body_field and body:
-        read(route.body_field.field_info.annotation, body)
 
 
 def _see_parameters(route: APIRoute, given: set[str]) -> None:
@@ -172,8 +169,15 @@ def _parameters(part: Dependant) -> Iterator[str]:
         yield from _parameters(other)
 
 
+async def as_told(request: Request) -> None:
+    """Raise Unreadable or RequestValidationError for a body that is not as its route's schema says."""
+    field, body = request.scope["route"].body_field, await request.body()
+    if field and body:
+        read(field.field_info.annotation, body)
+
+
 async def calling(request: Request) -> Caller:
-    """The caller of a request. Raises Unreadable where a header is missing or does not fit."""
+    """The caller of a request. Raises Unreadable where a header does not fit, then as ``as_told``."""
     ground: Ground = request.app.state.ground
     if not (actor := actor_of(request)):
         raise _unfit(request, "Caretrail-Actor", ACTOR)
@@ -181,6 +185,7 @@ async def calling(request: Request) -> Caller:
         raise _unfit(request, "Caretrail-Purpose", f"one of {', '.join(Purpose)}")
     digest = bytes.fromhex(await ground.doors.digest("body", (await request.body()).hex()))
     await _wait_for(ground, request)
+    await as_told(request)
     return Caller(request, ground, actor, purpose, digest)
 
 

@@ -20,7 +20,7 @@ from services.intake.app import service as intake
 from services.notifications.app import service as notifications
 from services.scheduling.app import service as scheduling
 from web.application import application
-from web.http import calling
+from web.http import as_told, calling
 from web.problems import document, problem_of
 
 SERVICES = (intake, clinical, scheduling, billing, notifications, audit)
@@ -38,8 +38,9 @@ def door(service: Service) -> FastAPI:
     app = application(service, Settings())
     app.include_router(api.router)
 
-    async def nobody() -> None:
+    async def nobody(request: Request) -> None:
         """Nobody calls: what fits its schema fails in the route."""
+        await as_told(request)
 
     app.dependency_overrides[calling] = nobody
     for kind in [found for found in app.exception_handlers if isinstance(found, type)]:
