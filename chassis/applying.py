@@ -160,7 +160,7 @@ class Applier:
                             for key in await self._handle(connection, batch, record, careful, unfit)
                         ]
                         await batch.finish()
-                        if not (batch.appends or ground.service.archives):
+                        if not (batch.staged or ground.service.archives):
                             # What a crash of the database takes back goes with its positions, and is applied
                             # again; what is sent on, or kept for ever, is waited for.
                             await connection.execute("set local synchronous_commit = off")
@@ -181,8 +181,7 @@ class Applier:
         self, connection: Connection, batch: Batch, record: Record, careful: bool, unfit: Exception | None
     ) -> list[tuple[str, str]]:
         """Let every handler have a record; gives the handlers and keys for which it was parked."""
-        about, parked, now = record.envelope, [], self._ground.clock.now
-        key = about.key
+        about, key, parked, now = record.envelope, record.envelope.key, [], self._ground.clock.now
         for name, handler in self._handlers(about.service, about.type):
             if self._parking.waits(name, key):
                 self._waiting.append(await self._parking.queue(connection, name, record, WAITS, now()))

@@ -12,6 +12,7 @@ from uuid import UUID
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import Event
+from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from chassis.aggregate import Aggregate
@@ -37,14 +38,9 @@ class Batch:
         self._reader = PostgresReader(partial(fetch, connection), self._appender.origin)
         self.owner = self._reader.owner
         self._buffer, self._read = Buffer(), dict[str, dict[Any, list[Row]]]()
-        self._staged: list[Commit] = []
+        self.staged, self._written = list[Commit](), set[str]()
         self._aggregates: dict[str, Aggregate] = {}
         self._decoded: tuple[Record, Event] | None = None
-
-    @property
-    def appends(self) -> bool:
-        """Whether anything is staged for the log."""
-        return bool(self._staged)
 
     async def take(self, handler: Handler, record: Record) -> None:
         """Let one handler apply one record. Raises what the handler raises, ValueError on unfit bytes."""
@@ -57,7 +53,7 @@ class Batch:
 
     async def attempt(self, handler: Handler, record: Record) -> Exception | None:
         """Let one handler apply one record and write its rows, or nothing: then gives what it raised."""
-        before = len(self._staged)
+        before = len(self.staged)
         try:
             async with self._connection.transaction():
                 await self.take(handler, record)
@@ -65,8 +61,9 @@ class Batch:
         except Exception as error:
             if isinstance(error, Conflict) or is_lost(error):
                 raise
-            del self._staged[before:]
+            del self.staged[before:]
             self._aggregates.clear()
+            self._written = {stream for commit in self.staged for stream in commit.streams}
             self._buffer, self._read = Buffer(), {}
             return error
         return None
@@ -107,17 +104,20 @@ class Batch:
             self._aggregates |= work.touched()
 
     def _guess(self, stream: str, default: None) -> Aggregate | None:
-        return self._aggregates.pop(stream, None) or self._ground.executor.kept.pop(stream, default)
+        """Of a stream that the batch writes to, its own alone: what others kept lacks that."""
+        own, kept = self._aggregates.pop(stream, None), self._ground.executor.kept
+        return own if own or stream in self._written else kept.pop(stream, default)
 
     def stage(self, commit: Commit) -> None:
         """Take a commit in, to be written at the end, unless it is known."""
         if commit.cause.command_id not in self._appender.known:
-            self._staged.append(commit)
+            self.staged.append(commit)
+            self._written |= commit.streams.keys()
 
     async def load(self, cls: type[A], id: UUID) -> A | None:
         """The aggregate with this id as the store and this batch's own commits have it, or None."""
         stored, stream = await self._reader.load(cls, id), cls.stream_of(id)
-        staged = [fact for commit in self._staged for fact in commit.facts if fact.stream == stream]
+        staged = [fact for commit in self.staged for fact in commit.facts if fact.stream == stream]
         facts = ((fact.event, fact.occurred_at.astimezone(UTC)) for fact in staged)
         return cls.resume(stored, id, facts)
 
@@ -137,10 +137,13 @@ class Batch:
     async def finish(self) -> None:
         """Write everything: rows first, then, under the log's lock, events. Raises Conflict."""
         await self.flush()
-        if self._staged:
+        if self.staged:
             await self._reader.keep(self._aggregates.values())
-            packed = [self._appender.pack(commit) for commit in _chained(self._staged)]
-            results = await self._appender.append(self._connection, packed)
+            packed = [self._appender.pack(commit) for commit in _chained(self.staged)]
+            try:
+                results = await self._appender.append(self._connection, packed)
+            except UniqueViolation as error:  # what builds on a commit that is stale is not told from it
+                raise Conflict("the batch builds on what was overtaken") from error
             repeated = {each.command_id for each in results if isinstance(each, Answer) and each.repeated}
             if repeated:
                 # Later commands of the batch were decided as if these were new: all again, without them.
@@ -153,7 +156,7 @@ class Batch:
     def committed(self) -> None:
         """The transaction is: what it decided by serves the next one."""
         self._ground.executor.kept.keep(self._aggregates)
-        if self._staged:
+        if self.staged:
             self._ground.store.appended.give()
         self._ground.moved.give()
 

@@ -31,8 +31,7 @@ class Executor:
     """Carries out the commands of a service; what it ``kept`` serves its readers and timers too."""
 
     def __init__(self, store: Store, handlers: Handlers, clock: Clock, options: Any = None) -> None:
-        self._store, self._handlers = store, handlers
-        self._clock, self._options = clock, options
+        self._store, self._handlers, self._clock, self._options = store, handlers, clock, options
         self.kept = Kept()
 
     async def execute(self, command: Command, cause: Cause) -> Answer:

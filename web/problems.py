@@ -140,7 +140,7 @@ def tell_where(problem: Problem, named: Mapping[str, Any], body: Any) -> None:
         bare = nothing and not place.at.startswith(("/", "path "))
         name = place.at.removeprefix("/")
         moves = bare or (name in named and name not in fields)
-        return Place(at=ways.get(name, first), expected=place.expected) if moves else place
+        return Place(at=ways.get(name, first)[:120], expected=place.expected) if moves else place
 
     problem.places = tuple(map(place_of, problem.places))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -23,7 +24,7 @@ def read(kind: Any, body: bytes) -> Any:
     it has to take a text for a UUID or a date, and then takes one for a number too.
     """
     try:
-        found = _reader(kind).validate_json(body, strict=True)
+        found = _reader(kind).validate_json(body.removeprefix(BOM_UTF8), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         if faults[0]["type"] == "json_invalid":

@@ -31,9 +31,10 @@ def executor(postgres: PostgresStore) -> Executor:
     return Executor(postgres, handlers, CLOCK)
 
 
-async def reacted(connection: Connection, batch: Batch, bell: UUID) -> None:
+async def reacted(connection: Connection, batch: Batch, bell: UUID, times: int = 1) -> None:
     async with connection.transaction():
-        await batch.decide(Ring(bell=bell), cause())
+        for _ in range(times):
+            await batch.decide(Ring(bell=bell), cause())
         await batch.finish()
     batch.committed()
 
@@ -85,3 +86,31 @@ async def test_what_was_rolled_back_is_kept_nowhere(
     assert Bell.stream_of(bell) not in executor.kept
     await executor.execute(Ring(bell=bell), cause())
     assert (await whole(postgres, bell))["rung"] == 2
+
+
+async def test_two_commands_on_what_was_overtaken_are_a_conflict_too(
+    postgres: PostgresStore, executor: Executor, connection: Connection
+) -> None:
+    bell = uuid4()
+    await executor.execute(Ring(bell=bell), cause())
+    await rung(postgres, bell, 2)
+    with pytest.raises(Conflict):
+        await reacted(connection, batch_of(connection, postgres, executor), bell, times=2)
+    assert (await whole(postgres, bell))["rung"] == 3
+
+
+async def test_what_others_kept_lacks_what_a_batch_has_written_itself(
+    postgres: PostgresStore, executor: Executor, connection: Connection
+) -> None:
+    bell = uuid4()
+    await executor.execute(Ring(bell=bell), cause())
+    batch = batch_of(connection, postgres, executor)
+    async with connection.transaction():
+        await batch.decide(Ring(bell=bell), cause())
+        batch._aggregates.clear()  # as a refusal on the stream leaves it
+        loaded = await postgres.load(Bell, bell)
+        assert loaded is not None
+        executor.kept.keep({loaded.stream: loaded})  # as a door that only looked leaves it
+        await batch.decide(Ring(bell=bell), cause())
+        await batch.finish()
+    assert (await whole(postgres, bell))["rung"] == 3

@@ -158,7 +158,7 @@ async def _claim(
         status=_code(claim.status),
         charge=claim.charge,
         paid=claim.paid,
-        patient_responsibility=share if stated is None else stated,
+        patient_responsibility=stated or share,
         verdict=claim_verdict(claim),
         adjustments=adjustments,
         readable=readable,

@@ -143,6 +143,6 @@ async def place(track: Code, body: PlacementIn, caller: Calling) -> Accepted:
     """Place an episode by hand, such as one that was rejected while its track was not open yet."""
     if await caller.row(ADMITTED, body.episode, body.patient) is None:
         expected = "an episode of this patient that intake admitted; the admission may still be under way"
-        detail = f"No admission of patient {body.patient} under episode {body.episode} has come here."
+        detail = "No admission of this patient under this episode has come here."
         raise Unreadable(404, "UnknownEpisode", detail, (Place(at="/episode", expected=expected),))
     return await caller.execute(SeatInTrack.model_validate({**dict(body), "track": track}))

@@ -199,8 +199,9 @@ async def test_a_denied_claim_is_appealed_and_paid(journey: Journey) -> None:
     assert (totals["claims_paid"], totals["charged"], totals["denials_open"]) == (1, "800.00", 0)
 
 
-async def test_an_answer_waits_until_what_it_answers_is_on_record(
-    journey: Journey, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("discarded", [False, True])
+async def test_an_answer_waits_until_what_it_answers_is_on_record_or_given_up(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch, discarded: bool
 ) -> None:
     """A process that dies behind sending claims finds the answer there before it has recorded that."""
     who = await admitted(journey)
@@ -219,15 +220,24 @@ async def test_an_answer_waits_until_what_it_answers_is_on_record(
     await asyncio.to_thread(payer.answer_all)
     await asyncio.sleep(0.5)
     assert len(list((journey.folder / "outbound").glob("*.835"))) == 1
+    database = journey.run.runtime("billing").ground.database
+    if discarded:
+        await database.rows(DISCARD)
+        async with asyncio.timeout(20):
+            while list((journey.folder / "outbound").glob("*.835")):
+                await asyncio.sleep(0.05)
     recorded.set()
     await journey.run.settle()
-    rows = await journey.run.runtime("billing").ground.database.rows(OF_CLAIMS)
-    kinds = [row["type"].removeprefix("caretrail.billing.Claim") for row in rows]
-    assert kinds[:2] == ["Created", "Submitted"]
-    assert len(kinds) == 3
+    kinds = [row["type"].removeprefix("caretrail.billing.Claim") for row in await database.rows(OF_CLAIMS)]
+    assert kinds.index("Submitted") == (2 if discarded else 1)
+    assert (kinds[0], len(kinds)) == ("Created", 3)
     assert not list((journey.folder / "outbound").glob("*.835"))
 
 
+DISCARD = b"""
+insert into effects_done (effect, event_id)
+select 'claim-files', id from events where type = 'caretrail.billing.ClaimBatchCut' returning event_id
+"""
 OF_CLAIMS = b"select type from events where stream like 'claim-%%' order by position"
 
 

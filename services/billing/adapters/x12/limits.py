@@ -50,3 +50,6 @@ def _amounts(advice: RemittanceAdvice) -> Iterator[tuple[int, str, Decimal]]:
             yield line.segment, "SVC", line.charge
         for adjustment in claim.every_adjustment:
             yield adjustment.segment, "CAS", adjustment.amount
+        # Events hold sums too: the patient's share, what is taken off, what is denied.
+        yield claim.segment, "CLP", sum((abs(line.charge) for line in claim.lines), ZERO)
+        yield claim.segment, "CLP", sum((abs(one.amount) for one in claim.counted_adjustments), ZERO)

@@ -11,6 +11,9 @@ ISA_WIDTHS = (2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1)  # X12.5: ISA 
 _SEGMENT_ID = re.compile(r"[A-Z][A-Z0-9]{1,2}")
 _OTHER_SEPARATOR = re.compile(r"([A-Z][A-Z0-9]{1,2})[^A-Za-z0-9\s]")
 # X12.5 envelopes and 005010X221A1: whatever else stands where an id should may be somebody's name
+NUL = "\0"
+"""In no database's text, be it a delimiter."""
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _IDS = """
 ISA TA1 GS ST BPR NTE TRN CUR REF DTM N1 N2 N3 N4 PER RDM LX TS2 TS3 CLP CAS NM1 MIA MOA AMT QTY SVC LQ PLB
@@ -189,7 +192,7 @@ def _segment(raw: str, number: int, delimiters: Delimiters) -> Segment:
 def _printable(segment: Segment, delimiters: Delimiters) -> Segment:
     """The segment, if its elements hold what X12's character sets may: no store or screen takes the rest."""
     for position, text in enumerate(segment.elements, start=1):
-        marks = set(_UNPRINTABLE.findall(text)) - {delimiters.component, delimiters.repetition}
+        marks = set(_UNPRINTABLE.findall(text)) - ({delimiters.component, delimiters.repetition} - {NUL})
         if marks:
             raise segment.refuse("a control character", "text", position)
     return segment

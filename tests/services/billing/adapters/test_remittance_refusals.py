@@ -31,6 +31,18 @@ REFUSED: dict[str, tuple[bytes, str, str]] = {
         "AmountTooLarge",
         "segment 10 SVC",
     ),
+    "too large share": (
+        an_835(
+            "LX*1|CLP*C1*1*9*9|CAS*PR*1*9999999999*1*2*9999999999|CAS*CO*45*-9999999999*1*A2*-9999999999", "9"
+        ),
+        "AmountTooLarge",
+        "segment 9 CLP",
+    ),
+    "NUL as a separator": (
+        WHOLE.replace(b"*^*00501", b"*\0*00501").replace(b"CLP*C1", b"CLP*C\x001"),
+        "RemittanceUnreadable",
+        "segment 9 CLP01",
+    ),
     "too many withheld": (
         an_835("LX*1|CLP*C1*1*9*9" + "|PLB*1*20261231*WO*1*WO*-1" * 2_501, "9"),
         "RemittanceTooLarge",
