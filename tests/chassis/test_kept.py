@@ -31,6 +31,14 @@ def executor(postgres: PostgresStore) -> Executor:
     return Executor(postgres, handlers, CLOCK)
 
 
+@pytest.fixture
+async def bell(executor: Executor) -> UUID:
+    """A bell that was rung once, and is kept."""
+    id = uuid4()
+    await executor.execute(Ring(bell=id), cause())
+    return id
+
+
 async def reacted(connection: Connection, batch: Batch, bell: UUID, times: int = 1) -> None:
     async with connection.transaction():
         for _ in range(times):
@@ -47,10 +55,12 @@ def no_loading(loader: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_doors_and_readers_decide_by_what_the_other_left(
-    postgres: PostgresStore, executor: Executor, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresStore,
+    executor: Executor,
+    connection: Connection,
+    bell: UUID,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bell = uuid4()
-    await executor.execute(Ring(bell=bell), cause())
     no_loading(postgres, monkeypatch)
     for _ in range(2):
         batch = batch_of(connection, postgres, executor)
@@ -61,10 +71,8 @@ async def test_doors_and_readers_decide_by_what_the_other_left(
 
 
 async def test_what_another_process_overtook_is_decided_again_from_the_store(
-    postgres: PostgresStore, executor: Executor, connection: Connection
+    postgres: PostgresStore, executor: Executor, connection: Connection, bell: UUID
 ) -> None:
-    bell = uuid4()
-    await executor.execute(Ring(bell=bell), cause())
     await rung(postgres, bell, 1)
     with pytest.raises(Conflict):
         await reacted(connection, batch_of(connection, postgres, executor), bell)
@@ -74,10 +82,8 @@ async def test_what_another_process_overtook_is_decided_again_from_the_store(
 
 
 async def test_what_was_rolled_back_is_kept_nowhere(
-    postgres: PostgresStore, executor: Executor, connection: Connection
+    postgres: PostgresStore, executor: Executor, connection: Connection, bell: UUID
 ) -> None:
-    bell = uuid4()
-    await executor.execute(Ring(bell=bell), cause())
     batch = batch_of(connection, postgres, executor)
     async with connection.transaction():
         await batch.decide(Ring(bell=bell), cause())
@@ -89,10 +95,8 @@ async def test_what_was_rolled_back_is_kept_nowhere(
 
 
 async def test_two_commands_on_what_was_overtaken_are_a_conflict_too(
-    postgres: PostgresStore, executor: Executor, connection: Connection
+    postgres: PostgresStore, executor: Executor, connection: Connection, bell: UUID
 ) -> None:
-    bell = uuid4()
-    await executor.execute(Ring(bell=bell), cause())
     await rung(postgres, bell, 2)
     with pytest.raises(Conflict):
         await reacted(connection, batch_of(connection, postgres, executor), bell, times=2)
@@ -100,10 +104,8 @@ async def test_two_commands_on_what_was_overtaken_are_a_conflict_too(
 
 
 async def test_what_others_kept_lacks_what_a_batch_has_written_itself(
-    postgres: PostgresStore, executor: Executor, connection: Connection
+    postgres: PostgresStore, executor: Executor, connection: Connection, bell: UUID
 ) -> None:
-    bell = uuid4()
-    await executor.execute(Ring(bell=bell), cause())
     batch = batch_of(connection, postgres, executor)
     async with connection.transaction():
         await batch.decide(Ring(bell=bell), cause())
