@@ -74,7 +74,7 @@ def _sums(adjustments: Iterable[RemittedAdjustment]) -> dict[tuple[str, str], De
 
 
 def _check_patient_share(claim: RemittedClaim, warnings: list[Warning]) -> None:
-    """Raise OutOfBalance where CLP05 is another amount than its CAS of group PR say (005010X221A1, 2100 CLP05).
+    """Raise OutOfBalance where CLP05 (005010X221A1, loop 2100) is not what the CAS of group PR say.
 
     Payers leave it out, or write 0, where they do not tell: then the CAS alone count.
     """
