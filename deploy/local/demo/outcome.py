@@ -13,9 +13,8 @@ LABELS = {"claims_reversed": "claims reversed, not decided anew"}
 
 
 def _fate(message: dict[str, Any]) -> str:
-    """Such as ``suppressed: opted out``."""
-    why = message["reason"] if message["status"] == "suppressed" else None
-    return f"{message['status']}: {why.replace('-', ' ')}" if why else str(message["status"])
+    """Its status, with the rule that kept it back, such as ``suppressed: weekly cap``."""
+    return ": ".join(filter(None, (message["status"], message["rule"]))).replace("_", " ")
 
 
 async def figures(driver: Driver, stack: Stack) -> dict[str, Any]:
