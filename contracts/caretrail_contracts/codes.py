@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
@@ -24,6 +25,8 @@ Hcpcs = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{5}$")]
 _NPI = r"^[12][0-9]{9}$"
 
 
+# A program's few clinicians are in every other event, and the check takes longer than the rest of the event.
+@lru_cache(maxsize=4096)
 def is_npi(text: str) -> bool:
     """Ten digits, the first 1 or 2, Luhn over 80840 + NPI (45 CFR 162.406; ISO/IEC 7812)."""
     if not re.fullmatch(_NPI, text, re.ASCII):
