@@ -13,7 +13,7 @@ from uuid import UUID
 
 from caretrail_contracts.event import Event
 from eventsourcing.domain import Aggregate as LibraryAggregate
-from eventsourcing.utils import get_topic
+from eventsourcing.utils import get_topic, resolve_topic
 
 
 # Outside the aggregate: nested, the library would give them the fields of its __init__.
@@ -22,9 +22,14 @@ class Started(LibraryAggregate.Created):
 
     fact: Event
 
-    def apply(self, aggregate: Any) -> None:
-        """Fold the event."""
-        aggregate.when(self.fact)
+    def mutate(self, aggregate: Any) -> Any:
+        """Make the aggregate, which takes no arguments, and fold the event."""
+        cls = resolve_topic(self.originator_topic)
+        made = cls.__new__(cls)
+        made.__base_init__(self.originator_id, self.originator_version, self.timestamp)
+        made.__init__()
+        made.when(self.fact)
+        return made
 
 
 class Recorded(LibraryAggregate.Event):
@@ -52,11 +57,16 @@ class Aggregate(LibraryAggregate):
     @classmethod
     def start(cls, id: UUID, fact: Event, at: datetime) -> Self:
         """A new aggregate whose first event, true at ``at``, is ``fact``."""
-        return cls._create(Started, id=id, fact=fact, timestamp=at)
+        event = Started(originator_topic=get_topic(cls), **_about(id, 1, fact, at))
+        made: Self = event.mutate(None)
+        made.pending_events.append(event)
+        return made
 
     def record(self, fact: Event, at: datetime) -> None:
         """Decide: the event happened at ``at``; it is folded at once and committed with the command."""
-        self.trigger_event(Recorded, fact=fact, timestamp=at)
+        event = Recorded(**_about(self.id, self.version + 1, fact, at))
+        event.mutate(self)
+        self.pending_events.append(event)
 
     def when(self, fact: Event) -> None:
         """Fold one event into the state."""
@@ -81,9 +91,14 @@ class Aggregate(LibraryAggregate):
     def resume(cls, found: Self | None, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self | None:
         """What was found of an aggregate, if anything, after the events that follow in its stream."""
         for version, (fact, at) in enumerate(facts, found.version + 1 if found else 1):
-            about: dict[str, Any] = {"originator_version": version, "timestamp": at, "fact": fact}
+            about = _about(id, version, fact, at)
             if found is None:
-                found = Started(originator_id=id, originator_topic=get_topic(cls), **about).mutate(None)
+                found = Started(originator_topic=get_topic(cls), **about).mutate(None)
             else:
-                found = Recorded(originator_id=id, **about).mutate(found)
+                found = Recorded(**about).mutate(found)
         return found
+
+
+def _about(id: UUID, version: int, fact: Event, at: datetime) -> dict[str, Any]:
+    """What the library keeps of an event: all at once, since its own ways to add it take thrice as long."""
+    return {"originator_id": id, "originator_version": version, "timestamp": at, "fact": fact}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC
 from functools import partial
 from typing import Any
@@ -168,7 +167,7 @@ def _chained(commits: Sequence[Commit]) -> list[Commit]:
     for commit in commits:
         expected = {stream: version for stream, version in commit.expected.items() if stream not in seen}
         seen |= commit.expected.keys()
-        chained.append(replace(commit, expected=expected))
+        chained.append(commit._replace(expected=expected))
     return chained
 
 

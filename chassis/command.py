@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from caretrail_contracts.envelope import Actor
@@ -27,8 +27,7 @@ class Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(NamedTuple):
     """Why a command is carried out: its id, who and what for, and what led to it.
 
     ``digest`` is the keyed digest of the request's body; a repeat with another one is refused.
@@ -55,8 +54,7 @@ class Cause:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """An event that a command decided, with its place in its stream."""
 
     stream: str
@@ -67,8 +65,7 @@ class Fact:
     site: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """A key that is unique within its scope, held by one owner for ever."""
 
     scope: str
@@ -76,8 +73,7 @@ class Reservation:
     owner: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """All that one command writes. ``expected`` holds the version each stream must still have."""
 
     cause: Cause
@@ -180,9 +176,10 @@ class Work:
 
     def add(self, aggregate: A) -> A:
         """Take in a new aggregate, made by ``start``. Raises AlreadyExists."""
-        if aggregate.stream in self._touched:
+        stream = aggregate.stream
+        if stream in self._touched:
             raise AlreadyExists(kind=aggregate.category, id=aggregate.id)
-        self._touched[aggregate.stream] = (aggregate, 0)
+        self._touched[stream] = (aggregate, 0)
         return aggregate
 
     def reserve(self, scope: str, key: str, owner: UUID) -> None:
@@ -224,7 +221,7 @@ class Work:
         answer = {"rule": refusal.rule, "message": refusal.message, "at": refusal.place}
         about = patient if isinstance(patient, UUID) else None
         note = Commit.note(self.cause, self.now, "refusal", event, about)
-        return replace(note, expected=note.expected | self._guessed, refusal=answer)
+        return note._replace(expected=note.expected | self._guessed, refusal=answer)
 
 
 Handler = Callable[[C, Work], Awaitable[None]]

@@ -13,6 +13,14 @@ _BEGUN = sha1(NAMESPACE.bytes, usedforsecurity=False)
 
 def derive(*parts: object) -> UUID:
     """A name-based UUID (RFC 9562 version 5) of the parts, in order."""
+    return UUID(bytes=derived(*parts))
+
+
+def derived(*parts: object) -> bytes:
+    """The bytes of that UUID."""
     digest = _BEGUN.copy()
     digest.update("|".join(map(str, parts)).encode())
-    return UUID(bytes=digest.digest()[:16], version=5)
+    octets = bytearray(digest.digest()[:16])
+    octets[6] = octets[6] & 0x0F | 0x50
+    octets[8] = octets[8] & 0x3F | 0x80
+    return bytes(octets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -116,7 +116,7 @@ class AdapterOffice(Office):
     ) -> list[Any | Erased]:
         """Open values; the access is recorded before they are returned."""
         cause = self._cause(f"access|{resource}|{patient}|{self.now.isoformat()}")
-        return await self._ground.open(replace(cause, purpose=purpose), patient, sealed, resource)
+        return await self._ground.open(cause._replace(purpose=purpose), patient, sealed, resource)
 
     async def execute(self, command: Command, key: str) -> Answer:
         """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""

@@ -90,9 +90,9 @@ class Appender:
         by = (text(cause.actor.id), text(cause.actor.role), text(cause.purpose))
         recorded = timestamptz(commit.recorded_at)
         for index, fact in enumerate(commit.facts):
-            # In the order of EVENT; an envelope of it would cost as much again.
-            ids = (uuid(event_id(commit, index)), uuid(fact.patient), *caused)
-            texts = (text(fact.event.type()), text(fact.stream), text(fact.site), *by)
+            # In the order of EVENT, a UUID's bytes like any; an envelope of it would cost as much again.
+            ids = (bytea(event_id(commit, index)), uuid(fact.patient), *caused)
+            texts = (text(fact.event.type()), bytea(fact.stream.encode()), text(fact.site), *by)
             numbers = (fact.event.version, partition_for(fact), fact.stream_version)
             times = (timestamptz(fact.occurred_at), recorded)
             events.append((*ids, *texts, *map(integer, numbers), *times, bytea(body_of(fact))))

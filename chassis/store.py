@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Protocol
-from uuid import UUID
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Sensitivity, partition_of
@@ -15,7 +14,7 @@ from caretrail_contracts.event import Event
 
 from chassis.aggregate import Aggregate
 from chassis.command import Answer, Commit, Desk, Fact
-from chassis.ids import derive
+from chassis.ids import derived
 
 BODY_BYTES_MAX = 262_144
 """Size of an event's body at most: a quarter of the broker's default limit of 1 MiB."""
@@ -70,9 +69,9 @@ class Origin:
         return f"urn:caretrail:{self.service}:{self.cell}"
 
 
-def event_id(commit: Commit, index: int) -> UUID:
-    """The id of the event at ``index`` of a commit: it derives from the command's."""
-    return derive(commit.cause.command_id, index)
+def event_id(commit: Commit, index: int) -> bytes:
+    """The id of the event at ``index`` of a commit, a UUID's bytes: it derives from the command's."""
+    return derived(commit.cause.command_id, index)
 
 
 def partition_for(fact: Fact) -> int:

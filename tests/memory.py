@@ -24,7 +24,7 @@ def envelope_of(origin: Origin, commit: Commit, index: int, position: int) -> En
     """The envelope of the fact at ``index`` of a commit, as the store in PostgreSQL gives it."""
     cause, fact = commit.cause, commit.facts[index]
     return Envelope(
-        id=event_id(commit, index),
+        id=UUID(bytes=event_id(commit, index)),
         type=fact.event.type(),
         version=fact.event.version,
         source=origin.source,

@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -77,7 +76,7 @@ class Caller(Office):
     def cause(self, step: str = "") -> Cause:
         """The cause of this request's command; a request with several names each by a step."""
         id = derive(self.command_id, step) if step else self.command_id
-        return replace(self._caused(id), correlation_id=self.command_id, digest=self._digest)
+        return self._caused(id)._replace(correlation_id=self.command_id, digest=self._digest)
 
     async def execute(self, command: Command, step: str = "") -> Accepted:
         """Carry out a command; a repeat gives the first answer. Raises Refused and the like."""

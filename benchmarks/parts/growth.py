@@ -49,7 +49,7 @@ async def growth(lab: Lab) -> list[Figure]:
 async def _appends(
     lab: Lab, large: Settings, small: Settings
 ) -> tuple[tuple[list[float], list[float]], list[float]]:
-    """By a server that has been at work; then what the large log's took first, of which nothing was in memory."""
+    """By a server that has been at work; then what the large log took at first, nothing of it in memory."""
     async with AsyncExitStack() as stack:
 
         async def ground(settings: Settings) -> Ground:

@@ -126,13 +126,13 @@ async def test_a_commit_without_events_is_a_conflict_where_a_stream_that_it_went
     went_by = commit("referral-1", count=0)
     with pytest.raises(Conflict):
         await store.append(went_by)
-    answer = await store.append(replace(went_by, expected={"referral-1": 1}))
+    answer = await store.append(went_by._replace(expected={"referral-1": 1}))
     assert answer.streams == {}
 
 
 async def test_commits_that_go_by_one_stream_at_once_all_hold(store: Store) -> None:
     await store.append(commit("referral-1"))
-    went_by = [replace(commit(), expected={"referral-1": 1}) for _ in range(20)]
+    went_by = [commit()._replace(expected={"referral-1": 1}) for _ in range(20)]
     answers = await asyncio.gather(*(store.append(each) for each in went_by))
     assert {answer.position for answer in answers} == set(range(2, 22))
 
@@ -169,10 +169,10 @@ async def test_an_event_that_is_too_large_fails_alone(store: Store) -> None:
     event = InputRefused(
         door="d", rule="r", places=tuple(Place(at="a" * 120, expected="x" * 120) for _ in range(2_000))
     )
-    facts = (replace(large.facts[0], event=event),)
+    facts = (large.facts[0]._replace(event=event),)
     results = await asyncio.gather(
         store.append(commit()),
-        store.append(replace(large, facts=facts)),
+        store.append(large._replace(facts=facts)),
         store.append(commit()),
         return_exceptions=True,
     )
@@ -183,20 +183,20 @@ async def test_what_is_stored_is_what_was_decided(store: Store) -> None:
     patient, cause, correlation = uuid4(), uuid4(), uuid4()
     once = commit("Überweisung-1")
     at = datetime(1931, 2, 28, 23, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=-9, minutes=-30)))
-    fact = replace(once.facts[0], occurred_at=at, patient=patient, site='ward "7"')
-    about = replace(once.cause, correlation_id=correlation, causation_id=cause)
-    await store.append(replace(once, cause=about, facts=(fact,)))
+    fact = once.facts[0]._replace(occurred_at=at, patient=patient, site='ward "7"')
+    about = once.cause._replace(correlation_id=correlation, causation_id=cause)
+    await store.append(once._replace(cause=about, facts=(fact,)))
     [record] = await store.read(0, 1)
-    expected = envelope_of(Origin("intake"), replace(once, cause=about, facts=(fact,)), 0, 1)
+    expected = envelope_of(Origin("intake"), once._replace(cause=about, facts=(fact,)), 0, 1)
     assert record.envelope == expected
     assert record.decode() == fact.event
     assert [event for event, _ in await store.read_stream("Überweisung-1")] == [fact.event]
 
 
 async def test_a_repeat_gets_a_recorded_refusal_again(store: Store) -> None:
-    refused = replace(commit(), refusal={"rule": "Full", "message": "naïve", "at": None})
+    refused = commit()._replace(refusal={"rule": "Full", "message": "naïve", "at": None})
     first = await store.append(refused)
-    again = await store.append(replace(commit(id=refused.cause.command_id), refusal=None))
+    again = await store.append(commit(id=refused.cause.command_id)._replace(refusal=None))
     assert again == replace(first, repeated=True)
 
 

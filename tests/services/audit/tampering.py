@@ -115,7 +115,7 @@ async def tampering(running: Run, admin: str) -> AsyncIterator[Tampering]:
         servers = [served(run.apps[name], found, group) for name, found in sockets.items()]
         store, patient = run.runtime("intake").ground.store, uuid4()
         await asyncio.gather(*(store.append(commit(1 + at % 3, patient, "main")) for at in range(10)))
-        await store.append(replace(commit(0), expected={}))
+        await store.append(commit(0)._replace(expected={}))
         refused = await run.post("intake", f"/referrals/{uuid4()}/accept", "")
         assert refused.status_code == 404
         await asyncio.gather(*(store.append(commit(1)) for _ in range(8)))
