@@ -20,6 +20,7 @@ from caretrail_contracts.cloudevents import Record, to_headers
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import UnknownEvent, model_of
 from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
+from caretrail_contracts.wording import describe
 from psycopg import AsyncCursor
 from psycopg.types.json import Jsonb
 
@@ -32,7 +33,6 @@ from chassis.positions import Fenced, Steps
 from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.telemetry import APPLY_BATCH, APPLY_SECONDS, EVENTS_APPLIED, RECORDS_PARKED
-from chassis.wording import describe
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""

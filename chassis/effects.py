@@ -19,6 +19,7 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import BrokenHeader, Record
+from caretrail_contracts.wording import describe
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
@@ -32,7 +33,6 @@ from chassis.refusal import Refused
 from chassis.service import Effect
 from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
 from chassis.waking import settle
-from chassis.wording import describe
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
 """Rest between attempts while the infrastructure fails: doubled each time up to the longer one."""

@@ -40,7 +40,7 @@ def read(home: Path) -> Stack:
         ) from None
     except ValidationError as error:
         at = "".join(f"/{part}" for part in error.errors()[0]["loc"])
-        from chassis.wording import expected_of
+        from caretrail_contracts.wording import expected_of
 
         raise NoStack(
             f"{path} cannot be read at {at or '(root)'}: expected {expected_of(error.errors()[0])}",

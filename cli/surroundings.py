@@ -71,10 +71,10 @@ def _end(as_json: bool, title: str, advice: str, place: str, expected: str) -> N
 def _tell_setting(error: ValueError, as_json: bool) -> None:
     """Name the settings that do not fit, never their values. Raises typer.Exit; other errors are let be."""
     import typer
+    from caretrail_contracts.wording import expected_of
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
-    from chassis.wording import expected_of
     from cli.problem import Place, Problem
 
     if isinstance(error, SettingsError):  # its message names the field in quotes, and no value

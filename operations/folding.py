@@ -12,13 +12,13 @@ from typing import TypeVar
 
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope
+from caretrail_contracts.wording import describe
 from psycopg.errors import DeadlockDetected
 
 from chassis.database import Connection, arrays, connect, fetch
 from chassis.positions import Fenced, Place, Spot
 from chassis.projection import Projection
 from chassis.tables import Buffer
-from chassis.wording import describe
 from operations.history import Chunk, history
 from operations.job import Job, Vector
 

@@ -14,6 +14,7 @@ from caretrail_contracts.envelope import Actor, Envelope, topic_of
 from caretrail_contracts.event import UnknownEvent
 from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import RecordDiscarded
+from caretrail_contracts.wording import describe
 from pydantic import ValidationError
 
 from chassis.applying import named, note
@@ -23,7 +24,6 @@ from chassis.database import Connection, Row, fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.service import Effect, Service
-from chassis.wording import describe
 from keystore.keys import NoKey
 
 LISTED_MAX = 1_000

@@ -10,6 +10,7 @@ from time import monotonic
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.event import model_of
 from caretrail_contracts.system import RecordRedriven
+from caretrail_contracts.wording import describe
 
 from chassis.applying import CONFLICTS_MAX, Parking, named, note
 from chassis.batch import Batch, Handler
@@ -18,7 +19,6 @@ from chassis.database import Connection, Row, fetch, is_lost
 from chassis.office import Ground
 from chassis.projection import Archive, Projection
 from chassis.refusal import Conflict
-from chassis.wording import describe
 from operations.parked import NotParked, Person, WaitsBehind, first, handlers, record_of, still
 
 CHUNK = 500

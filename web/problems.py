@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from caretrail_contracts.system import Place
+from caretrail_contracts.wording import expected_of, known
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -21,7 +22,6 @@ from chassis.database import LOST
 from chassis.group import Unavailable
 from chassis.refusal import Conflict, KeyReused, Refusal, Refused, Reserved
 from chassis.store import EventTooLarge
-from chassis.wording import expected_of, known
 
 MEDIA_TYPE = "application/problem+json"
 

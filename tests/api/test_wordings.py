@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 import pytest
+from caretrail_contracts.wording import expected_of
 from pydantic_core._pydantic_core import list_all_errors
 
 from chassis.service import Service
-from chassis.wording import expected_of
 from tests.api.doors import SERVICES, client, door, operations, parameters
 from web.problems import MEDIA_TYPE, SCHEMA
 

@@ -3,9 +3,8 @@
 import pytest
 from caretrail_contracts.examples import example
 from caretrail_contracts.intake import ReferralReceived
+from caretrail_contracts.wording import describe, known
 from pydantic import ValidationError
-
-from chassis.wording import describe, known
 
 
 def refused(**fields: object) -> ValidationError:

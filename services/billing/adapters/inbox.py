@@ -16,13 +16,13 @@ from caretrail_contracts.billing import ExchangeFailed
 from caretrail_contracts.codes import Units
 from caretrail_contracts.sealed import Document
 from caretrail_contracts.system import InputRefused, Place
+from caretrail_contracts.wording import expected_of, known
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from chassis.command import Command
 from chassis.ids import derive
 from chassis.office import AdapterOffice
 from chassis.refusal import Refused
-from chassis.wording import expected_of, known
 from services.billing.adapters.claim_files import CLAIM_FILES
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.remittances import OWNER, RemittanceRefused, read_remittance

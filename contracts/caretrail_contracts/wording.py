@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-WORDS = json.loads(files("chassis").joinpath("words.json").read_bytes())
+WORDS = json.loads(files("caretrail_contracts").joinpath("words.json").read_bytes())
 """The words for what a schema expected, by pydantic's kinds of errors and by patterns."""
 
 
