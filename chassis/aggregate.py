@@ -91,11 +91,12 @@ class Aggregate(LibraryAggregate):
     def resume(cls, found: Self | None, id: UUID, facts: Iterable[tuple[Event, datetime]]) -> Self | None:
         """What was found of an aggregate, if anything, after the events that follow in its stream."""
         for version, (fact, at) in enumerate(facts, found.version + 1 if found else 1):
-            about = _about(id, version, fact, at)
             if found is None:
-                found = Started(originator_topic=get_topic(cls), **about).mutate(None)
+                started = Started(originator_topic=get_topic(cls), **_about(id, version, fact, at))
+                found = started.mutate(None)
             else:
-                found = Recorded(**about).mutate(found)
+                found.when(fact)
+                found.version, found.modified_on = version, at
         return found
 
 
