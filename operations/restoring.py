@@ -59,25 +59,26 @@ class _Recovery:
         [here] = await fetch(self._connection, HERE)
         known = await fetch(self._connection, "select server, database, timeline, seen from place")
         moved = bool(known) and any(known[0][name] != here[name] for name in here)
-        heads = await self._heads()
         try:
-            ahead = self._ahead(await walking.tails(self._settings.kafka_bootstrap, self._topic), heads)
+            tails = await walking.tails(self._settings.kafka_bootstrap, self._topic)
         except (KafkaError, OSError, TimeoutError, Silent) as error:
             if moved:
                 raise Behind("the store was restored: Kafka must be there to say what it lacks") from error
             log.warning("topic_not_seen", topic=self._topic, error=type(error).__name__)
             return
+        # After the topic: another process of the service may be at work, and what it sent is committed.
+        heads = await self._heads()
         if moved:
             await self._take_in(here, heads, known[0]["seen"])
-        elif ahead:
+        elif self._ahead(tails, heads):
             await self._settle(here, heads, new=not known)
         elif not known:
             await self._connection.execute(STAND, here)
 
     async def _settle(self, here: Row, heads: dict[int, Place], *, new: bool) -> None:
         """Something ends above the store: the records of its own, or what readers pass over as well."""
-        found = await self._walk(heads, keep=False)
-        if not any(found.reached[number] != heads.get(number) for number in found.reached):
+        found, now = await self._walk(heads, keep=False), await self._heads()
+        if not any(_above(place, now.get(number, NOWHERE)) for number, place in found.reached.items()):
             log.warning("topic_holds_what_nobody_sent", topic=self._topic)
         elif new:
             await self._take_in(here, heads, None)
@@ -120,11 +121,15 @@ class _Recovery:
     def _ahead(self, tails: dict[int, Tail], heads: dict[int, Place]) -> bool:
         """Whether a partition ends above what the store has of it."""
         for number, tail in tails.items():
-            head, about = heads.get(number, NOWHERE), tail.last.envelope if tail.last else None
+            about = tail.last.envelope if tail.last else None
             ours = about is not None and about.source == self._source
-            if about and ours and (about.epoch, about.position) > (head.epoch, head.position):
+            if about and ours and _above(about, heads.get(number, NOWHERE)):
                 return True
         return False
+
+
+def _above(one: Place | Envelope, other: Place) -> bool:
+    return (one.epoch, one.position) > (other.epoch, other.position)
 
 
 def _row(record: Record) -> tuple[Any, ...]:

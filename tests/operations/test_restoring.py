@@ -12,7 +12,8 @@ from caretrail_contracts.cloudevents import Record, to_headers
 
 from chassis.config import Settings
 from deploy.topics import make_topics
-from operations.restoring import Behind
+from operations import walking
+from operations.restoring import Behind, recover
 from tests.chassis.forging import body, forger, headers, patient_of
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
@@ -191,6 +192,31 @@ async def test_a_store_behind_its_topic_that_nobody_restored_does_not_serve(
     with pytest.raises(Behind):
         async with running(INTAKE):
             pass
+
+
+@pytest.mark.parametrize("forges", [False, True])
+async def test_a_busy_service_gets_a_second_process(
+    running: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch, forges: bool
+) -> None:
+    """What the first one commits and publishes while the second looks is not missing in the store."""
+    async with running(INTAKE) as run, forger(run) as send:
+        await refer(run, 60)
+        await run.settle()
+        if forges:
+            source: dict[str, bytes | None] = {"source": run.runtime("intake").origin.source.encode()}
+            await send(3, str(patient_of(3)), headers(patient_of(3), 900, prev=b"1", **source), b"{}")
+
+        def busy(look: Any) -> Any:
+            async def looks(*about: Any, **more: Any) -> Any:
+                await refer(run, 30)
+                await run.settle()
+                return await look(*about, **more)
+
+            return looks
+
+        monkeypatch.setattr(walking, "tails", busy(walking.tails))
+        monkeypatch.setattr(walking, "walk", busy(walking.walk))
+        await recover(INTAKE, settings)
 
 
 async def test_what_no_reader_takes_keeps_no_service_from_starting(running: Run) -> None:
