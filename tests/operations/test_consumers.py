@@ -17,6 +17,7 @@ from caretrail_contracts.system import ReadingPaused, ReadingReset, ReadingResum
 from chassis.clock import SharedClock
 from chassis.feeds import TopicFeed
 from chassis.kafka import producer
+from deploy.local.progress import lag_path
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
 from tests.operations.test_parked import events, received, refer
@@ -88,6 +89,7 @@ async def test_a_paused_partition_waits_through_a_restart_and_others_flow(runnin
         assert (found["lag"], found["paused"]["by"], found["paused"]["role"]) == (2, "staff-1", "coordinator")
         assert found["lag_s"] >= 1
         assert found["paused"]["reason"].keys() == {"kid", "nonce", "ct"}
+        assert await not_applied(run) == 2, "positions lie farther apart"
         await tell(run, "resume", topic=topic)
         await noticed(run, None)
         await run.settle()
@@ -97,6 +99,12 @@ async def test_a_paused_partition_waits_through_a_restart_and_others_flow(runnin
         assert "rebuilt" not in paused.to_bytes().decode()
         [(resumed, _)] = await events(run, ReadingResumed)
         assert resumed.partitions == tuple(range(PARTITIONS))
+
+
+async def not_applied(run: Running) -> int:
+    """What intake's store counts above the places that scheduling has come to."""
+    own, other = [(await run.get(name, "/internal/progress")).json() for name in ("scheduling", "intake")]
+    return int((await run.get("intake", lag_path(own, other))).json()["events"])
 
 
 def patients(count: int) -> list[str]:
