@@ -86,7 +86,7 @@ async def progress(request: Request) -> dict[str, Any]:
 
 @router.get("/internal/progress/above")
 async def above(
-    request: Request, after: Annotated[list[Mark], Query(max_length=PARTITIONS)]
+    request: Request, after: Annotated[list[Mark], Query(min_length=PARTITIONS, max_length=PARTITIONS)]
 ) -> dict[str, Any]:
     """How many events of the store a reader has not applied that came so far, ``after`` in each partition."""
     [found] = await _runtime(request).ground.database.rows(ABOVE, after)
