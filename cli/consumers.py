@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
 from cli import screen
-from cli.options import ActorOption, JsonOption, PurposeOption
+from cli.options import ActorOption, JsonOption, PurposeOption, moment
 
 if TYPE_CHECKING:
     from cli.stack_file import Stack
@@ -126,13 +125,8 @@ def _place(text: str) -> str | int:
         return text
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            "expected beginning, an offset, or a time such as 2026-03-12T10:00", param_hint="--to"
-        ) from None
-    return (at if at.tzinfo else at.astimezone()).isoformat()
+    expected = "expected beginning, an offset, or a time such as 2026-03-12T10:00"
+    return moment(text, expected).isoformat()
 
 
 def _told(
@@ -223,9 +217,7 @@ def _show(found: list[dict[str, Any]], *, apart: bool) -> None:
     from rich.text import Text
 
     names = ("service", "reads", *(["partition"] if apart else []), "position", "lag", "seconds", "owner")
-    table = screen.new_table(*names)
-    for column in table.columns[2:-1]:
-        column.justify = "right"
+    table = screen.new_table(*names, numbers=names[2:-1])
     for each in found if apart else _together(found):
         partition = [str(each["partition"])] if apart else []
         numbers = (*partition, f"{each['position']:,}", f"{each['lag']:,}")

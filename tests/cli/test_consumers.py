@@ -125,8 +125,9 @@ def test_a_reset_takes_the_beginning_an_offset_or_a_time(
     assert (billing.asked[-1].json()["to"], billing.asked[-1].json()["partitions"]) == (sent, [3, 4])
 
 
-def test_another_place_is_none(run: Run, billing: Double) -> None:
-    told = ("reset", "billing", "intake", "--partition", 3, "--to", "the end", "--reason", "x")
+@pytest.mark.parametrize("place", ["the end", "0001-01-01", "1969-12-31T00:00:00Z"])
+def test_another_place_is_none(run: Run, billing: Double, place: str) -> None:
+    told = ("reset", "billing", "intake", "--partition", 3, "--to", place, "--reason", "x")
     answer = run("consumers", *told, columns=200)
     assert answer.exit_code == 2
     assert "expected beginning, an offset, or a time" in answer.stderr
