@@ -83,10 +83,14 @@ def resume(
     purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let a service read on where it stood."""
+    """Let a service read on where it stood; of what was not paused nothing is recorded."""
     found = _told("resume", service, _which(topic, partition), actor, purpose, as_json)
-    if not as_json:
+    if as_json:
+        return
+    if found["partitions"]:
         typer.echo(f"{service} reads on in {_where(found)}.")
+    else:
+        typer.echo(f"Nothing of {found['topic']} was paused in {service}: it reads as before.")
 
 
 @app.command()

@@ -30,6 +30,8 @@ def billing(stack: Callable[..., None]) -> Iterator[Double]:
         if asked.method == "GET":
             return 200, [reader(0), reader(1, lag_s=7.0, paused=PAUSED)]
         told = asked.json()
+        if asked.path.endswith("/resume") and told["topic"] == "store":
+            return 200, {"topic": "store", "partitions": []}
         if asked.path.endswith("/reset"):
             return 200, {"topic": TOPIC, "reads_from": {str(number): 12 for number in told["partitions"]}}
         return 200, {"topic": TOPIC, "partitions": told.get("partitions", [0, 1])}
@@ -108,6 +110,9 @@ def test_a_resume_is_for_all_partitions_unless_some_are_named(run: Run, billing:
         1,
     ]
     assert billing.asked[-1].json() == {"topic": "intake"}
+    assert run("consumers", "resume", "billing", "intake").stdout == f"billing reads on in {TOPIC}[0, 1].\n"
+    said = run("consumers", "resume", "billing", "store").stdout
+    assert said == "Nothing of store was paused in billing: it reads as before.\n"
 
 
 @pytest.mark.parametrize(
