@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import screen
-from cli.options import JsonOption
+from cli.options import JsonOption, moment
 
 if TYPE_CHECKING:
     from deploy.local.restoring import Restored
@@ -71,7 +71,7 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
 
     if service not in SERVICES:
         raise typer.BadParameter(_expected(service, SERVICES), param_hint="SERVICE")
-    at, settings = _time(to), Settings()
+    at, settings = moment(to, "expected a time such as 2026-03-12T10:00"), Settings()
     set_up_logs(service, "ERROR")
     with told(as_json), _failing("Nothing was changed."):
         found = backups(settings)
@@ -118,15 +118,6 @@ def _show(done: Restored) -> None:
     if not done.ready:
         said = f"{done.service} is not ready yet: `caretrail status` says why."
         screen.out().print(said, style=screen.BAD)
-
-
-def _time(text: str) -> datetime:
-    """A moment; without an offset it is this machine's. Raises BadParameter."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter("expected a time such as 2026-03-12T10:00", param_hint="--to") from None
-    return at if at.tzinfo else at.astimezone()
 
 
 def _local(at: datetime) -> str:

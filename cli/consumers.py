@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
 from cli import screen
-from cli.options import ActorOption, JsonOption, PurposeOption
+from cli.options import ActorOption, JsonOption, PurposeOption, moment
 
 if TYPE_CHECKING:
     from cli.stack_file import Stack
@@ -55,7 +54,7 @@ def list_(
         if as_json:
             screen.print_json(found)
         else:
-            _show(found if each else _together(found), apart=each)
+            _show(found, apart=each)
 
 
 @app.command()
@@ -84,10 +83,14 @@ def resume(
     purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Let a service read on where it stood."""
+    """Let a service read on where it stood; of what was not paused nothing is recorded."""
     found = _told("resume", service, _which(topic, partition), actor, purpose, as_json)
-    if not as_json:
+    if as_json:
+        return
+    if found["partitions"]:
         typer.echo(f"{service} reads on in {_where(found)}.")
+    else:
+        typer.echo(f"Nothing of {found['topic']} was paused in {service}: it reads as before.")
 
 
 @app.command()
@@ -126,13 +129,8 @@ def _place(text: str) -> str | int:
         return text
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            "expected beginning, an offset, or a time such as 2026-03-12T10:00", param_hint="--to"
-        ) from None
-    return (at if at.tzinfo else at.astimezone()).isoformat()
+    expected = "expected beginning, an offset, or a time such as 2026-03-12T10:00"
+    return moment(text, expected).isoformat()
 
 
 def _told(
@@ -193,44 +191,63 @@ async def _open_reasons(stack: Stack, found: list[dict[str, Any]], who: Mapping[
 
 
 def _together(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One line for each service and topic: the farthest position, all that waits, the longest wait."""
-    lines: dict[tuple[str, str], dict[str, Any]] = {}
+    """One line for each service and topic: the farthest position, all that waits, the longest wait.
+
+    A wait that is not known in one partition is not known in all.
+    """
+    lines = []
+    for parts in _by_topic(found):
+        waits = [each["lag_s"] for each in parts]
+        line = {
+            "position": max(each["position"] for each in parts),
+            "lag": sum(each["lag"] for each in parts),
+            "lag_s": None if None in waits else max(waits),
+            "owner": ", ".join(sorted({each["owner"] for each in parts} - {None})),
+        }
+        lines.append({**parts[0], "partition": "", **line})
+    return lines
+
+
+def _by_topic(found: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The partitions of each service and topic."""
+    topics: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for each in found:
-        line = lines.setdefault(
-            (each["service"], each["topic"]), {**each, "partition": "", "lag": 0, "owners": set()}
-        )
-        line["position"] = max(line["position"], each["position"])
-        line["lag"] += each["lag"]
-        line["lag_s"] = max(line["lag_s"] or 0.0, each["lag_s"] or 0.0)
-        line["owners"] |= {each["owner"]} - {None}
-        line["paused"] = line["paused"] or each["paused"]
-    for line in lines.values():
-        line["owner"] = ", ".join(sorted(line["owners"]))
-    return list(lines.values())
+        topics.setdefault((each["service"], each["topic"]), []).append(each)
+    return list(topics.values())
 
 
 def _show(found: list[dict[str, Any]], *, apart: bool) -> None:
-    """A line for each reader, with ``apart`` for each partition; below, which of them a person paused."""
+    """A line for each topic, with ``apart`` for each partition; below, which of them who paused."""
     from rich.text import Text
 
     names = ("service", "reads", *(["partition"] if apart else []), "position", "lag", "seconds", "owner")
-    table = screen.new_table(*names)
-    for column in table.columns[2:-1]:
-        column.justify = "right"
-    for each in found:
+    table = screen.new_table(*names, numbers=names[2:-1])
+    for each in found if apart else _together(found):
         partition = [str(each["partition"])] if apart else []
         numbers = (*partition, f"{each['position']:,}", f"{each['lag']:,}")
         seconds = "?" if each["lag_s"] is None else f"{each['lag_s']:,.1f}"
         table.add_row(each["service"], _source(each["topic"]), *numbers, seconds, each["owner"] or "nobody")
     screen.out().print(table)
-    for each in found:
+    for parts in _by_topic(found):
+        for where, said in _pauses(parts):
+            line = Text.assemble(f"{parts[0]['service']} {where}: ", (said, screen.QUIET))
+            screen.out().print(line, soft_wrap=True)
+
+
+def _pauses(parts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Which partitions of a topic are paused, in one line where one person did so together, and by whom."""
+    pauses: dict[str, list[int]] = {}
+    for each in parts:
         if each["paused"]:
-            where = f"{_source(each['topic'])}[{each['partition']}]" if apart else _source(each["topic"])
             said = _paused(each["paused"])
             if effects := each.get("effects"):
                 said += f"; effects are not paused: {', '.join(effects)}"
-            line = Text.assemble(f"{each['service']} {where}: ", (said, screen.QUIET))
-            screen.out().print(line, soft_wrap=True)
+            pauses.setdefault(said, []).append(each["partition"])
+    topic = _source(parts[0]["topic"])
+    return [
+        (topic if len(numbers) == len(parts) else f"{topic}[{', '.join(map(str, numbers))}]", said)
+        for said, numbers in pauses.items()
+    ]
 
 
 def _source(topic: str) -> str:

@@ -84,7 +84,12 @@ def export(
 def check(
     frozen: Annotated[
         Path | None,
-        typer.Option(help="Folder of schemas/ and golden/.", show_default="those of the contracts project"),
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder of schemas/ and golden/.",
+            show_default="those of the contracts project",
+        ),
     ] = None,
     old: Annotated[Path | None, typer.Option(help="A JSON Schema, to compare with --new.")] = None,
     new: Annotated[Path | None, typer.Option(help="The JSON Schema that would replace it.")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -20,3 +21,19 @@ PurposeOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+"""Kafka and PostgreSQL's tools count from here; nothing of ours is older."""
+
+
+def moment(text: str, expected: str) -> datetime:
+    """The time that ``--to`` names; without an offset it is this machine's. Raises BadParameter."""
+    try:
+        at = datetime.fromisoformat(text)
+        at = at if at.tzinfo else at.astimezone()
+        if at.astimezone(UTC) >= BEGIN:
+            return at
+    except (ValueError, OverflowError):  # the latter of the first and the last days of the calendar
+        raise typer.BadParameter(expected, param_hint="--to") from None
+    raise typer.BadParameter(f"{expected}, from {BEGIN.year} on", param_hint="--to")

@@ -150,7 +150,7 @@ def _going_on(action: str) -> Iterator[None]:
 
 
 class _Bar:
-    """A progress bar with rate and time left; nothing where the output is for programs."""
+    """A progress bar with rate and time left; nothing for programs and where stderr is no terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
         from rich import progress
@@ -162,7 +162,10 @@ class _Bar:
             progress.TextColumn("{task.fields[rate]:,.0f} events/s"),
             progress.TimeRemainingColumn(),
         )
-        self._progress = progress.Progress(*columns, console=screen.err(), disable=quiet, transient=True)
+        console = screen.err()
+        self._progress = progress.Progress(
+            *columns, console=console, disable=quiet or not console.is_terminal, transient=True
+        )
         self._task = self._progress.add_task("", total=None, rate=0.0)
 
     def __enter__(self) -> _Bar:
@@ -186,9 +189,8 @@ class _Bar:
 
 def _show(found: list[dict[str, Any]]) -> None:
     names = ("projection", "service", "version", "rows about", "size", "last rebuild")
-    table = screen.new_table(*names, whole="projection")
-    for column in (2, 3, 4):
-        table.columns[column].justify = "right"
+    table = screen.new_table(*names, numbers=("version", "rows about", "size"))
+    table.columns[1].no_wrap = True
     for each in found:
         size = sum(table_["bytes"] or 0 for table_ in each["tables"])
         rows = sum(table_["rows_about"] or 0 for table_ in each["tables"])

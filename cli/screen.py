@@ -9,7 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Collection
+
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
 
 QUIET = "dim"
@@ -57,15 +59,20 @@ def print_json(document: Any, *, compact: bool = False) -> None:
     sys.stdout.flush()
 
 
-def new_table(*columns: str, title: str | None = None, whole: str = "") -> Table:
+def new_table(
+    *columns: str, title: str | None = None, whole: str = "", numbers: Collection[str] = ()
+) -> Table:
     """A table of the house: no boxes, quiet headings, columns to be styled by name afterwards.
 
-    What is too wide is folded, never cut; the column ``whole`` not even that, since it is to be copied.
+    What is too wide is folded, never cut; not even that are the column ``whole``, since it is to be copied,
+    and ``numbers``, which stand on the right.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     table = Table(title=title, box=SIMPLE_HEAD, header_style=QUIET, title_justify="left", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == whole)
+        number = column in numbers
+        side: JustifyMethod = "right" if number else "left"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=number or column == whole)
     return table

@@ -7,12 +7,15 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import screen
 from cli.options import ActorOption, JsonOption, PurposeOption
+
+if TYPE_CHECKING:
+    from cli.stack_file import Stack
 
 ServiceArgument = Annotated[
     str, typer.Argument(metavar="SERVICE", help="intake, clinical, scheduling, billing, …")
@@ -217,7 +220,7 @@ def status(as_json: JsonOption = False) -> None:
         found: dict[str, Any] = {
             "state": state,
             "processes": _processes(home),
-            "consumers": [row for own in progress.values() for row in _lags(own, progress)],
+            "consumers": _consumers(home, progress),
             "parked": {name: own["parked"] for name, own in progress.items() if own.get("parked")},
         }
         if as_json:
@@ -314,23 +317,38 @@ def _progress(home: Path) -> dict[str, Any]:
     return progress
 
 
-def _lags(own: dict[str, Any], progress: dict[str, Any]) -> list[dict[str, Any]]:
-    """Records not yet applied, by source; a source whose service is silent is left out."""
-    from deploy.local.progress import lag, own_lag
+def _consumers(home: Path, progress: dict[str, Any]) -> list[dict[str, Any]]:
+    """Events not yet applied, by service and source; a source whose service is silent is left out."""
+    from cli import stack_file
+    from deploy.local.progress import followed, own_lag
 
-    store = own_lag(own)
-    rows = [_row(own["service"], "own store", own["head"] - store, own["head"], store)]
-    for name in own["sources"]:
-        if name not in progress:
-            continue
-        other = progress[name]
-        seen = own["consumed"].get(other["source"], {})
-        position, behind = max(seen.values(), default=0), lag(own, other["source"], other["heads"])
-        rows.append(_row(own["service"], name, position, other["head"], behind))
+    stack, rows = stack_file.read(home), []
+    for own in progress.values():
+        store = own_lag(own)
+        rows.append(_row(own["service"], "own store", own["head"] - store, own["head"], store))
+        for other in followed(own, progress):
+            place = max(own["consumed"].get(other["source"], {}).values(), default=0)
+            lag = _lag(stack, own, other)
+            rows.append(_row(own["service"], other["service"], place, other["head"], lag))
     return rows
 
 
-def _row(service: str, source: str, position: int, head: int, lag: int) -> dict[str, Any]:
+def _lag(stack: Stack, own: dict[str, Any], other: dict[str, Any]) -> int | None:
+    """Events of the other that a service has not applied yet, as that counts them; None if it is silent."""
+    from cli.problem import Problem
+    from cli.service import answer, client
+    from deploy.local.progress import is_behind, lag_path
+
+    if not is_behind(own, other["source"], other["heads"]):
+        return 0
+    try:
+        with client(stack, other["service"], {}) as asked:
+            return int(answer(asked.get(lag_path(own, other)))["events"])
+    except Problem:
+        return None
+
+
+def _row(service: str, source: str, position: int, head: int, lag: int | None) -> dict[str, Any]:
     return {"service": service, "source": source, "position": position, "head": head, "lag": lag}
 
 
@@ -343,7 +361,10 @@ def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> 
         whole = column == "id"  # it is to be copied
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*("" if row[column] is None else str(row[column]) for column in columns))
+        none = {"lag": "?"}
+        table.add_row(
+            *(none.get(column, "") if row[column] is None else str(row[column]) for column in columns)
+        )
     screen.out().print(table)
 
 

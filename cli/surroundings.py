@@ -7,6 +7,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperGroup
 
 UNUSABLE, SEE = "a setting cannot be used", "See the environment and .env."
@@ -14,6 +15,15 @@ UNUSABLE, SEE = "a setting cannot be used", "See the environment and .env."
 
 class Commands(TyperGroup):
     """All commands: settings are read in many places, and what is wrong with them is told in this one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an empty text, which a command would take for nothing said. Raises BadParameter."""
+        for before, each in zip(["", *args], args, strict=False):
+            option, equals, value = each.partition("=")
+            if not each or (each.startswith("--") and equals and not value):
+                hint = option or (before if before.startswith("--") else None)
+                raise BadParameter("expected a value, not an empty text", ctx=ctx, param_hint=hint)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; letters that the terminal has not are told by number. Raises typer.Exit."""

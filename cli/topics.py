@@ -117,7 +117,10 @@ def _follow(asked: Any, after: int | None, head: int, quiet: bool) -> None:
 
     from cli.service import answer
 
-    with progress.Progress(console=screen.err(), disable=quiet, transient=True) as shown:
+    console = screen.err()
+    with progress.Progress(
+        console=console, disable=quiet or not console.is_terminal, transient=True
+    ) as shown:
         bar = shown.add_task("published", total=head - (after or 0) or None)
         while (relayed := answer(asked.get("/internal/progress"))["relayed"]) < head:
             shown.update(bar, completed=max(0, relayed - (after or 0)))
@@ -125,12 +128,12 @@ def _follow(asked: Any, after: int | None, head: int, quiet: bool) -> None:
 
 
 def _show(found: list[dict[str, Any]]) -> None:
-    table = screen.new_table("topic", "partitions", "records", "events", "state", whole="topic")
-    for column in (1, 2, 3):
-        table.columns[column].justify = "right"
+    counted = ("partitions", "records", "events")
+    table = screen.new_table("topic", *counted, "state", numbers=counted)
+    table.columns[-1].no_wrap = True
     for each in found:
         style = screen.GOOD if each["state"] == "whole" else screen.BAD
-        counts = [f"{each[name]:,}" for name in ("partitions", "records", "events")]
+        counts = [f"{each[name]:,}" for name in counted]
         table.add_row(each["topic"], *counts, f"[{style}]{each['state']}[/]")
     screen.out().print(table)
     for each in found:

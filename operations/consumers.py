@@ -15,7 +15,7 @@ from caretrail_contracts.system import ReadingPaused, ReadingReset, ReadingResum
 from psycopg.types.json import Jsonb
 
 from chassis.command import Cause, Commit
-from chassis.database import Connection, query
+from chassis.database import Connection, fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.ownership import lock_number
@@ -169,12 +169,15 @@ async def pause(ground: Ground, part: list[tuple[str, int]], reason: str, person
         await _noted(ground, connection, "paused", event, person)
 
 
-async def resume(ground: Ground, part: list[tuple[str, int]], person: Person) -> None:
-    """Let them be read again."""
-    event = ReadingResumed(topic=part[0][0], partitions=tuple(number for _, number in part))
+async def resume(ground: Ground, part: list[tuple[str, int]], person: Person) -> list[int]:
+    """Let them be read again; gives those that were paused. Where none was, nothing is recorded."""
+    topic, numbers = part[0][0], [number for _, number in part]
     async with ground.database.transaction() as connection:
-        await connection.execute(RESUME, (event.topic, list(event.partitions)))
-        await _noted(ground, connection, "resumed", event, person)
+        rows = await fetch(connection, RESUME, topic, numbers)
+        if resumed := sorted(row["partition"] for row in rows):
+            event = ReadingResumed(topic=topic, partitions=tuple(resumed))
+            await _noted(ground, connection, "resumed", event, person)
+    return resumed
 
 
 async def reset(
@@ -263,7 +266,8 @@ on conflict (topic, partition) do update set paused_at = excluded.paused_at, act
 """
 RESUME = b"""
 update readings set paused_at = null, actor_id = null, actor_role = null, reason = null
-where topic = %s and partition = any(%s::smallint[])
+where topic = %s and partition = any(%s::smallint[]) and paused_at is not null
+returning partition
 """
 FORGET = b"update positions set kafka_offset = null where topic = %s and partition = any(%s)"
 READ_FROM = b"update readings set read_from = %s where topic = %s and partition = %s"

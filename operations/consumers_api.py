@@ -119,12 +119,12 @@ async def paused(request: Request, asked: Pause, caller: Calling) -> dict[str, A
 
 @router.post("/internal/consumers/resume")
 async def resumed(request: Request, asked: Which, caller: Calling) -> dict[str, Any]:
-    """Let partitions be read again."""
+    """Let partitions be read again; answers which of them were paused."""
     ground = _ground(request)
     with _refusing():
         part = consumers.parts(ground, asked.topic, asked.partitions)
-        await consumers.resume(ground, part, _person(caller))
-    return {"topic": part[0][0], "partitions": [number for _, number in part]}
+        resumed = await consumers.resume(ground, part, _person(caller))
+    return {"topic": part[0][0], "partitions": resumed}
 
 
 @router.post("/internal/consumers/reset")

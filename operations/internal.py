@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from caretrail_contracts.digests import digest_of
-from fastapi import APIRouter, Request, Response
+from caretrail_contracts.envelope import PARTITIONS
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from chassis.database import Row, query
 from chassis.postgres import record_of
@@ -23,6 +24,9 @@ router = APIRouter(tags=["internal"])
 
 READ_MAX = 1_000
 """Events digested for one answer."""
+
+
+Mark = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Ready(BaseModel):
@@ -80,6 +84,15 @@ async def progress(request: Request) -> dict[str, Any]:
     return await _progress(request).now()
 
 
+@router.get("/internal/progress/above")
+async def above(
+    request: Request, after: Annotated[list[Mark], Query(min_length=PARTITIONS, max_length=PARTITIONS)]
+) -> dict[str, Any]:
+    """How many events of the store a reader has not applied that came so far, ``after`` in each partition."""
+    [found] = await _runtime(request).ground.database.rows(ABOVE, after)
+    return dict(found)
+
+
 @router.get("/internal/progress/stream", response_class=NdjsonResponse)
 async def progress_stream(request: Request) -> NdjsonResponse:
     """The progress each time that it changed, a JSON object a line, until the caller leaves."""
@@ -116,6 +129,6 @@ def _digest(row: Row, source: str) -> str | None:
 
 
 NAMED = ("id", "command_id", "stream", "stream_version", "epoch", "position", "partition")
-HEADS, DIGESTS, COMMANDS_APART = (
-    query(name, "operations") for name in ("heads", "digests", "commands_apart")
+HEADS, DIGESTS, COMMANDS_APART, ABOVE = (
+    query(name, "operations") for name in ("heads", "digests", "commands_apart", "above")
 )

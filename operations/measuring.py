@@ -15,6 +15,9 @@ from prometheus_client.registry import Collector
 from chassis.database import LOST, Row, query
 from chassis.feeds import TopicFeed
 from chassis.runtime import Runtime
+from chassis.service import Service
+from chassis.telemetry import EFFECTS_FAILED, RECORDS_PARKED
+from operations.parked import handlers
 from operations.pressure import Pressure
 
 LOOK_MAX_S = 4.0
@@ -27,6 +30,7 @@ class Measures:
     def __init__(self, runtime: Runtime, pressure: Pressure) -> None:
         self._runtime, self._pressure = runtime, pressure
         self._even_at: dict[tuple[str, int], datetime] = {}
+        _begin(runtime.ground.service)
 
     async def text(self) -> bytes:
         """What was counted, and what waits now."""
@@ -50,6 +54,11 @@ class Measures:
         wait_s = pool.get("requests_wait_ms", 0) / 1000
         return [
             gauge("writer_queue_commits", "Commits that wait for the writer", store.depth),
+            gauge(
+                "unpublished_max_events",
+                "Events beyond which commands are turned away",
+                self._runtime.ground.settings.unpublished_max,
+            ),
             gauge("commands_refusing", "1 while commands are turned away", refusing),
             gauge(
                 "faults", "Parts that keep the process from being ready", len(await self._runtime.faults())
@@ -106,6 +115,15 @@ class Measures:
         applied_at = datetime.fromtimestamp(passed_ms / 1000, UTC) if passed_ms else None
         since = max(filter(None, (self._even_at.setdefault(spot, now), applied_at)))
         return _age(now, since)
+
+
+def _begin(service: Service) -> None:
+    """Show the failures that are counted by name before the first, else its rise is not seen."""
+    effects = [effect.name for effect in service.effects]
+    for name in (*handlers(service), *effects):
+        RECORDS_PARKED.labels(name)
+    for name in effects:
+        EFFECTS_FAILED.labels(name)
 
 
 class _Found(Collector):

@@ -95,4 +95,6 @@ class Bounds:
 
 
 TURNED_AWAY = Counter("caretrail_commands_turned_away", "Commands refused beyond a bound", ["bound"])
+for bound in ("queued", "unpublished"):
+    TURNED_AWAY.labels(bound)
 BACKLOG = query("backlog", "operations")

@@ -113,7 +113,8 @@ def is_new(message: ConsumerRecord, positions: Positions) -> bool:
 
 async def offset_of(reader: AIOKafkaConsumer, partition: TopicPartition, at: datetime) -> int | None:
     """The offset of the first record sent at a time or later; None where there is none."""
-    found = (await reader.offsets_for_times({partition: int(at.timestamp() * 1000)})).get(partition)
+    sent = max(0, int(at.timestamp() * 1000))  # Kafka takes no time before 1970
+    found = (await reader.offsets_for_times({partition: sent})).get(partition)
     return found.offset if found else None
 
 

@@ -22,12 +22,14 @@ from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from keystore.doors import Erased
-from web.problems import Problem, Unreadable, route_of
+from web.problems import Problem, Unreadable, problem_of, route_of
 from web.reading import read
 
 JSON = "application/json"
 NO_BODY = (b"", b"{}", b"null")
 COMMANDS = Counter("caretrail_commands", "Commands carried out over HTTP", ["outcome"])
+for failing in ("Bug", "Unavailable"):
+    COMMANDS.labels(failing)  # there from the start: a rise from nothing is one only where nothing was seen
 OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
 
 OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")
@@ -83,7 +85,7 @@ class Caller(Office):
         try:
             answer = await self._ground.executor.execute(command, self.cause(step))
         except Exception as error:
-            COMMANDS.labels(type(error).__name__).inc()
+            COMMANDS.labels(problem_of(error).rule).inc()
             raise
         OUTCOMES[answer.repeated].inc()
         return Accepted.model_validate(answer, from_attributes=True)

@@ -31,7 +31,7 @@ KNOWN = frozenset(
         *("prefixItems", "items", "unevaluatedItems", "contains", "minContains", "maxContains"),
         *("uniqueItems", "minItems", "maxItems", "type", "enum", "const", "pattern", "format"),
         *("minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
-        *("multipleOf", "x-sealed"),
+        *("multipleOf", "contentEncoding", "contentMediaType", "x-sealed"),
     )
 )
 """Keywords that say what is allowed; all others only describe (``discriminator`` is compared by itself)."""

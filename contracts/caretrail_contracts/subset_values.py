@@ -9,9 +9,12 @@ from typing import Any, NoReturn
 
 from .schema_node import TYPES, Node, fits, same, shown
 
-HELD = ("pattern", "format", "const")
+OF_TEXTS = ("pattern", "contentEncoding", "contentMediaType")
+
+HELD = (*OF_TEXTS, "format", "const")
 """Keywords that stay as they are, in both directions: whether one pattern is narrower than another is not
-decided here, and who read a value as the only one has code that counts on it."""
+decided here, who decodes a text counts on how it was encoded, and who read a value as the only one has code
+that counts on it."""
 
 PARTS = (
     *("properties", "additionalProperties", "required", "minProperties", "maxProperties"),
@@ -81,9 +84,9 @@ def compare_size(
 
 
 def _types(w: Node, r: Node) -> None:
-    taken = r.types()
+    taken, whole = r.types(), _exact(w.get("multipleOf", 0.5)).denominator == 1
     for kind in sorted(w.types()):
-        if not fits(kind, taken):
+        if not fits("integer" if kind == "number" and whole else kind, taken):
             sent = kind if w.types() != TYPES else "anything"
             says = f"the writer may send {sent}, the reader takes {' or '.join(sorted(taken)) or 'nothing'}"
             fail(w, r, "" if "type" not in r else "type", says)
@@ -116,7 +119,7 @@ def _held(w: Node, r: Node) -> None:
     if w.types() <= {"null", "boolean"}:
         return
     for keyword in HELD:
-        if keyword == "pattern" and "string" not in w.types():
+        if keyword in OF_TEXTS and "string" not in w.types():
             continue
         if keyword == "const" and w.listed() == r.listed():
             continue

@@ -38,6 +38,8 @@ def test_without_a_running_stack_there_is_nothing_to_do(run: Run, home: Path, co
         ("keystore", MOMENT, "the keystore is never brought back"),
         ("payroll", MOMENT, "expected one of intake"),
         ("intake", "yesterday", "expected a time such as"),
+        ("intake", "0001-01-01", "expected a time such as"),
+        ("intake", "9999-12-31T23:00:00-14:00", "expected a time such as"),
     ],
 )
 def test_what_is_no_service_or_no_time_is_named(run: Run, service: str, at: str, said: str) -> None:

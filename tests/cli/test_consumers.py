@@ -30,6 +30,8 @@ def billing(stack: Callable[..., None]) -> Iterator[Double]:
         if asked.method == "GET":
             return 200, [reader(0), reader(1, lag_s=7.0, paused=PAUSED)]
         told = asked.json()
+        if asked.path.endswith("/resume") and told["topic"] == "store":
+            return 200, {"topic": "store", "partitions": []}
         if asked.path.endswith("/reset"):
             return 200, {"topic": TOPIC, "reads_from": {str(number): 12 for number in told["partitions"]}}
         return 200, {"topic": TOPIC, "partitions": told.get("partitions", [0, 1])}
@@ -41,13 +43,30 @@ def billing(stack: Callable[..., None]) -> Iterator[Double]:
 
 def test_the_list_sums_up_a_topic_and_shows_who_paused_it(run: Run, billing: Double) -> None:
     shown = run("consumers", "list", columns=80).stdout
-    assert "billing intake: paused by ana (coordinator) since 2026-03-09 14:00: ‹sealed›" in shown
+    assert "billing intake[1]: paused by ana (coordinator) since 2026-03-09 14:00: ‹sealed›" in shown
     [line] = [line.split() for line in shown.splitlines() if "812@here" in line]
     assert line == ["billing", "intake", "41", "6", "7.0", "812@here"]
     apart = run("consumers", "list", "--partitions", columns=80).stdout
     assert len([line for line in apart.splitlines() if "812@here" in line]) == 2
     assert "billing intake[1]: paused by ana" in apart
     assert len(json.loads(run("consumers", "list", "--json").stdout)) == 2
+
+
+def test_each_who_paused_is_named_with_the_partitions_and_what_is_unknown_stays_so(
+    run: Run, stack: Callable[..., None]
+) -> None:
+    ben, later = PAUSED | {"by": "ben"}, PAUSED | {"since": "2026-03-09T14:00:00.000003+00:00"}
+    some = [reader(0), reader(1, paused=PAUSED, lag_s=None), reader(2, paused=ben), reader(3, paused=later)]
+    whole = [reader(number, paused=PAUSED) | {"service": "audit"} for number in (0, 1)]
+    with serving(lambda asked: (200, some)) as billing, serving(lambda asked: (200, whole)) as audit:
+        stack(audit=audit.url, billing=billing.url)
+        shown = [line.strip() for line in run("consumers", "list").stdout.splitlines()]
+        since = "(coordinator) since 2026-03-09 14:00: ‹sealed›"
+        assert f"billing intake[1, 3]: paused by ana {since}" in shown
+        assert f"billing intake[2]: paused by ben {since}" in shown
+        assert f"audit intake: paused by ana {since}" in shown
+        [line] = [line.split() for line in shown if line.startswith("billing") and "812@here" in line]
+        assert line == ["billing", "intake", "43", "12", "?", "812@here"]
 
 
 def test_a_paused_store_does_not_seem_to_pause_effects(run: Run, stack: Callable[..., None]) -> None:
@@ -91,6 +110,9 @@ def test_a_resume_is_for_all_partitions_unless_some_are_named(run: Run, billing:
         1,
     ]
     assert billing.asked[-1].json() == {"topic": "intake"}
+    assert run("consumers", "resume", "billing", "intake").stdout == f"billing reads on in {TOPIC}[0, 1].\n"
+    said = run("consumers", "resume", "billing", "store").stdout
+    assert said == "Nothing of store was paused in billing: it reads as before.\n"
 
 
 @pytest.mark.parametrize(
@@ -108,8 +130,9 @@ def test_a_reset_takes_the_beginning_an_offset_or_a_time(
     assert (billing.asked[-1].json()["to"], billing.asked[-1].json()["partitions"]) == (sent, [3, 4])
 
 
-def test_another_place_is_none(run: Run, billing: Double) -> None:
-    told = ("reset", "billing", "intake", "--partition", 3, "--to", "the end", "--reason", "x")
+@pytest.mark.parametrize("place", ["the end", "0001-01-01", "1969-12-31T00:00:00Z"])
+def test_another_place_is_none(run: Run, billing: Double, place: str) -> None:
+    told = ("reset", "billing", "intake", "--partition", 3, "--to", place, "--reason", "x")
     answer = run("consumers", *told, columns=200)
     assert answer.exit_code == 2
     assert "expected beginning, an offset, or a time" in answer.stderr

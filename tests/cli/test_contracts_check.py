@@ -159,3 +159,9 @@ def test_a_frozen_schema_that_is_no_json_is_named(run: Run, tmp_path: Path) -> N
     answer = run("contracts", "check", "--frozen", tmp_path, columns=200)
     assert answer.exit_code == 1
     assert "schemas/v1/intake.PatientAdmitted.json" in answer.stderr
+
+
+def test_a_folder_that_is_not_there_is_no_set_of_new_events(run: Run, tmp_path: Path) -> None:
+    answer = run("contracts", "check", "--frozen", tmp_path / "nowhere", columns=300)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "nowhere' does not exist" in answer.stderr

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, serving
 
@@ -35,3 +37,51 @@ def test_a_service_that_dies_meanwhile_is_said_to_go_on_once_it_is_back(
     assert found.exit_code == 1
     assert "The rebuild goes on by itself once the service is back." in found.stderr
     assert "caretrail projections list" in found.stderr
+
+
+LISTED = {
+    "version": 3,
+    "serves": 2,
+    "action": "rebuild",
+    "ended_at": "2026-11-26T09:12:00+00:00",
+    "outcome": {"outcome": "swapped"},
+    "tables": [{"bytes": 84_123_456, "rows_about": 1_214_512}],
+}
+
+
+def test_on_a_narrow_screen_numbers_and_services_stay_whole(run: Run, stack: Callable[..., None]) -> None:
+    found = STATE | LISTED | {"name": "AuthorizationRunwayOfEpisodes"}
+    with serving(lambda asked: (200, [found])) as billing:
+        stack(billing=billing.url)
+        shown = run("projections", "list", columns=60).stdout
+    assert all(f" {whole} " in shown for whole in ("billing", "1,214,512", "84.1 MB", "2 (code: 3)"))
+    assert max(map(len, shown.splitlines())) <= 60
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ["projections", "rebuild", ""],
+        ["projections", "verify", ""],
+        ["projections", "list", "--service="],
+        ["parked", "redrive", "--all", "--handler", ""],
+        ["timeline", "5f0c2d3e-1b7a-5a4e-9f0e-7b1f6a3c2d11", "--as-of", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_none_and_does_not_stand_for_all(run: Run, told: list[str]) -> None:
+    answer = run(*told)
+    assert answer.exit_code == 2
+    assert "expected a value, not an empty text" in answer.stderr
+
+
+def test_where_stderr_is_no_terminal_there_is_no_bar(run: Run, stack: Callable[..., None]) -> None:
+    ended = STATE | LISTED | {"outcome": {"outcome": "equal"}}
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        return 200, [ended] if asked.path == "/internal/projections" else ended
+
+    with serving(answer) as billing:
+        stack(billing=billing.url)
+        found = run("projections", "verify", "ClaimBoard")
+    assert (found.exit_code, found.stderr) == (0, "")

@@ -167,3 +167,33 @@ def test_a_paused_reader_is_said_and_is_no_fault(
         [found] = json.loads(run("status", "--json").stdout)["processes"]
         assert (found["state"], found["paused"]) == ("running", ["caretrail.intake.events[3]"])
         assert "audit: a person paused caretrail.intake.events[3]" in run("status", columns=200).stdout
+
+
+def test_a_lag_is_counted_by_the_source_and_is_no_difference_of_positions(
+    run: Run, stack: Callable[..., None], held: None
+) -> None:
+    """Partition 0 holds 1, 3 and 8, partition 1 the rest: audit lacks six events, not 7 + 5."""
+    heads = {"head": 9, "heads": {"0": 8, "1": 9}}
+    told = {
+        "audit": PROGRESS | {"sources": ["intake"], "consumed": {"i": {"0": 1, "1": 4}}},
+        "intake": PROGRESS | heads | {"service": "intake", "source": "i", "consumed": {"store": {"0": 9}}},
+    }
+    counts: list[tuple[int, Any]] = [(200, {"events": 6}), (503, {"title": "Unavailable"})]
+
+    def of_intake(asked: Asked) -> tuple[int, Any]:
+        if asked.path == "/internal/progress":
+            return 200, told["intake"]
+        assert asked.path == "/internal/progress/above"
+        return counts.pop(0)
+
+    with serving(lambda asked: (200, told["audit"])) as audit, serving(of_intake) as intake:
+        stack(audit=audit.url, intake=intake.url)
+        found = {
+            (row["service"], row["source"]): row
+            for row in json.loads(run("status", "--json").stdout)["consumers"]
+        }
+        row = found["audit", "intake"]
+        assert (row["position"], row["head"], row["lag"]) == (4, 9, 6)
+        assert found["intake", "own store"]["lag"] == 0
+        [line] = [line.split() for line in run("status").stdout.splitlines() if "audit    intake" in line]
+        assert line == ["audit", "intake", "4", "9", "?"], "what is not known is not shown as none"

@@ -69,6 +69,24 @@ async def test_the_page_and_a_running_stack_know_the_same_metrics(running: Run) 
             assert {key for key, labels in found.items() if not labels <= page[key]} == set()
 
 
+async def test_failures_are_counted_from_nothing_on_and_a_bound_tells_its_size(running: Run) -> None:
+    async with running(notifications) as run:
+        [effect, *_] = notifications.effects
+        [projection, *_] = notifications.projections
+        for name, labels in (
+            ("caretrail_commands_total", {"outcome": "Bug"}),
+            ("caretrail_commands_total", {"outcome": "Unavailable"}),
+            ("caretrail_commands_turned_away_total", {"bound": "queued"}),
+            ("caretrail_commands_turned_away_total", {"bound": "unpublished"}),
+            ("caretrail_records_parked_total", {"handler": projection.name()}),
+            ("caretrail_records_parked_total", {"handler": effect.name}),
+            ("caretrail_effects_failed_total", {"effect": effect.name}),
+        ):
+            assert await value(run, "notifications", name, **labels) >= 0
+        most = await value(run, "notifications", "caretrail_unpublished_max_events")
+        assert most == run.settings.unpublished_max
+
+
 async def test_parked_records_are_counted_by_handler(running: Run) -> None:
     async with running(toy.INTAKE, toy.SCHEDULING) as run:
         sick = str(uuid4())
@@ -83,8 +101,10 @@ async def test_what_the_relay_did_not_send_is_counted_and_has_an_age(running: Ru
     begin = datetime(2026, 3, 2, 9, tzinfo=UTC)
     clock = SharedClock(tmp_path / "clock", create=begin)
     async with running(toy.INTAKE, clock_file=tmp_path / "clock") as run:
-        for _ in range(3):
-            await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        found = await run.post("intake", "/referrals", {"patient": str(uuid4())})
+        for _ in range(2):  # the second one is refused, which is an event too
+            await run.post("intake", f"/referrals/{found.json()['command_id']}/accept")
+        assert await value(run, "intake", "caretrail_commands_total", outcome="AlreadyAccepted") >= 1
         await run.settle()
         assert await value(run, "intake", "caretrail_relay_backlog_events") == 0
         assert await value(run, "intake", "caretrail_relay_age_seconds") == 0

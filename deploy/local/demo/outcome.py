@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from deploy.local.demo.driver import Driver
-from deploy.local.progress import total_lag
+from deploy.local.progress import followed, is_behind, lag_path, own_lag
 from deploy.local.stack import Stack
 
 LABELS = {"claims_reversed": "claims reversed, not decided anew"}
@@ -38,7 +38,16 @@ async def figures(driver: Driver, stack: Stack) -> dict[str, Any]:
                 for name, value in billed.items()
             },
         },
-        "lag": {name: total_lag(own, progress) for name, own in progress.items()},
+        "lag": {name: await _lag(driver, own, progress) for name, own in progress.items()},
         "ledger": ledger,
         "memory_mib": stack.peak.kib / 1024,
     }
+
+
+async def _lag(driver: Driver, own: dict[str, Any], progress: dict[str, Any]) -> int:
+    """Events of its own and of others that a service has not applied yet."""
+    found = own_lag(own)
+    for other in followed(own, progress):
+        if is_behind(own, other["source"], other["heads"]):
+            found += (await driver.get(other["service"], lag_path(own, other)))["events"]
+    return found
