@@ -13,6 +13,7 @@ from caretrail_contracts.catalogue import all_events
 
 from chassis.kafka import assert_fast
 from chassis.positions import Fenced
+from operations.away import away_of
 from operations.explaining import explain
 from operations.folding import Folder, Unfoldable
 from operations.history import Incomplete
@@ -41,6 +42,11 @@ def main() -> None:
         _tell({"why": str(error), "event": error.event})
     except (Incomplete, Fenced) as error:
         _tell({"why": str(error)})
+    except Exception as error:
+        away = away_of(error)
+        if away is None:
+            raise
+        _tell({"away": away.what, "error": away.error})
     else:
         _tell({"done": told})
 
