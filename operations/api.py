@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from operations import republishing
+from operations.answering import answering
 from operations.desk import Desk, UnknownProjection
 from operations.rebuilding import Running
 from web.http import Calling, as_told
@@ -73,14 +74,16 @@ async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
 @router.get("/internal/topic")
 async def topic(request: Request) -> dict[str, Any]:
     """The service's topic beside its store."""
-    return await republishing.compared(request.app.state.ground)
+    with answering():
+        return await republishing.compared(request.app.state.ground)
 
 
 @router.post("/internal/topic/republish")
 async def republish(request: Request, caller: Calling) -> dict[str, Any]:
     """Have the topic sent again from where it ends, if it lacks anything."""
     try:
-        return await republishing.republish(request.app.state.ground, caller)
+        with answering():
+            return await republishing.republish(request.app.state.ground, caller)
     except republishing.StoreBehind as error:
         detail = f"The store is behind its topic: {error}. Restart the service, which takes in what it lacks."
         raise Problem(409, "StoreBehind", detail) from None
