@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from operations import republishing
 from operations.answering import answering
-from operations.desk import Desk, UnknownProjection
+from operations.desk import Desk, UnknownProjection, Waits
 from operations.rebuilding import Running
 from web.http import Calling, as_told
 from web.problems import Problem
@@ -61,6 +61,9 @@ async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
         await desk.start(name, asked.action, asked.processes)
     except UnknownProjection:
         raise _unknown(desk) from None
+    except Waits as waits:
+        detail = f"{waits}: there is nothing to verify; rebuild it."
+        raise Problem(409, "VersionWaits", detail) from None
     except Running:
         found = await desk.state(name)
         raise Problem(

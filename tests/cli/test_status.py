@@ -159,6 +159,7 @@ def test_a_paused_reader_is_said_and_is_no_fault(
 ) -> None:
     def answer(asked: Asked) -> tuple[int, Any]:
         ready = {"status": "ready", "faults": [], "paused": ["caretrail.intake.events[3]"]}
+        ready["older"] = ["Seats: version 1 serves until 2 is rebuilt"]
         return 200, ready if asked.path == "/health/ready" else PROGRESS
 
     with serving(answer) as audit:
@@ -166,4 +167,6 @@ def test_a_paused_reader_is_said_and_is_no_fault(
         alive("audit", audit.url)
         [found] = json.loads(run("status", "--json").stdout)["processes"]
         assert (found["state"], found["paused"]) == ("running", ["caretrail.intake.events[3]"])
-        assert "audit: a person paused caretrail.intake.events[3]" in run("status", columns=200).stdout
+        shown = run("status", columns=200).stdout
+        assert "audit: a person paused caretrail.intake.events[3]" in shown
+        assert "audit: Seats: version 1 serves until 2 is rebuilt" in shown
