@@ -254,15 +254,26 @@ def _tell(ended: Mapping[str, Any]) -> None:
     style = screen.GOOD if good else screen.BAD
     console.print(Text.assemble((ended["projection"], screen.NAME), "  ", (said, style)))
     for name, table in ended.get("tables", {}).items():
-        console.print(Text(f"  {name}: {table['rows']:,} rows, checksum {table['checksum']}", screen.QUIET))
+        console.print(Text(f"  {name}: {_sum(table)}", screen.QUIET))
+        other = ended.get("others", {}).get(name, table)
+        if other != table:
+            console.print(Text(f"  {name}: {_sum(other)}, in {ended['against']}", screen.QUIET))
     for difference in ended.get("differences", ())[:EXPLAINED_MAX]:
         console.print(Text(f"  {_difference(difference)}"))
 
 
+def _sum(table: Mapping[str, Any]) -> str:
+    return f"{table['rows']:,} rows, checksum {table['checksum']}"
+
+
 def _difference(found: Mapping[str, Any]) -> str:
     what = f"a row is missing in {found['missing']}" if found["missing"] else ", ".join(found["columns"])
-    event = found["event"]
+    if found.get("times", 1) > 1:
+        what = ", ".join(filter(None, (f"a row stands {found['times']} times", what)))
+    beyond, event = found.get("beyond"), found.get("beyond") or found["event"]
     if event is None:
         return f"{found['table']}: {what}; no event of the history touches this row"
     stands = f"{event['stream']} version {event['stream_version']}, position {event['position']}"
+    if beyond:
+        stands += ", beyond the position applied"
     return f"{found['table']}: {what}; since {event['type'].rpartition('.')[2]} {event['id']} ({stands})"
