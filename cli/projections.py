@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from cli.stack_file import Stack
 
 POLL_S = 0.2
+CONFLICT = 409
+"""The status where another rebuild, or a version that waits for one, is in the way."""
+
 EXPLAINED_MAX = 5
 """Differences shown to a person; JSON holds all that were looked into."""
 
@@ -66,15 +69,37 @@ def _carry_out(action: str, name: str, service: str, processes: int, as_json: bo
     from cli.problem import told
 
     with told(as_json):
-        stack, ended = _stack(), []
+        stack, ended = _stack(), list[dict[str, Any]]()
         for each in _named(_all(stack, service), name):
-            ended.append(_ended(stack, each, action, processes, as_json))
+            with _kept(each, action, ended, alone=bool(name)):
+                ended.append(_ended(stack, each, action, processes, as_json))
             if not as_json:
                 _tell(ended[-1])
         if as_json:
             screen.print_json(ended[0] if name else ended)
     if any(each["outcome"] not in ("equal", "swapped") for each in ended):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _kept(projection: Mapping[str, Any], action: str, ended: list[Any], *, alone: bool) -> Iterator[None]:
+    """Of many, one that cannot be done has that as its outcome, and the others go on. Raises Problem."""
+    from cli.problem import Problem
+
+    try:
+        yield
+    except Problem as problem:
+        if alone:
+            raise
+        ended.append(
+            {
+                "projection": projection["name"],
+                "service": projection["service"],
+                "action": action,
+                "outcome": "busy" if problem.status == CONFLICT else "failed",
+                "why": problem.detail or problem.title,
+            }
+        )
 
 
 def _stack() -> Stack:
@@ -167,6 +192,7 @@ class _Bar:
             *columns, console=console, disable=quiet or not console.is_terminal, transient=True
         )
         self._task = self._progress.add_task("", total=None, rate=0.0)
+        self._quiet, self._phase = quiet, ""
 
     def __enter__(self) -> _Bar:
         self._progress.start()
@@ -178,6 +204,9 @@ class _Bar:
     def show(self, state: Mapping[str, Any]) -> None:
         """Show how far it is; what was passed can outgrow the total while events arrive."""
         done, seconds = state["done"], state["seconds"] or 0.0
+        if state["phase"] != self._phase and state["phase"].startswith("waiting") and not self._quiet:
+            screen.err().print(f"{state['name']} is {state['phase']}: it goes on by itself.", markup=False)
+        self._phase = state["phase"]
         self._progress.update(
             self._task,
             description=f"{state['name']} {state['phase']}",
@@ -219,23 +248,34 @@ def _tell(ended: Mapping[str, Any]) -> None:
 
     console, good = screen.out(), ended["outcome"] in ("equal", "swapped")
     rows = sum(table["rows"] for table in ended.get("tables", {}).values())
-    said = (
-        f"{ended['outcome']}, {rows:,} rows of {ended.get('folded', 0):,} events in {ended['seconds']:.1f} s"
-    )
-    if ended["outcome"] == "failed":
-        said = f"failed: {ended['why']}"
+    if ended["outcome"] in ("failed", "busy"):
+        said = f"{ended['outcome']}: {ended['why']}"
+    else:
+        folded = f"{rows:,} rows of {ended.get('folded', 0):,} events"
+        said = f"{ended['outcome']}, {folded} in {ended['seconds']:.1f} s"
     style = screen.GOOD if good else screen.BAD
     console.print(Text.assemble((ended["projection"], screen.NAME), "  ", (said, style)))
     for name, table in ended.get("tables", {}).items():
-        console.print(Text(f"  {name}: {table['rows']:,} rows, checksum {table['checksum']}", screen.QUIET))
+        console.print(Text(f"  {name}: {_sum(table)}", screen.QUIET))
+        other = ended.get("others", {}).get(name, table)
+        if other != table:
+            console.print(Text(f"  {name}: {_sum(other)}, in {ended['against']}", screen.QUIET))
     for difference in ended.get("differences", ())[:EXPLAINED_MAX]:
         console.print(Text(f"  {_difference(difference)}"))
 
 
+def _sum(table: Mapping[str, Any]) -> str:
+    return f"{table['rows']:,} rows, checksum {table['checksum']}"
+
+
 def _difference(found: Mapping[str, Any]) -> str:
     what = f"a row is missing in {found['missing']}" if found["missing"] else ", ".join(found["columns"])
-    event = found["event"]
+    if found.get("times", 1) > 1:
+        what = ", ".join(filter(None, (f"a row stands {found['times']} times", what)))
+    beyond, event = found.get("beyond"), found.get("beyond") or found["event"]
     if event is None:
         return f"{found['table']}: {what}; no event of the history touches this row"
     stands = f"{event['stream']} version {event['stream_version']}, position {event['position']}"
+    if beyond:
+        stands += ", beyond the position applied"
     return f"{found['table']}: {what}; since {event['type'].rpartition('.')[2]} {event['id']} ({stands})"

@@ -236,6 +236,8 @@ def status(as_json: JsonOption = False) -> None:
                 if process["paused"]:
                     said = f"{process['name']}: a person paused {', '.join(process['paused'])}"
                     screen.out().print(said, style=screen.QUIET, markup=False)
+                for older in process["older"]:
+                    screen.out().print(f"{process['name']}: {older}", style=screen.QUIET, markup=False)
             _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
             for name, count in found["parked"].items():
                 screen.out().print(f"{name}: {count} records are parked or wait behind one", style=screen.BAD)
@@ -279,25 +281,25 @@ def _processes(home: Path) -> list[dict[str, Any]]:
             alive, held_by = is_alive(entry["pid"]), holder(home, entry["name"])
             # A role that runs apart has a port of its own: billing-relay is of billing.
             ours = entry["name"].partition("-")[0] in services
-            faults, paused = (
-                _ready(f"http://127.0.0.1:{entry['port']}") if alive and ours and not held_by else ([], [])
-            )
+            asked = alive and ours and not held_by
+            faults, paused, older = _ready(f"http://127.0.0.1:{entry['port']}") if asked else ([], [], [])
             state = "held" if held_by else "dead" if not alive else "not ready" if faults else "running"
-            found.append({**entry, "state": state, "held_by": held_by, "faults": faults, "paused": paused})
+            said = {"held_by": held_by, "faults": faults, "paused": paused, "older": older}
+            found.append({**entry, "state": state, **said})
     return found
 
 
-def _ready(url: str) -> tuple[list[str], list[str]]:
-    """What keeps a service from being ready, as it says itself, and which readers of it are paused."""
+def _ready(url: str) -> tuple[list[str], list[str], list[str]]:
+    """What keeps a service from being ready, as it says itself; paused readers; read models that wait."""
     import httpx
 
     try:
         found = httpx.get(f"{url}/health/ready", timeout=5).json()
-        return list(found["faults"]), list(found.get("paused", ()))
+        return list(found["faults"]), list(found.get("paused", ())), list(found.get("older", ()))
     except httpx.HTTPError as error:
-        return [f"it does not answer: {type(error).__name__}"], []
+        return [f"it does not answer: {type(error).__name__}"], [], []
     except (ValueError, KeyError, TypeError, AttributeError):
-        return ["its answer about its readiness cannot be read"], []
+        return ["its answer about its readiness cannot be read"], [], []
 
 
 def _progress(home: Path) -> dict[str, Any]:

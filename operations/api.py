@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from operations import republishing
-from operations.desk import Desk, UnknownProjection
+from operations.answering import answering
+from operations.desk import Desk, UnknownProjection, Waits
 from operations.rebuilding import Running
 from web.http import Calling, as_told
 from web.problems import Problem
@@ -60,6 +61,9 @@ async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
         await desk.start(name, asked.action, asked.processes)
     except UnknownProjection:
         raise _unknown(desk) from None
+    except Waits as waits:
+        detail = f"{waits}: there is nothing to verify; rebuild it."
+        raise Problem(409, "VersionWaits", detail) from None
     except Running:
         found = await desk.state(name)
         raise Problem(
@@ -73,14 +77,16 @@ async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
 @router.get("/internal/topic")
 async def topic(request: Request) -> dict[str, Any]:
     """The service's topic beside its store."""
-    return await republishing.compared(request.app.state.ground)
+    with answering():
+        return await republishing.compared(request.app.state.ground)
 
 
 @router.post("/internal/topic/republish")
 async def republish(request: Request, caller: Calling) -> dict[str, Any]:
     """Have the topic sent again from where it ends, if it lacks anything."""
     try:
-        return await republishing.republish(request.app.state.ground, caller)
+        with answering():
+            return await republishing.republish(request.app.state.ground, caller)
     except republishing.StoreBehind as error:
         detail = f"The store is behind its topic: {error}. Restart the service, which takes in what it lacks."
         raise Problem(409, "StoreBehind", detail) from None

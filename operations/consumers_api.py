@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from aiokafka.errors import KafkaError
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from chassis.office import Ground
 from operations import consumers
+from operations.answering import answering
 from operations.consumers import NotPaused, OutOfReach, OwnStore, UnknownPartition, UnknownTopic, WouldSkip
 from operations.parked import Person
 from operations.topics import TooFar
@@ -80,7 +80,8 @@ def _person(caller: Caller) -> Person:
 def _refusing() -> Iterator[None]:
     """What cannot be done, as problems."""
     try:
-        yield
+        with answering():
+            yield
     except (UnknownTopic, UnknownPartition) as error:
         at = "/topic" if isinstance(error, UnknownTopic) else "/partitions"
         place = Place(at=at, expected=str(error)[:400])
@@ -96,8 +97,6 @@ def _refusing() -> Iterator[None]:
     except TooFar:
         detail = "There is too much in between to see that nothing is skipped: choose an offset nearer by."
         raise Problem(409, "TooFar", detail) from None
-    except (KafkaError, OSError):
-        raise Problem(503, "KafkaAway", "Kafka does not answer: ask again.") from None
 
 
 @router.get("/internal/consumers")

@@ -30,6 +30,34 @@ class UnknownProjection(LookupError):
     """The service has no projection of this name."""
 
 
+class Waits(Exception):
+    """An older version serves until the new one is rebuilt: there is nothing to verify; says which."""
+
+    def __init__(self, name: str, serves: int, version: int) -> None:
+        super().__init__(f"{name}: version {serves} serves until {version} is rebuilt")
+
+
+def due(row: dict[str, Any], mixed: bool) -> tuple[str, int] | None:
+    """What a projection in this state is due to: an action and its processes; None for nothing.
+
+    A version that waits is rebuilt, unless that was tried. ``mixed`` says that a process of another version
+    folds: rebuilt now, the tables would get rows of both.
+    """
+    open, own = row["phase"] is not None and row["ended_at"] is None, row["run_version"] == row["version"]
+    waits = _waits(row)
+    if mixed and (waits or not own):
+        return None
+    if not waits:
+        return (row["action"], row["processes"]) if open else None
+    if not own or row["action"] != "rebuild":
+        return "rebuild", 1
+    return ("rebuild", row["processes"]) if open else None
+
+
+def _waits(row: dict[str, Any]) -> bool:
+    return row["serves"] not in (None, row["version"])
+
+
 class Desk:
     """Starts rebuilds and tells of them; with ``resumes`` goes on with what was interrupted."""
 
@@ -38,6 +66,8 @@ class Desk:
         self._database, self._resumes = database, resumes
         self._tasks: set[asyncio.Task[None]] = set()
         self._member = uuid4()
+        self.waiting: list[str] = []
+        """Each projection whose older version serves, as it was seen last, in words."""
 
     async def __aenter__(self) -> Desk:
         if self._resumes:
@@ -64,7 +94,10 @@ class Desk:
         raise UnknownProjection(name)
 
     async def start(self, name: str, action: str, processes: int, seen: dict[str, Any] | None = None) -> None:
-        """Start one, unless its state is another than was ``seen``. Raises UnknownProjection, Running."""
+        """Start one, unless its state is another than was ``seen``.
+
+        Raises UnknownProjection, Running, and Waits for a verification where an older version serves.
+        """
         projection = self.projection(name)
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(exclusive(self._site, projection))
@@ -72,6 +105,8 @@ class Desk:
             now = await self.state(name)
             if seen and (now["run"], now["ended_at"]) != (seen["run"], seen["ended_at"]):
                 return
+            if action == "verify" and _waits(now):
+                raise Waits(name, now["serves"], now["version"])
             rebuild = Rebuild(self._site, projection, connection)
             await rebuild.plan(action, processes)
             self._keep(asyncio.create_task(_carried_out(name, rebuild, stack.pop_all())))
@@ -90,17 +125,14 @@ class Desk:
 
     async def _look(self) -> None:
         mixed = await self._mixed()
-        for row in await self.states():
-            waits = row["serves"] not in (None, row["version"]) and row["name"] not in mixed
-            tried = row["run_version"] == row["version"] and row["ended_at"] is not None
-            interrupted = row["phase"] is not None and row["ended_at"] is None
-            try:
-                if interrupted:
-                    await self.start(row["name"], row["action"], row["processes"], row)
-                elif waits and not tried:
-                    await self.start(row["name"], "rebuild", 1, row)
-            except Running:
-                continue
+        states = await self.states()
+        self.waiting = [
+            str(Waits(row["name"], row["serves"], row["version"])) for row in states if _waits(row)
+        ]
+        for row in states:
+            if begun := due(row, row["name"] in mixed):
+                with suppress(Running, Waits):
+                    await self.start(row["name"], *begun, row)
 
     async def _mixed(self) -> set[str]:
         """Projections that a process folds by another version: rebuilt now, they would get rows of both."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from caretrail_contracts.cloudevents import Record
 from psycopg.sql import SQL
 
-from chassis.database import Connection, connect
+from chassis.database import Connection, connect, fetch
 from chassis.positions import OWN, Place
 from chassis.projection import Change, Projection, Table
 from chassis.tables import plain
 from operations.folding import READING, ahead, named, parked, place_of
 from operations.history import history
-from operations.job import Job, Vector
-from operations.shadows import differences, row_of
+from operations.job import Job, Vector, told
+from operations.shadows import differences, doubled, row_of
 
 Values = dict[str, Any]
 
@@ -31,6 +32,8 @@ class Suspect:
     table: Table
     live: Values | None
     shadow: Values | None
+    times: int = 1
+    """How often the row stands on the live side."""
     columns: list[str] = field(init=False)
     state: Values | None = None
     agreed: bool = True
@@ -38,6 +41,10 @@ class Suspect:
     """The event that followed the last state in which both agreed."""
     last: Record | None = None
     """The event that gave the differing columns what they hold in the end."""
+
+    beyond: Record | None = None
+    """The first event beyond the position applied that touches the row; ``met``: it explains the row."""
+    met: bool = False
 
     def __post_init__(self) -> None:
         live, shadow = self.live, self.shadow
@@ -57,15 +64,26 @@ class Suspect:
         elif self.agreed:
             self.agreed, self.after_agreement = False, record
 
+    def take_beyond(self, change: Change, record: Record) -> None:
+        """A change of the row that was not applied, as far as the positions say."""
+        self.beyond = self.beyond or record
+        self.state = applied(self.table, self.state, change)
+        self.met = self.met or self._agrees()
+
     def explained(self) -> dict[str, Any]:
-        """What differs, and the event that explains it; None where no event ever touched the row."""
+        """What differs, and the event that explains it; None where no event ever touched the row.
+
+        ``beyond`` is the event beyond the position applied that explains it instead: the live row has it.
+        """
         ever = self.after_agreement or self.last
         missing = "live" if self.live is None else "shadow" if self.shadow is None else None
         return {
             "table": self.table.name,
             "columns": self.columns,
             "missing": missing,
+            "times": self.times,
             "event": named(ever) if ever else None,
+            "beyond": named(self.beyond) if self.beyond and self.met else None,
         }
 
     def _seen(self) -> Any:
@@ -126,17 +144,41 @@ async def _suspects(snapshot: Connection, job: Job, projection: Projection) -> S
             key = tuple(row[name] for name in table.key)
             live = await row_of(snapshot, table, job.against, key)
             rows[key] = Suspect(table, live, await row_of(snapshot, table, job.target, key))
+        for row in await doubled(snapshot, table, job.against):
+            key = tuple(row[name] for name in table.key)
+            live = await row_of(snapshot, table, job.against, key)
+            shadow = await row_of(snapshot, table, job.target, key)
+            rows[key] = Suspect(table, live, shadow, row["times"])
     return found
 
 
 async def _replay(reader: Connection, job: Job, projection: Projection, suspects: Suspects) -> None:
     """Fold everything again, in memory and for these rows alone."""
-    kinds = {event.type(): event for event in projection.folds}
-    waiting = await parked(reader, projection.name())
     places: Vector = {}
     for spot in job.vector:
         numbers = job.partitions if spot[0] == OWN else (spot[1],)
         places |= {(spot[0], number, spot[2]): Place(0, 0, None) for number in numbers}
+    await _taken(reader, job, projection, places, suspects, Suspect.take)
+    # Live rows can hold more than the own position says, where a hand set that back.
+    [head] = await fetch(reader, HEAD)
+    own = next((at for spot, at in job.vector.items() if spot[0] == OWN), Place(0, 0, None))
+    until = {(OWN, 0, job.source): Place(head["epoch"], head["position"], None)}
+    places = {(OWN, number, job.source): own for number in job.partitions}
+    more = replace(job, until=told(until))
+    await _taken(reader, more, projection, places, suspects, Suspect.take_beyond)
+
+
+async def _taken(
+    reader: Connection,
+    job: Job,
+    projection: Projection,
+    places: Vector,
+    suspects: Suspects,
+    take: Callable[[Suspect, Change, Record], None],
+) -> None:
+    """What the job's history beyond places does to the suspects."""
+    kinds = {event.type(): event for event in projection.folds}
+    waiting = await parked(reader, projection.name())
     async with aclosing(ahead(history(reader, job, list(kinds), places))) as chunks:
         async for chunk in chunks:
             for record in chunk.records:
@@ -147,4 +189,9 @@ async def _replay(reader: Connection, job: Job, projection: Projection, suspects
                 for change in projection.fold(kind.from_bytes(record.body, about.version), about):
                     suspect = suspects[change.table.name].get(change.key)
                     if suspect:
-                        suspect.take(change, record)
+                        take(suspect, change, record)
+
+
+HEAD = b"""
+select coalesce(max(position), 0) as position, coalesce(max(epoch), 0) as epoch from public.events
+"""

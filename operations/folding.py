@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+import psycopg
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.wording import describe
 from psycopg.errors import DeadlockDetected
 
-from chassis.database import Connection, arrays, connect, fetch
+from chassis.database import Connection, arrays, connect, fetch, is_lost
 from chassis.positions import Fenced, Place, Spot
 from chassis.projection import Projection
 from chassis.tables import Buffer
@@ -34,8 +35,16 @@ class Unfoldable(Exception):
     """A projection cannot fold an event; names it and the kind of error, never values."""
 
     def __init__(self, record: Record, error: Exception) -> None:
-        self.event, self.why = named(record), describe(error)
+        self.event, self.why = named(record), described(error)
         super().__init__(f"the event {self.event['id']} cannot be folded: {self.why}")
+
+
+def described(error: Exception) -> str:
+    """An error without values; of the database's its class, and the constraint and table that refused."""
+    if not isinstance(error, psycopg.Error):
+        return describe(error)
+    parts = {"constraint": error.diag.constraint_name, "table": error.diag.table_name}
+    return ", ".join([type(error).__name__, *(f"{what} {name}" for what, name in parts.items() if name)])
 
 
 def named(record: Record) -> dict[str, object]:
@@ -159,7 +168,10 @@ class Folder:
         return self._topics[about.source], about.partition, about.source
 
     async def _write(self, writer: Connection, chunk: Chunk, done: Folded) -> None:
-        """Rows and places, all or nothing. Raises Fenced where another process works on this rebuild."""
+        """Rows and places, all or nothing. Raises Fenced where another process works on this rebuild.
+
+        Raises Unfoldable where the tables refuse a row.
+        """
         if not chunk.to:
             return
         for attempt in range(DEADLOCKS_MAX):
@@ -171,7 +183,25 @@ class Folder:
             except DeadlockDetected:
                 if attempt == DEADLOCKS_MAX - 1:
                     raise
+            except psycopg.Error as error:
+                if not is_lost(error):
+                    await self._blame(writer, chunk)
+                raise
         self._places |= chunk.to
+
+    async def _blame(self, writer: Connection, chunk: Chunk) -> None:
+        """Write a refused chunk event by event, and undo it. Raises Unfoldable at the one to blame."""
+        async with writer.transaction(force_rollback=True):
+            for record in chunk.records:
+                done = Folded(Rows(ordered=False))
+                if record.envelope.type in self._kinds:
+                    self._take(record, done)
+                try:
+                    await done.rows.flush(writer)
+                except psycopg.Error as error:
+                    if is_lost(error):
+                        raise
+                    raise Unfoldable(record, error) from error
 
     async def _advance(self, writer: Connection, chunk: Chunk, done: Folded) -> None:
         moves = []

@@ -15,9 +15,11 @@ from caretrail_contracts.envelope import PARTITIONS, Actor, Envelope, Sensitivit
 from psycopg.rows import tuple_row
 
 from chassis.database import Connection, Row
-from chassis.kafka import consumer, record_of, stopped
+from chassis.kafka import record_of
 from chassis.positions import OWN, Gap, Place, Positions, Spot, Steps, follows
+from operations.away import Silent
 from operations.job import Job, Vector, ahead_of
+from operations.topics import ANSWER_MAX_S, looking
 
 POLL_MS = 500
 STALLED_MAX_S = 30.0
@@ -38,7 +40,7 @@ class Chunk:
 
 
 async def history(reader: Connection, job: Job, kinds: list[str], places: Vector) -> AsyncGenerator[Chunk]:
-    """The chunks of a job beyond ``places``. Raises Incomplete."""
+    """The chunks of a job beyond ``places``. Raises Incomplete, KafkaError, TimeoutError, Silent."""
     until = job.vector
     own = next((place for spot, place in until.items() if spot[0] == OWN), None)
     parts = [[part] for part in reversed(job.partitions)] if job.by_partition else [list(job.partitions)]
@@ -100,13 +102,12 @@ async def _topic(job: Job, topic: str, places: Vector, until: Vector) -> AsyncGe
     }
     if not wanted:
         return
-    reader = await consumer(job.kafka)
-    try:
-        async with aclosing(_Reading(reader, topic, places, wanted, job.batch).chunks()) as chunks:
-            async for chunk in chunks:
-                yield chunk
-    finally:
-        await stopped(reader)
+    async with (
+        looking(job.kafka) as reader,
+        aclosing(_Reading(reader, topic, places, wanted, job.batch).chunks()) as chunks,
+    ):
+        async for chunk in chunks:
+            yield chunk
 
 
 class _Reading:
@@ -126,8 +127,9 @@ class _Reading:
         """What is new, poll by poll."""
         open = {spot[1]: TopicPartition(self._topic, spot[1]) for spot in self._until}
         self._reader.assign(list(open.values()))
-        ends = await self._reader.end_offsets(list(open.values()))
-        await self._begin(open, ends)
+        async with asyncio.timeout(ANSWER_MAX_S):
+            ends = await self._reader.end_offsets(list(open.values()))
+            await self._begin(open, ends)
         while open:
             found = await self._poll(open, ends)
             chunk = await self._chunk(found, ends)
@@ -171,7 +173,7 @@ class _Reading:
     async def _poll(
         self, open: dict[int, TopicPartition], ends: dict[TopicPartition, int]
     ) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """The next messages. Raises Incomplete where a partition ends before its place is reached."""
+        """The next messages. Raises Incomplete where a partition ends before its place is reached, Silent."""
         for _ in range(int(STALLED_MAX_S * 1000 / POLL_MS)):
             found: dict[TopicPartition, list[ConsumerRecord]] = await self._reader.getmany(
                 *open.values(), timeout_ms=POLL_MS, max_records=self._batch
@@ -179,11 +181,13 @@ class _Reading:
             if found:
                 return found
             for partition in open.values():
-                if await self._reader.position(partition) >= ends[partition]:
+                async with asyncio.timeout(ANSWER_MAX_S):
+                    position = await self._reader.position(partition)
+                if position >= ends[partition]:
                     raise Incomplete(
                         f"{self._topic}[{partition.partition}] ends before what was applied of it"
                     )
-        raise Incomplete(f"{self._topic} gave nothing for {STALLED_MAX_S:.0f} s")
+        raise Silent(f"{self._topic} gave nothing for {STALLED_MAX_S:.0f} s")
 
     async def _chunk(
         self, found: dict[TopicPartition, list[ConsumerRecord]], ends: dict[TopicPartition, int]

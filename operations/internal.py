@@ -30,11 +30,15 @@ Mark = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class Ready(BaseModel):
-    """Whether a process is ready; ``paused`` names partitions, ``refusing`` is there while commands wait."""
+    """Whether a process is ready; ``paused`` names partitions, ``refusing`` is there while commands wait.
+
+    ``older`` names read models whose older version serves until the new one is rebuilt: no fault.
+    """
 
     status: Literal["ready", "not ready"]
     faults: list[str]
     paused: list[str]
+    older: list[str] = []
     refusing: str = ""
 
 
@@ -68,6 +72,7 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
         "status": "not ready" if faults else "ready",
         "faults": faults,
         "paused": [f"{topic}[{partition}]" for topic, partition in sorted(paused)],
+        "older": request.app.state.desk.waiting,
         **({"refusing": excess.why} if excess else {}),
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from chassis.positions import Fenced
+from operations.away import Away, away_of
 from operations.folding import Unfoldable
 from operations.history import Incomplete
 from operations.job import Job
@@ -33,17 +34,21 @@ class Failed(Exception):
 
 @asynccontextmanager
 async def failing() -> AsyncIterator[None]:
-    """What a fold in this process raises, as what a worker tells."""
+    """What a fold in this process raises, as what a worker tells. Raises Failed, Away."""
     try:
         yield
     except Unfoldable as error:
         raise Failed(str(error), event=error.event) from error
     except (Incomplete, Fenced) as error:
         raise Failed(str(error)) from error
+    except Exception as error:
+        if away := away_of(error):
+            raise away from error
+        raise
 
 
 async def work(jobs: Sequence[Job]) -> list[Any]:
-    """What each job comes to, a process each; the first failure ends them all. Raises Failed."""
+    """What each job comes to, a process each; the first failure ends them all. Raises Failed, Away."""
     tasks = [asyncio.create_task(_worked(job)) for job in jobs]
     try:
         return list(await asyncio.gather(*tasks))
@@ -58,6 +63,8 @@ async def _worked(job: Job) -> Any:
         code, line = await _once(job)
         if line:
             told = json.loads(line)
+            if "away" in told:
+                raise Away(told["away"], told["error"])
             if "why" in told:
                 raise Failed(told.pop("why"), **told)
             return told["done"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from chassis.positions import OWN, Place, Spot
 from chassis.projection import Projection
 from chassis.service import Service
 from operations import shadows
+from operations.away import lasting
 from operations.folding import Folder
 from operations.job import Job, Vector, reference, shares, told
 from operations.processes import Failed, failing, work
@@ -38,6 +40,9 @@ ROUNDS_MAX = 50
 SWAPS_MAX = 20
 LOCK_WAIT_MS = 2_000
 """How long a swap waits for readers of the old tables, while others wait behind it, before it tries again."""
+
+STILL_MAX_S = 15.0
+"""How long the feed waits while the rest is folded, before both go on and it is tried again."""
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +121,7 @@ class Rebuild:
     async def carry_out(self) -> dict[str, Any]:
         """The outcome, also kept; an interruption leaves the rebuild to be gone on with."""
         try:
-            outcome = await self._proved()
+            outcome = await lasting(self._proved, self._phase, self._site.settings.kafka_bootstrap)
         except Failed as error:
             outcome = {"outcome": "failed", **error.told}
         if outcome["outcome"] != "swapped":
@@ -171,7 +176,7 @@ class Rebuild:
         snapshot = await connect(self._site.url)
         try:
             async with self._still() as (_, vector):
-                await self._fold_here(vector)
+                await self._fold_here(vector, within_s=STILL_MAX_S)
                 await self._assert_parked()
                 # The snapshot is taken while nothing moves; what it shows is compared while the feed goes on.
                 await snapshot.execute("begin isolation level repeatable read read only")
@@ -204,7 +209,7 @@ class Rebuild:
             await self._catch_up()
             try:
                 async with self._still() as (still, vector):
-                    await self._fold_here(vector)
+                    await self._fold_here(vector, within_s=STILL_MAX_S)
                     await self._assert_parked()
                     outcome = {**proof, "outcome": "swapped", **await self._counted()}
                     await shadows.swap(still, self._projection)
@@ -269,11 +274,11 @@ class Rebuild:
         ]
         await work(jobs)
 
-    async def _fold_here(self, vector: Vector, target: str = SHADOW) -> None:
+    async def _fold_here(self, vector: Vector, target: str = SHADOW, within_s: float | None = None) -> None:
         """Fold up to a vector in this process: a small rest."""
         if self._behind(await self._places(target, vector), vector):
             job = self._job(target, vector, tuple(range(PARTITIONS)))
-            async with failing():
+            async with failing(), asyncio.timeout(within_s):
                 await Folder(job, self._projection).run()
 
     async def _catch_up(self) -> None:

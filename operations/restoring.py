@@ -6,7 +6,6 @@ from operator import attrgetter
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope, topic_of
 from caretrail_contracts.system import StoreRestored
@@ -21,7 +20,8 @@ from chassis.positions import Place
 from chassis.preparing import BEGIN_EFFECTS
 from chassis.service import Service
 from operations import walking
-from operations.walking import Silent, Tail, Walk
+from operations.away import KAFKA_AWAY
+from operations.walking import STALLED_MAX_S, Tail, Walk
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +60,9 @@ class _Recovery:
         known = await fetch(self._connection, "select server, database, timeline, seen from place")
         moved = bool(known) and any(known[0][name] != here[name] for name in here)
         try:
-            tails = await walking.tails(self._settings.kafka_bootstrap, self._topic)
-        except (KafkaError, OSError, TimeoutError, Silent) as error:
+            # A start is more patient than a look: what is not seen here is not looked for again.
+            tails = await walking.tails(self._settings.kafka_bootstrap, self._topic, STALLED_MAX_S)
+        except KAFKA_AWAY as error:
             if moved:
                 raise Behind("the store was restored: Kafka must be there to say what it lacks") from error
             log.warning("topic_not_seen", topic=self._topic, error=type(error).__name__)
@@ -112,7 +113,8 @@ class _Recovery:
         log.warning("store_restored", head=head, imported=len(found.records), epoch=row["epoch"])
 
     async def _walk(self, heads: dict[int, Place], *, keep: bool) -> Walk:
-        return await walking.walk(self._settings.kafka_bootstrap, self._topic, self._source, heads, keep=keep)
+        where = self._settings.kafka_bootstrap, self._topic, self._source
+        return await walking.walk(*where, heads, keep=keep, within_s=STALLED_MAX_S)
 
     async def _heads(self) -> dict[int, Place]:
         rows = await fetch(self._connection, HEADS)

@@ -104,6 +104,13 @@ async def differences(connection: Connection, table: Table, left: str, right: st
     return await fetch(connection, query, DIFFERENCES_MAX)
 
 
+async def doubled(connection: Connection, table: Table, target: str) -> list[Row]:
+    """The keys that several rows have, and how many ``times``: only where the primary key is gone."""
+    key = SQL(", ").join(map(Identifier, table.key))
+    query = SQL(DOUBLED).format(key=key, table=_at(target, table))
+    return await fetch(connection, query, DIFFERENCES_MAX)
+
+
 async def row_of(
     connection: Connection, table: Table, target: str, key: Iterable[Any]
 ) -> dict[str, Any] | None:
@@ -133,6 +140,10 @@ select count(*) as rows,
     coalesce(sum(hashtextextended({row}, 0)::numeric), 0) as low,
     coalesce(sum(hashtextextended({row}, 1)::numeric), 0) as high
 from {table} t
+"""
+
+DOUBLED = """
+select {key}, count(*) as times from {table} group by {key} having count(*) > 1 order by {key} limit %s
 """
 
 DIFFERENCES = """

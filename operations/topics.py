@@ -15,6 +15,9 @@ from caretrail_contracts.cloudevents import BrokenHeader
 from chassis.kafka import consumer, record_of, stopped
 from chassis.positions import Place, Positions
 
+ANSWER_MAX_S = 8.0
+"""How long Kafka may take for one answer. A look asks up to three times; who asks a service waits 30 s."""
+
 LOOK_MAX_S = 3.0
 """How long is waited for records that are only looked at."""
 
@@ -37,19 +40,23 @@ class Ends:
 
 
 @asynccontextmanager
-async def looking(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer for a look. Raises KafkaError."""
-    found = await consumer(bootstrap)
+async def looking(bootstrap: str, within_s: float = ANSWER_MAX_S) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer for a look. Raises KafkaError, TimeoutError."""
+    async with asyncio.timeout(within_s):
+        found = await consumer(bootstrap)
     try:
         yield found
     finally:
         await stopped(found)
 
 
-async def ends(reader: AIOKafkaConsumer, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, Ends]:
-    """Where partitions begin and end."""
+async def ends(
+    reader: AIOKafkaConsumer, partitions: Iterable[TopicPartition], within_s: float = ANSWER_MAX_S
+) -> dict[TopicPartition, Ends]:
+    """Where partitions begin and end. Raises KafkaError, TimeoutError."""
     wanted = list(partitions)
-    begin, end = await reader.beginning_offsets(wanted), await reader.end_offsets(wanted)
+    async with asyncio.timeout(within_s):
+        begin, end = await reader.beginning_offsets(wanted), await reader.end_offsets(wanted)
     return {each: Ends(begin[each], end[each]) for each in wanted}
 
 
@@ -114,7 +121,8 @@ def is_new(message: ConsumerRecord, positions: Positions) -> bool:
 async def offset_of(reader: AIOKafkaConsumer, partition: TopicPartition, at: datetime) -> int | None:
     """The offset of the first record sent at a time or later; None where there is none."""
     sent = max(0, int(at.timestamp() * 1000))  # Kafka takes no time before 1970
-    found = (await reader.offsets_for_times({partition: sent})).get(partition)
+    async with asyncio.timeout(ANSWER_MAX_S):
+        found = (await reader.offsets_for_times({partition: sent})).get(partition)
     return found.offset if found else None
 
 

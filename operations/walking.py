@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,15 +13,12 @@ from caretrail_contracts.envelope import PARTITIONS
 
 from chassis.kafka import record_of
 from chassis.positions import Gap, Place, Positions, Steps
-from operations.topics import Ends, ends, looking
+from operations.away import Silent
+from operations.topics import ANSWER_MAX_S, Ends, ends, looking
 
 POLL_MS, BATCH_MAX = 500, 2_000
 STALLED_MAX_S = 30.0
 """How long a topic may give nothing, although it holds more."""
-
-
-class Silent(Exception):
-    """A topic holds more, but does not give it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,15 @@ class Walk:
     gaps: dict[int, str] = field(default_factory=dict)
 
 
-async def tails(bootstrap: str, topic: str) -> dict[int, Tail]:
-    """Each partition's tail; empty where there is no such topic. Raises KafkaError, Silent."""
-    async with looking(bootstrap) as reader:
-        found = await _bounds(reader, topic)
+async def tails(bootstrap: str, topic: str, within_s: float = ANSWER_MAX_S) -> dict[int, Tail]:
+    """Each partition's tail; empty where there is no such topic. Raises KafkaError, TimeoutError, Silent.
+
+    ``within_s`` is how long Kafka may take for each answer.
+    """
+    async with looking(bootstrap, within_s) as reader:
+        found = await _bounds(reader, topic, within_s)
         last: dict[int, Record | None] = {}
-        async for partition, messages in _polled(reader, found, newest=True):
+        async for partition, messages in _polled(reader, found, within_s, newest=True):
             last[partition.partition] = _readable(messages[-1])
         return {
             each.partition: Tail(at.begin, at.end, last.get(each.partition)) for each, at in found.items()
@@ -54,17 +55,24 @@ async def tails(bootstrap: str, topic: str) -> dict[int, Tail]:
 
 
 async def walk(
-    bootstrap: str, topic: str, source: str, places: dict[int, Place], *, keep: bool = False
+    bootstrap: str,
+    topic: str,
+    source: str,
+    places: dict[int, Place],
+    *,
+    keep: bool = False,
+    within_s: float = ANSWER_MAX_S,
 ) -> Walk:
     """Read a source's records in a topic from its beginning, as one who has applied ``places`` takes them.
 
-    With ``keep`` the records taken are in the answer. Raises KafkaError, Silent.
+    With ``keep`` the records taken are in the answer. Raises KafkaError, TimeoutError, Silent.
     """
     found, positions = Walk(reached=dict(places)), Positions()
     positions.moved({(topic, number, source): place for number, place in places.items()})
     steps = Steps(positions, topic)
-    async with looking(bootstrap) as reader:
-        async for _, messages in _polled(reader, await _bounds(reader, topic)):
+    async with looking(bootstrap, within_s) as reader:
+        bounds = await _bounds(reader, topic, within_s)
+        async for _, messages in _polled(reader, bounds, STALLED_MAX_S):
             for message in messages:
                 record = _readable(message)
                 if record and record.envelope.source == source and _taken(steps, record, message, found):
@@ -89,15 +97,16 @@ def _taken(steps: Steps, record: Record, message: ConsumerRecord, found: Walk) -
     return new
 
 
-async def _bounds(reader: AIOKafkaConsumer, topic: str) -> dict[TopicPartition, Ends]:
+async def _bounds(reader: AIOKafkaConsumer, topic: str, within_s: float) -> dict[TopicPartition, Ends]:
     """Where each partition of a topic begins and ends; nothing where it is not there."""
-    known = topic in await reader.topics()
+    async with asyncio.timeout(within_s):
+        known = topic in await reader.topics()
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS if known else 0)]
-    return await ends(reader, partitions) if partitions else {}
+    return await ends(reader, partitions, within_s) if partitions else {}
 
 
 async def _polled(
-    reader: AIOKafkaConsumer, bounds: dict[TopicPartition, Ends], *, newest: bool = False
+    reader: AIOKafkaConsumer, bounds: dict[TopicPartition, Ends], stalled_s: float, *, newest: bool = False
 ) -> AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]:
     """Messages within bounds, or the newest of each partition alone. Raises Silent."""
     open, since = {each: at.end for each, at in bounds.items() if at.end > at.begin}, time.monotonic()
@@ -112,8 +121,8 @@ async def _polled(
                 reader.pause(partition)
                 del open[partition]
         since = time.monotonic() if found else since
-        if time.monotonic() - since > STALLED_MAX_S:
-            raise Silent(f"{next(iter(open)).topic} gave nothing for {STALLED_MAX_S:.0f} s")
+        if time.monotonic() - since > stalled_s:
+            raise Silent(f"{next(iter(open)).topic} gave nothing for {stalled_s:.0f} s")
 
 
 def _readable(message: ConsumerRecord) -> Record | None:

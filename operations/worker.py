@@ -9,12 +9,14 @@ import os
 import sys
 import threading
 
+import psycopg
 from caretrail_contracts.catalogue import all_events
 
 from chassis.kafka import assert_fast
 from chassis.positions import Fenced
+from operations.away import away_of
 from operations.explaining import explain
-from operations.folding import Folder, Unfoldable
+from operations.folding import Folder, Unfoldable, described
 from operations.history import Incomplete
 from operations.job import Job, referred
 
@@ -41,6 +43,13 @@ def main() -> None:
         _tell({"why": str(error), "event": error.event})
     except (Incomplete, Fenced) as error:
         _tell({"why": str(error)})
+    except Exception as error:
+        if away := away_of(error):
+            _tell({"away": away.what, "error": away.error})
+        elif isinstance(error, psycopg.Error):
+            _tell({"why": f"the database refuses it: {described(error)}"})
+        else:
+            raise
     else:
         _tell({"done": told})
 

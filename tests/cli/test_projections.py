@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -85,3 +86,26 @@ def test_where_stderr_is_no_terminal_there_is_no_bar(run: Run, stack: Callable[.
         stack(billing=billing.url)
         found = run("projections", "verify", "ClaimBoard")
     assert (found.exit_code, found.stderr) == (0, "")
+
+
+def test_of_all_projections_a_busy_one_keeps_no_other_from_being_verified(
+    run: Run, stack: Callable[..., None]
+) -> None:
+    outcome = {"outcome": "equal", "folded": 2, "tables": {}}
+    ended = {**STATE, "version": 1, "ended_at": "2026-03-02T09:00:00", "outcome": outcome}
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.path == "/internal/projections":
+            return 200, [{**STATE, "name": name} for name in ("Busy", "ClaimBoard")]
+        if asked.path.endswith("Busy"):
+            return 409, {"title": "Rebuild running", "detail": "A verify of Busy is under way."}
+        return 202, ended
+
+    with serving(answer) as billing:
+        stack(billing=billing.url)
+        found, shown = run("projections", "verify", "--json"), run("projections", "verify")
+        assert "Rebuild running" in run("projections", "verify", "Busy").stderr
+    assert (found.exit_code, shown.exit_code) == (1, 1)
+    told = [(each["projection"], each["outcome"]) for each in json.loads(found.stdout)]
+    assert told == [("Busy", "busy"), ("ClaimBoard", "equal")]
+    assert "busy: A verify of Busy is under way." in shown.stdout

@@ -159,6 +159,7 @@ def test_a_paused_reader_is_said_and_is_no_fault(
 ) -> None:
     def answer(asked: Asked) -> tuple[int, Any]:
         ready = {"status": "ready", "faults": [], "paused": ["caretrail.intake.events[3]"]}
+        ready["older"] = ["Seats: version 1 serves until 2 is rebuilt"]
         return 200, ready if asked.path == "/health/ready" else PROGRESS
 
     with serving(answer) as audit:
@@ -197,3 +198,7 @@ def test_a_lag_is_counted_by_the_source_and_is_no_difference_of_positions(
         assert found["intake", "own store"]["lag"] == 0
         [line] = [line.split() for line in run("status").stdout.splitlines() if "audit    intake" in line]
         assert line == ["audit", "intake", "4", "9", "?"], "what is not known is not shown as none"
+
+        shown = run("status", columns=200).stdout
+        assert "audit: a person paused caretrail.intake.events[3]" in shown
+        assert "audit: Seats: version 1 serves until 2 is rebuilt" in shown

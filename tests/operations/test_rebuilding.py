@@ -130,6 +130,41 @@ async def test_a_row_deleted_or_forged_is_found(running: Run, hand: str, missing
         )
 
 
+async def test_what_a_hand_did_to_the_tables_is_told(running: Run) -> None:
+    """A row doubled without its key, a row that a constraint refuses: by count, event and constraint."""
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 20, patients=20)
+        await run.settle()
+        await hand(run, "alter table counts drop constraint counts_pkey")
+        await hand(run, f"insert into counts select * from counts where patient = '{UUID(int=3)}'")
+        found = await ask(run, "verify")
+        assert (found["outcome"], found["others"]["counts"]["rows"]) == ("different", 21)
+        assert [each["times"] for each in found["differences"]] == [2]
+        await hand(run, f"alter table counts add constraint odd check (patient <> '{UUID(int=7)}') not valid")
+        found = await ask(run, "verify", processes=2)
+        assert found["outcome"] == "failed"
+        assert found["why"].endswith("cannot be folded: CheckViolation, constraint odd, table counts")
+        assert found["event"]["type"].endswith("ReferralReceived")
+
+
+async def test_an_event_beyond_the_position_applied_is_told_as_such(running: Run) -> None:
+    async with running(INTAKE, TWO_SOURCES) as run:
+        await refer(run, 10)
+        await run.settle()
+        await hand(run, "update positions set position = position - 1 where topic = 'store'")
+        found = await ask(run, "verify", "Openings")
+        assert found["outcome"] == "different"
+        (difference,) = found["differences"]
+        assert difference["columns"] == ["rejected"]
+        assert difference["beyond"]["type"].endswith("EnrollmentRejected")
+
+
+async def hand(run: Running, statement: str) -> None:
+    """What somebody does in the database of scheduling by hand."""
+    async with run.runtime("scheduling").ground.database.connection() as connection:
+        await connection.execute(statement.encode())
+
+
 async def test_a_rebuild_while_the_feed_applies_a_steady_load(running: Run) -> None:
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 300)

@@ -1,0 +1,55 @@
+"""What a desk begins by itself: the rebuild of a version that waits, once; what was interrupted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from operations.answering import answering
+from operations.away import Silent
+from operations.desk import due
+from web.problems import Problem
+
+
+def row(serves: int | None = 1, **more: Any) -> dict[str, Any]:
+    """A projection of version 2 with its last or present rebuild."""
+    last = {"phase": None, "run_version": None, "action": None, "ended_at": None, "processes": None}
+    return {"name": "Counts", "serves": serves, "version": 2, **last, **more}
+
+
+def run(action: str, version: int, ended: bool) -> dict[str, Any]:
+    about = {"action": action, "run_version": version, "processes": 3}
+    return {**about, "phase": "ended" if ended else "folding", "ended_at": "now" if ended else None}
+
+
+@pytest.mark.parametrize(
+    ("state", "begun"),
+    [
+        (row(None), None),
+        (row(2), None),
+        (row(2, **run("verify", 2, ended=True)), None),
+        (row(2, **run("verify", 2, ended=False)), ("verify", 3)),
+        (row(2, **run("rebuild", 2, ended=False)), ("rebuild", 3)),
+        (row(), ("rebuild", 1)),
+        (row(**run("rebuild", 1, ended=True)), ("rebuild", 1)),
+        (row(**run("rebuild", 2, ended=True)), None),
+        (row(**run("rebuild", 2, ended=False)), ("rebuild", 3)),
+        (row(**run("verify", 2, ended=True)), ("rebuild", 1)),
+        (row(**run("verify", 2, ended=False)), ("rebuild", 1)),
+        (row(**run("verify", 1, ended=False)), ("rebuild", 1)),
+    ],
+)
+def test_only_a_rebuild_of_the_version_that_waits_counts_as_tried(
+    state: dict[str, Any], begun: tuple[str, int] | None
+) -> None:
+    assert due(state, mixed=False) == begun
+    waits = state["serves"] == 1
+    assert due(state, mixed=True) == (None if waits else begun), "of two versions at once none is rebuilt"
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), Silent("t gave nothing"), ConnectionRefusedError()])
+def test_a_kafka_that_does_not_answer_is_the_answer(error: Exception) -> None:
+    with pytest.raises(Problem) as raised, answering():
+        raise error
+    assert (raised.value.status, raised.value.rule) == (503, "KafkaAway")
