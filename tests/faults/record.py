@@ -88,7 +88,7 @@ def page(rounds: list[Round]) -> str:
 
 def _sum(rounds: list[Round]) -> str:
     minutes = sum(one.seconds for one in rounds) / 60
-    bad, lags = sum(bool(one.findings) for one in rounds), [one.lag_s for one in rounds]
+    bad, lags = sum(bool(one.findings) for one in rounds), [one.lag_s for one in rounds if one.ended]
     slowest = "never" if None in lags else f"{max(filter(None, lags), default=0):.0f} s"
     return f"{len(rounds)} | {minutes:.0f} | {bad} | {slowest}"
 
@@ -106,9 +106,9 @@ def _found(one: Round) -> str:
 
 def _row(one: Round) -> str:
     load = "not measured" if one.load is None else f"{one.load:.1f}"
-    lag = "never" if one.lag_s is None else f"{one.lag_s:.1f}"
-    killed = kills.Tally.of(one.faults).kills.total()
-    shown = (one.at, one.kind, one.seed, f"{one.seconds:.0f}", killed, load, lag, len(one.findings))
+    lag = ("never" if one.ended else "not measured") if one.lag_s is None else f"{one.lag_s:.1f}"
+    killed, code = kills.Tally.of(one.faults).kills.total(), one.code or "not kept"
+    shown = (one.at, code, one.kind, one.seed, f"{one.seconds:.0f}", killed, load, lag, len(one.findings))
     return f"| {' | '.join(map(str, shown))} |"
 
 
