@@ -129,17 +129,17 @@ def _given() -> argparse.Namespace:
 def table(found: rounds.Round) -> Table:
     """A round's faults by kind, and what clients saw."""
     shown = Table(title=f"seed {found.seed}, {found.seconds:.0f} s", title_justify="left")
-    for name in ("fault", "times", "seconds"):
+    for name in ("fault", "struck", "without effect", "seconds"):
         shown.add_column(name, justify="left" if name == "fault" else "right")
-    for kind, (times, seconds) in record.by_kind([found]).items():
-        shown.add_row(kind, str(times), f"{seconds:.0f}")
+    for kind, (struck, idle, seconds) in record.by_kind([found]).items():
+        shown.add_row(kind, str(struck), str(idle or ""), f"{seconds:.0f}")
     shown.add_section()
     for outcome in ("ok", "fail", "unknown"):
-        shown.add_row(f"commands {outcome}", str(found.outcomes.get(outcome, 0)), "")
-    shown.add_row("events", str(found.events), "")
-    shown.add_row("lag gone after", "", "never" if found.lag_s is None else f"{found.lag_s:.1f}")
-    shown.add_row("load average", "", "" if found.load is None else f"{found.load:.1f}")
-    shown.add_row("findings", str(len(found.findings)), "", style="red" if found.findings else "green")
+        shown.add_row(f"commands {outcome}", str(found.outcomes.get(outcome, 0)), "", "")
+    shown.add_row("events", str(found.events), "", "")
+    shown.add_row("lag gone after", "", "", "never" if found.lag_s is None else f"{found.lag_s:.1f}")
+    shown.add_row("load average", "", "", "" if found.load is None else f"{found.load:.1f}")
+    shown.add_row("findings", str(len(found.findings)), "", "", style="red" if found.findings else "green")
     return shown
 
 

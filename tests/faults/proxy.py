@@ -23,6 +23,9 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.delay_s = 0.0
         self.refuses = False
+        self.refused = self.delayed = 0
+        """Connections that were not taken, and packets that had to wait, since the beginning."""
+
         self.commits_to_lose = 0
         self.port = 0
 
@@ -52,7 +55,9 @@ class Proxy:
         assert task
         self._tasks.add(task)
         try:
-            if not self.refuses:
+            if self.refuses:
+                self.refused += 1
+            else:
                 await self._joined(reader, writer)
         except (OSError, asyncio.CancelledError):
             return
@@ -84,6 +89,7 @@ class Proxy:
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK_BYTES):
                 if self.delay_s:
+                    self.delayed += 1
                     await asyncio.sleep(self.delay_s)
                 lost = forth and self.commits_to_lose > 0 and COMMIT in data.lower()
                 writer.write(data)

@@ -19,7 +19,8 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.local.programs import SERVICES
 from tests.faults.evidence import Evidence
-from tests.faults.faults import Fault, Kill, Note, lane
+from tests.faults.faults import Fault, Note, lane
+from tests.faults.processes import Kill
 from tests.faults.theatre import PREFIX, Theatre, answers
 
 COMMAND_MAX_S = 180.0
@@ -77,6 +78,7 @@ class LoseTopic(Fault):
             raise Failed(f"{name} does not answer")
         found = await caretrail(self.theatre, "topics", "restore", name, "--json")
         self.told = f"{name}, {found['events']} events published again"
+        self.struck = found["events"] > 0
 
 
 def _delete(stage: Theatre, topic: str) -> None:

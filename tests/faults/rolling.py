@@ -24,7 +24,8 @@ from chassis.config import Settings
 from deploy.local.programs import ROOT, SERVICES, migrations
 from deploy.migration import migrate
 from tests.faults.evidence import Evidence
-from tests.faults.faults import Fault, Kill, Note, lane
+from tests.faults.faults import Fault, Note, lane
+from tests.faults.processes import Kill
 from tests.faults.theatre import Theatre, answers, until
 
 PARTS = ("chassis", "cli", "contracts", "deploy", "keystore", "operations", "services", "tests/faults")

@@ -20,11 +20,13 @@ from psycopg.rows import dict_row
 
 from tests.faults.checker import READS, RULES, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
-from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault, Hurt, Note, lane
+from tests.faults.faults import Fault, Hurt, Note, lane
 from tests.faults.forgeries import FORGERIES, Forgery, Press
 from tests.faults.history import History
 from tests.faults.load import Load
+from tests.faults.processes import PROCESSES
 from tests.faults.revision import revision
+from tests.faults.surroundings import SURROUNDINGS, DiskFull
 from tests.faults.theatre import Theatre, theatre
 
 BEGINS = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -74,7 +76,8 @@ class Round:
     def note(self, fault: Fault, began: float) -> None:
         """Put down a fault that is over; ``began`` is of the monotonic clock."""
         about = {"at": round(began - self._began, 1), "kind": type(fault).__name__, "told": fault.told}
-        self.faults.append({**about, "seconds": round(time.monotonic() - began, 1)})
+        lasted = round(time.monotonic() - began, 1)
+        self.faults.append({**about, "seconds": lasted, "struck": fault.struck})
 
     def starts(self) -> None:
         """The stack is hurt from now on."""

@@ -6,6 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -14,19 +15,23 @@ import pytest
 from tests.faults import bugs, kills, points, record, rounds
 from tests.faults.__main__ import main
 from tests.faults.checker import RULES, Finding
+from tests.faults.faults import had_effect, plan
 from tests.faults.restores import Failed
 from tests.faults.rounds import Kind, Round
 
 
 def test_a_kill_counts_only_where_a_process_died() -> None:
-    found = kills.Tally()
-    found.add("Kill", "intake")
-    found.add("Kill", "intake (was down)")
-    found.add("KillAtPoint", "billing commit.after")
-    found.add("KillAtPoint", "billing commit.before (not reached)")
-    found.add("KillPostgres", "SIGKILL, back in 1.0 s")
-    found.add("KillPostgres", "SIGQUIT, back in 1.0 s")
-    found.add("Freeze", "audit")
+    told = (
+        ("Kill", "intake"),
+        ("Kill", "intake (was down)"),
+        ("KillAtPoint", "billing commit.after"),
+        ("KillAtPoint", "billing commit.before (not reached)"),
+        ("KillPostgres", "SIGKILL, back in 1.0 s"),
+        ("KillPostgres", "SIGQUIT, back in 1.0 s"),
+        ("Freeze", "audit"),
+    )
+    found = kills.Tally.of({"kind": kind, "told": text} for kind, text in told)
+    found.add("KillBroker", "(was down)", False)
     assert found.kills == {"intake": 1, "billing": 1, "postgres": 1}
     assert found.reached == {"commit.after": 1}
 
@@ -120,3 +125,39 @@ def test_a_round_says_what_code_it_was_played_on() -> None:
     page = record.page([Round(1, 60, code="86d0ed1-dirty"), Round(2, 60)])
     assert "| 86d0ed1-dirty | faults | 1 |" in page
     assert "| not kept | faults | 2 |" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "struck"),
+    [
+        ("KillAtPoint", "billing commit.before (not reached)", False),
+        ("KillAtPoint", "billing commit.before", True),
+        ("CutAfterCommit", "0 commits", False),
+        ("CutAfterCommit", "2 commits", True),
+        ("CutBroker", "0 sides", False),
+        ("CutDatabase", "106 sides", True),
+        ("Reordered", "0 in audit", False),
+        ("Repeated", "10 in audit", True),
+        ("Poison", "_MSG_TIMED_OUT", False),
+        ("Oversized", "MSG_SIZE_TOO_LARGE", True),
+        ("LoseTopic", "audit, 0 events published again", False),
+        ("LoseTopic", "intake, 120 events published again", True),
+        ("TwoRelays", "notifications", False),
+        ("Backup", "0 MB", True),
+    ],
+)
+def test_what_did_nothing_is_without_effect_in_older_records_too(kind: str, told: str, struck: bool) -> None:
+    old = {"at": 0.0, "kind": kind, "told": told, "seconds": 2.0}
+    assert had_effect(old) is struck
+    assert had_effect(old | {"struck": not struck}) is not struck
+    page = record.page([Round(1, 60, faults=[old])])
+    assert f"| {kind} | {int(struck)} | {int(not struck)} | {2 * struck} |" in page
+    assert f"| faults that struck, and without effect | {int(struck)}, {int(not struck)} |" in page
+
+
+def test_a_round_has_each_kind_once_before_any_comes_again() -> None:
+    kinds = {"a": 6.0, "b": 1.0, "c": 0.1, "never": 0.0}
+    for seed in range(20):
+        found = list(islice(plan(Random(seed), kinds), 40))
+        assert sorted(found[:3]) == ["a", "b", "c"]
+        assert "never" not in found
