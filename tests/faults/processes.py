@@ -12,9 +12,11 @@ from typing import ClassVar
 
 import aiohttp
 
+from chassis.ownership import IDLE_TIMEOUT_MS
 from deploy.local.programs import SERVICES
 from tests.faults import points, turning
 from tests.faults.faults import DOWN, MISSED, Fault
+from tests.faults.sent import sent
 from tests.faults.theatre import until
 
 CONSUMING = ("scheduling", "billing", "notifications", "audit")
@@ -33,6 +35,16 @@ AT: dict[str, tuple[str, ...]] = {
 
 BACK_MAX_S = 10.0
 """In which the supervisor starts a service again."""
+
+FROZEN_S = (5.0, 60.0)
+"""How long a process is frozen, at full scale."""
+
+TAKEN_OVER_S = IDLE_TIMEOUT_MS / 1000 + 3.0
+"""A process frozen this long has lost its locks, and another has had time to work in its place."""
+
+ALONE = "(no second process)"
+BOTH_MAX_S = 15.0
+"""In which both of two relays send something, once both are there."""
 
 
 @dataclass
@@ -95,36 +107,65 @@ async def rebuild(url: str, draw: Random) -> None:
 
 
 class Freeze(Fault):
-    """SIGSTOP: a process stands still beyond its locks' idle time-out, and comes back as a zombie."""
+    """SIGSTOP: a process stands still beyond its locks' idle time-out, and comes back as a zombie.
+
+    Every other one, the first of a lane among them, has a second process beside it that takes over.
+    """
 
     weight = 2
 
     async def strike(self) -> None:
-        """A second process may take over meanwhile."""
-        self.told = self.draw.choice(SERVICES)
-        replica = await self.theatre.join(self.told) if self.draw.random() < 0.5 else ""
-        if replica:
-            self.told += " with a second process"
-            await asyncio.sleep(3)
-        service = self.told.split()[0]
+        """What the second one relays meanwhile is told."""
+        service, replica = self.in_turn(SERVICES), ""
+        if self.second:
+            replica = await self.theatre.join(service)
+        seconds, before = self.length_s(bool(replica)), sent(self.theatre.folder, replica)
         self.struck = self.theatre.signal(service, signal.SIGSTOP)
         try:
-            await self.lasting(5, 60)
+            await asyncio.sleep(seconds if self.struck else 0)
         finally:
             self.theatre.signal(service, signal.SIGCONT)
+        self.told = f"{service} for {seconds:.0f} s" if self.struck else f"{service} {DOWN}"
+        if replica:
+            relayed = sent(self.theatre.folder, replica) - before
+            self.told += f" with a second process, which relayed {relayed} records meanwhile"
         await asyncio.sleep(1)
         if replica:
             await self.theatre.leave(replica, killed=self.draw.random() < 0.5)
+
+    @property
+    def second(self) -> bool:
+        """Whether a second process is to be there."""
+        return self.turn % 2 == 0
+
+    def length_s(self, second: bool) -> float:
+        """How long it stands still: with a second process always longer than a frozen one's locks hold."""
+        least, most = (each * self.scale for each in FROZEN_S)
+        if second:
+            least, most = max(least, TAKEN_OVER_S), max(most, 1.5 * TAKEN_OVER_S)
+        return self.draw.uniform(least, most)
 
 
 class TwoRelays(Fault):
     """A second process relays beside the leader, whoever holds the lock."""
 
     async def strike(self) -> None:
-        """Both send everything."""
-        self.told = self.draw.choice(SERVICES)
-        name = await self.theatre.join(self.told, CARETRAIL_FAULTS_RELAY="unasked")
+        """Without effect unless both had records acknowledged meanwhile."""
+        service = self.in_turn(WRITING)
+        name = await self.theatre.join(service, CARETRAIL_FAULTS_RELAY="unasked")
+        if not name:
+            self.told, self.struck = f"{service} {ALONE}", False
+            return
+        relays, folder = (service, name), self.theatre.folder
+        before = [sent(folder, each) for each in relays]
+
+        def since() -> list[int]:
+            return [sent(folder, each) - old for each, old in zip(relays, before, strict=True)]
+
         await self.lasting(10, 20)
+        self.struck = await until(lambda: all(since()), BOTH_MAX_S)
+        ours, theirs = since()
+        self.told = f"{service}: {ours} records of the one, {theirs} of the other"
         await self.theatre.leave(name, killed=True)
 
 
@@ -132,17 +173,23 @@ class Churn(Fault):
     """Further processes join and leave, one a second, while others of them are there."""
 
     async def strike(self) -> None:
-        """Some are stopped, some killed."""
-        self.told = self.draw.choice(SERVICES)
+        """Each stays until it answered, and a while; some are stopped, some killed."""
+        service, passing = self.in_turn(SERVICES), list[asyncio.Task[bool]]()
         async with asyncio.TaskGroup() as together:
             for _ in range(2 + round(6 * self.scale)):
-                together.create_task(self._passing(1 + 2 * self.draw.random(), self.draw.random() < 0.5))
+                stays, killed = 1 + 2 * self.draw.random(), self.draw.random() < 0.5
+                passing.append(together.create_task(self._passing(service, stays, killed)))
                 await asyncio.sleep(1)
+        came = sum(task.result() for task in passing)
+        self.told, self.struck = f"{service}, {came} of {len(passing)} answered", came > 0
 
-    async def _passing(self, seconds: float, killed: bool) -> None:
-        name = await self.theatre.join(self.told)
-        await asyncio.sleep(seconds)
-        await self.theatre.leave(name, killed=killed)
+    async def _passing(self, service: str, seconds: float, killed: bool) -> bool:
+        """Whether it answered."""
+        name = await self.theatre.join(service)
+        if name:
+            await asyncio.sleep(seconds)
+            await self.theatre.leave(name, killed=killed)
+        return bool(name)
 
 
 class SlowConsumer(Fault):

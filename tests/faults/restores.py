@@ -54,7 +54,7 @@ class BringBack(Fault):
     async def strike(self) -> None:
         """It is there again, and has lost nothing. Raises Failed."""
         assert self.backup
-        name = self.draw.choice(SERVICES)
+        name = self.in_turn(SERVICES)
         since = (datetime.now(UTC) - self.backup.moment).total_seconds()
         moment = self.backup.moment + timedelta(seconds=self.draw.uniform(0, since))
         found = await caretrail(self.theatre, "restore", name, "--to", moment.isoformat(), "--json")
@@ -71,7 +71,7 @@ class LoseTopic(Fault):
 
     async def strike(self) -> None:
         """Readers go on without a restart. Raises Failed."""
-        name = self.draw.choice(SERVICES)
+        name = self.in_turn(SERVICES)
         await asyncio.to_thread(_delete, self.theatre, f"{PREFIX}.{name}.events")
         await self.lasting(0, 10)
         if not await answers(self.theatre, name, BACK_MAX_S):

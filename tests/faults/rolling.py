@@ -109,8 +109,8 @@ class Roll(Fault):
         """The old one is stopped or killed. Raises TimeoutError where the new one does not start."""
         env = environment(self.release)
         name = await self.theatre.join(self.service, **env)
-        if not await answers(self.theatre, name, STARTS_MAX_S):
-            raise TimeoutError(f"the new release of {self.service} does not take connections")
+        if not name:
+            raise TimeoutError(f"the new release of {self.service} does not answer")
         await self.lasting(*BOTH_S)
         child, killed = self.theatre.child(self.service), self.draw.random() < 0.5
         if killed:

@@ -203,7 +203,7 @@ async def _feel(found: Round, history: History) -> None:
 async def everything(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
     """Three lanes of faults side by side, each one after the other."""
     end, press = time.monotonic() + seconds, Press(stage.direct, seed, stage.injected)
-    scale = min(1.0, seconds / FULL_SCALE_S)
+    scale = scale_of(seconds)
 
     def made(fault: Fault) -> None:
         if isinstance(fault, Forgery):
@@ -215,6 +215,11 @@ async def everything(stage: Theatre, note: Note, seconds: float, seed: int) -> N
             draw = Random(f"faults {seed} {number}")
             weights = {kind: 0 if kind is DiskFull and not stage.disks else kind.weight for kind in kinds}
             together.create_task(lane(stage, note, draw, end, weights, scale, made))
+
+
+def scale_of(seconds: float) -> float:
+    """By what the faults of a round are shortened."""
+    return min(1.0, seconds / FULL_SCALE_S)
 
 
 EVERYTHING = Kind("faults", everything, disks=True)

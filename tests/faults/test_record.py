@@ -6,7 +6,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -15,7 +14,7 @@ import pytest
 from tests.faults import bugs, kills, points, record, rounds
 from tests.faults.__main__ import main
 from tests.faults.checker import RULES, Finding
-from tests.faults.faults import had_effect, plan
+from tests.faults.faults import had_effect
 from tests.faults.restores import Failed
 from tests.faults.rounds import Kind, Round
 
@@ -153,11 +152,3 @@ def test_what_did_nothing_is_without_effect_in_older_records_too(kind: str, told
     page = record.page([Round(1, 60, faults=[old])])
     assert f"| {kind} | {int(struck)} | {int(not struck)} | {2 * struck} |" in page
     assert f"| faults that struck, and without effect | {int(struck)}, {int(not struck)} |" in page
-
-
-def test_a_round_has_each_kind_once_before_any_comes_again() -> None:
-    kinds = {"a": 6.0, "b": 1.0, "c": 0.1, "never": 0.0}
-    for seed in range(20):
-        found = list(islice(plan(Random(seed), kinds), 40))
-        assert sorted(found[:3]) == ["a", "b", "c"]
-        assert "never" not in found
