@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,10 @@ from pathlib import Path
 from tests.faults.faults import DOWN, Fault
 from tests.faults.proxy import Proxy
 from tests.faults.theatre import until
+from tests.faults.wire import APPEND, COMMIT
+
+LOST_MAX_S = 5.0
+"""In which what is to be lost comes by."""
 
 
 class KillPostgres(Fault):
@@ -39,18 +44,21 @@ def _is_there(pid: int) -> bool:
 
 
 class CutAfterCommit(Fault):
-    """The answer to a COMMIT is lost: it is carried out, and the service does not know."""
+    """The answer to what was made durable is lost: it is carried out, and the service does not know.
+
+    Ends of consumers' transactions, and the statement that writes clients' commands.
+    """
 
     weight = 4
 
     async def strike(self) -> None:
-        """The next few commits that pass."""
-        count = self.draw.randrange(1, 6)
-        self.theatre.database.commits_to_lose = count
-        await until(lambda: self.theatre.database.commits_to_lose == 0, 5)
-        lost = count - self.theatre.database.commits_to_lose
-        self.told, self.struck = f"{lost} commits", lost > 0
-        self.theatre.database.commits_to_lose = 0
+        """The next few of each that pass."""
+        database = self.theatre.database
+        wanted = Counter({COMMIT: self.draw.randrange(1, 4), APPEND: self.draw.randrange(1, 4)})
+        database.to_lose = wanted.copy()
+        await until(lambda: not database.to_lose.total(), LOST_MAX_S)
+        lost, database.to_lose = wanted - database.to_lose, Counter()
+        self.told, self.struck = f"{lost[COMMIT]} commits, {lost[APPEND]} appends", lost.total() > 0
 
 
 class Cut(Fault):
