@@ -29,7 +29,9 @@ AT: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(points.CONSUMING, CONSUMING),
     **dict.fromkeys((*points.WRITING, *points.RELAYING, *points.SWAPPING), WRITING),
     **dict.fromkeys(points.FIRING, FIRING),
-    **dict.fromkeys(points.EFFECTING, ("notifications",)),
+    **dict.fromkeys(points.EFFECTING, ("notifications", "billing")),
+    **dict.fromkeys(points.ANSWERING, ("billing",)),
+    **dict.fromkeys(points.KEYING, ("intake",)),
 }
 """The services that come to each point under this load."""
 
