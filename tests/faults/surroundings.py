@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.faults import DOWN, Fault
+from tests.faults.history import ANSWER_MAX_S
 from tests.faults.proxy import Proxy
 from tests.faults.theatre import until
 from tests.faults.wire import APPEND, COMMIT
@@ -46,7 +47,8 @@ def _is_there(pid: int) -> bool:
 class CutAfterCommit(Fault):
     """The answer to what was made durable is lost: it is carried out, and the service does not know.
 
-    Ends of consumers' transactions, and the statement that writes clients' commands.
+    Ends of consumers' transactions, and the statement that writes clients' commands. Now and then who lost
+    one is not let in again until clients have given up: to them it remains unknown.
     """
 
     weight = 4
@@ -56,9 +58,19 @@ class CutAfterCommit(Fault):
         database = self.theatre.database
         wanted = Counter({COMMIT: self.draw.randrange(1, 4), APPEND: self.draw.randrange(1, 4)})
         database.to_lose = wanted.copy()
+        database.refuses = self.stays_out
         await until(lambda: not database.to_lose.total(), LOST_MAX_S)
+        await asyncio.sleep(ANSWER_MAX_S + 1 if self.stays_out else 0)
         lost, database.to_lose = wanted - database.to_lose, Counter()
         self.told, self.struck = f"{lost[COMMIT]} commits, {lost[APPEND]} appends", lost.total() > 0
+        if self.stays_out:
+            database.refuses = False
+            self.told += ", and not let in again until clients gave up"
+
+    @property
+    def stays_out(self) -> bool:
+        """Whether the second of a lane, then every fifth."""
+        return self.turn % 5 == 1
 
 
 class Cut(Fault):
