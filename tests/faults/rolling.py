@@ -108,7 +108,7 @@ class Roll(Fault):
     async def strike(self) -> None:
         """The old one is stopped or killed. Raises TimeoutError where the new one does not start."""
         env = environment(self.release)
-        name = await self.theatre.join(self.service, **env)
+        name = await self.theatre.join(self.service, STARTS_MAX_S, **env)
         if not name:
             raise TimeoutError(f"the new release of {self.service} does not answer")
         await self.lasting(*BOTH_S)

@@ -109,14 +109,14 @@ class Theatre:
                 return True
         return False
 
-    async def join(self, service: str, **env: str) -> str:
+    async def join(self, service: str, within_s: float = JOINS_MAX_S, **env: str) -> str:
         """Start a further process of a service; its name once it answers, none where it does not in time."""
         name = next(name for name in (f"{service}-{each}" for each in count(2)) if name not in self.replicas)
         program, port = self.programs[service], free_port()
         own = {**program.env, **env, "CARETRAIL_PORT": str(port), "CARETRAIL_FAULTS_NAME": name}
         self.replicas[name] = Child(replace(program, name=name, env=own, port=port, ready=""), self.home)
         await self.replicas[name].start()
-        if not await _lives(port):
+        if not await _lives(port, within_s):
             await self.leave(name, killed=True)
             return ""
         self.joined.add(name)
@@ -299,9 +299,9 @@ def progress_of(found: Theatre, name: str) -> Mapping[str, Any]:
     return dict(json.loads((found.home / "run" / f"{name}.json").read_text()))
 
 
-async def _lives(port: int) -> bool:
+async def _lives(port: int, within_s: float) -> bool:
     """Wait until a further process answers; whether it does."""
-    end = time.monotonic() + JOINS_MAX_S
+    end = time.monotonic() + within_s
     while not await is_ready(f"http://127.0.0.1:{port}/health/live"):
         if time.monotonic() > end:
             return False
