@@ -131,6 +131,8 @@ class Freeze(Fault):
         if replica:
             relayed = sent(self.theatre.folder, replica) - before
             self.told += f" with a second process, which relayed {relayed} records meanwhile"
+        elif self.second:
+            self.told += f" {ALONE}"
         await asyncio.sleep(1)
         if replica:
             await self.theatre.leave(replica, killed=self.draw.random() < 0.5)
