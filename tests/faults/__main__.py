@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,21 +19,51 @@ ROUND_S, KILLS_S = 600.0, 300.0
 
 
 def main() -> int:
-    """Run; 1 where anything was found, or a seeded bug was not."""
-    given = _given()
-    left, bad, console = given.seconds, 0, Console()
+    """Run; 1 where anything was found, a round broke or what was asked for did not come about.
+
+    With a seeded bug, 1 unless each rule that must find it did.
+    """
+    given, console = _given(), Console()
+    played = _rounds(given, console)
+    if given.page:
+        given.page.write_text(record.page(record.read(given.record)))
+    lacking = list(_lacking(given, played))
+    for each in lacking:
+        console.print(f"[red]{each}[/red]")
+    return 1 if lacking else 0
+
+
+def _rounds(given: argparse.Namespace, console: Console) -> list[rounds.Round]:
+    """Rounds of following seeds until the seconds are used up, or there are kills enough."""
+    left, played = given.seconds, list[rounds.Round]()
     while left > 0:
         before = record.read(given.record)
         if given.kills and record.enough(before, given.kills):
             break
         seconds = min(left, KILLS_S if given.kills else ROUND_S)
-        found = _round(given, seconds, before, console)
-        bad += bool(found.findings)
+        played.append(_round(given, seconds, before, console))
         left -= seconds
-        given.seed = found.seed + 1
-    if given.page:
-        given.page.write_text(record.page(record.read(given.record)))
-    return 1 if bool(bad) != bool(given.bug) else 0
+        given.seed = played[-1].seed + 1
+    return played
+
+
+def _lacking(given: argparse.Namespace, played: list[rounds.Round]) -> Iterator[str]:
+    """What is not as it must be, for who called."""
+    found = {finding.rule for one in played for finding in one.findings}
+    if given.bug:
+        for rule in bugs.ALL[given.bug].found_by:
+            if rule not in found:
+                yield f"the bug {given.bug} is seeded, and was not found: {rule}"
+    elif found:
+        yield f"{sum(bool(one.findings) for one in played)} of {len(played)} rounds with findings"
+    kept = record.read(given.record)
+    if given.kills and not record.enough(kept, given.kills):
+        killed = record.tally(kept)
+        due = ", ".join(killed.due()) or "none"
+        yield (
+            f"{killed.kills.total()} kills of {given.kills} are on record, points still due: {due}; "
+            f"the {given.seconds:.0f} s are used up, run it again to go on"
+        )
 
 
 def _round(
@@ -42,7 +72,8 @@ def _round(
     """One round, shown and put on record; its home is left where anything was found."""
     seed = given.seed or max((one.seed for one in before), default=0) + 1
     home = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-", dir=given.home))
-    found, _ = asyncio.run(rounds.play(home, seconds, seed, _kind(given, before), bug=given.bug))
+    found = rounds.Round(seed, seconds)
+    rounds.whole(found, home, _kind(given, before), bug=given.bug)
     if not given.bug:
         record.append(given.record, found)
     console.print(table(found))
@@ -98,17 +129,17 @@ def _given() -> argparse.Namespace:
 def table(found: rounds.Round) -> Table:
     """A round's faults by kind, and what clients saw."""
     shown = Table(title=f"seed {found.seed}, {found.seconds:.0f} s", title_justify="left")
-    for name in ("fault", "times", "seconds"):
+    for name in ("fault", "struck", "without effect", "seconds"):
         shown.add_column(name, justify="left" if name == "fault" else "right")
-    for kind, (times, seconds) in record.by_kind([found]).items():
-        shown.add_row(kind, str(times), f"{seconds:.0f}")
+    for kind, (struck, idle, seconds) in record.by_kind([found]).items():
+        shown.add_row(kind, str(struck), str(idle or ""), f"{seconds:.0f}")
     shown.add_section()
     for outcome in ("ok", "fail", "unknown"):
-        shown.add_row(f"commands {outcome}", str(found.outcomes.get(outcome, 0)), "")
-    shown.add_row("events", str(found.events), "")
-    shown.add_row("lag gone after", "", "never" if found.lag_s is None else f"{found.lag_s:.1f}")
-    shown.add_row("load average", "", "" if found.load is None else f"{found.load:.1f}")
-    shown.add_row("findings", str(len(found.findings)), "", style="red" if found.findings else "green")
+        shown.add_row(f"commands {outcome}", str(found.outcomes.get(outcome, 0)), "", "")
+    shown.add_row("events", str(found.events), "", "")
+    shown.add_row("lag gone after", "", "", "never" if found.lag_s is None else f"{found.lag_s:.1f}")
+    shown.add_row("load average", "", "", "" if found.load is None else f"{found.load:.1f}")
+    shown.add_row("findings", str(len(found.findings)), "", "", style="red" if found.findings else "green")
     return shown
 
 

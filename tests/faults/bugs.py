@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -67,12 +68,26 @@ def position_ahead() -> None:
     Buffer.flush = flush  # type: ignore[method-assign]
 
 
-ALL: dict[str, Callable[[], None]] = {
-    found.__name__: found for found in (dedupe_off, ack_before_commit, mark_before_publish, position_ahead)
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A bug that is seeded, and the rules that must each find it: what else is found is no proof."""
+
+    seed: Callable[[], None]
+    found_by: tuple[str, ...]
+
+
+ALL = {
+    "dedupe_off": Bug(dedupe_off, ("nothing real is parked",)),
+    "ack_before_commit": Bug(ack_before_commit, ("acknowledged commands are kept",)),
+    "mark_before_publish": Bug(mark_before_publish, ("topics hold what stores hold",)),
+    "position_ahead": Bug(
+        position_ahead, ("the ledger is the union of the stores", "read models equal the fold of the log")
+    ),
 }
+"""Every bug by its name."""
 
 
 def install(name: str) -> None:
     """Seed a bug; none where there is no name."""
     if name:
-        ALL[name]()
+        ALL[name].seed()

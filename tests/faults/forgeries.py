@@ -20,6 +20,9 @@ from tests.faults.faults import Fault
 SENT_MAX_S = 15.0
 OVERSIZED_BYTES = 2_000_000
 LARGE_BYTES = 900_000
+TOO_LARGE = "MSG_SIZE_TOO_LARGE"
+"""What the broker says against the larger one: that it does is what is tried."""
+
 Headers = list[tuple[str, str | bytes | None]]
 
 FOLDED = {
@@ -60,8 +63,10 @@ class Press:
         producer.flush(SENT_MAX_S)
         return done[0] if done else (-1, "no answer")
 
-    def forge(self, service: str, change: Callable[[dict[str, str]], None], body: bytes, kind: str) -> str:
-        """A message of a cell of its own, with its headers changed; what came of it."""
+    def forge(
+        self, service: str, change: Callable[[dict[str, str]], None], body: bytes, kind: str
+    ) -> tuple[str, bool]:
+        """A message of a cell of its own, with its headers changed; what came of it, and whether anything."""
         self._position += 1
         id, patient = self._uuid(), self._uuid()
         partition = self._draw.randrange(PARTITIONS)
@@ -69,24 +74,24 @@ class Press:
         if before := self._last.get((service, partition)):
             about["prev"] = before
         change(about)
-        told: Headers = [(f"ce_{name}", value.encode()) for name, value in about.items()]
-        told.append(("content-type", b"application/json"))
-        offset, said = self.print(service, partition, patient, told, body)
+        sent: Headers = [(f"ce_{name}", value.encode()) for name, value in about.items()]
+        sent.append(("content-type", b"application/json"))
+        offset, said = self.print(service, partition, patient, sent, body)
         if offset >= 0:
             readable = kind != "headless"
             if readable:
                 self._last[service, partition] = about["position"]
             self._note(service, partition, offset, id, kept=readable)
-        return said or f"{kind} in {service} [{partition}]@{offset}"
+        told = said or f"{kind} in {service} [{partition}]@{offset}"
+        return told, not said or said == TOO_LARGE
 
     def repeat(self, service: str, count: int, backwards: bool) -> int:
-        """Write copies of what a partition holds already, in order or backwards; how many."""
+        """Write copies of what a partition holds already, in order or backwards; how many it took."""
         for partition in self._draw.sample(range(PARTITIONS), PARTITIONS):
             found = _tail(self._bootstrap, service, partition, count)
             if found:
-                for message in reversed(found) if backwards else found:
-                    self.print(service, partition, *message)
-                return len(found)
+                copies = reversed(found) if backwards else found
+                return sum(self.print(service, partition, *message)[0] >= 0 for message in copies)
         return 0
 
     def _note(self, service: str, partition: int, offset: int, id: str, *, kept: bool) -> None:
@@ -163,33 +168,35 @@ class Forgery(Fault):
 
     async def strike(self) -> None:
         """Write it."""
-        self.told = await asyncio.to_thread(self.written, self.draw.choice(SERVICES))
+        self.told, self.struck = await asyncio.to_thread(self.written, self.draw.choice(SERVICES))
 
-    def written(self, service: str) -> str:
-        """Write it into a service's topic; what came of it."""
+    def written(self, service: str) -> tuple[str, bool]:
+        """Write it into a service's topic; what came of it, and whether anything."""
         raise NotImplementedError
 
 
 class Repeated(Forgery):
     """Messages that are there already, once more."""
 
-    def written(self, service: str) -> str:
+    def written(self, service: str) -> tuple[str, bool]:
         """In order."""
-        return f"{self.press.repeat(service, self.draw.randrange(1, 30), False)} in {service}"
+        count = self.press.repeat(service, self.draw.randrange(1, 30), False)
+        return f"{count} in {service}", count > 0
 
 
 class Reordered(Forgery):
     """The same, backwards."""
 
-    def written(self, service: str) -> str:
+    def written(self, service: str) -> tuple[str, bool]:
         """The last first."""
-        return f"{self.press.repeat(service, self.draw.randrange(2, 30), True)} in {service}"
+        count = self.press.repeat(service, self.draw.randrange(2, 30), True)
+        return f"{count} in {service}", count > 1
 
 
 class Poison(Forgery):
     """A body that no handler can read."""
 
-    def written(self, service: str) -> str:
+    def written(self, service: str) -> tuple[str, bool]:
         """Of a type that others fold."""
         body = self.draw.choice((b"{}", b"no JSON", b'{"patient": 7}', b"", b"\xff\xfe"))
         return self.press.forge(service, lambda about: None, body, "poison")
@@ -198,7 +205,7 @@ class Poison(Forgery):
 class UnknownVersion(Forgery):
     """A version that nobody knows yet, with fields that nobody knows."""
 
-    def written(self, service: str) -> str:
+    def written(self, service: str) -> tuple[str, bool]:
         """Far ahead of ours."""
         body = b'{"of_tomorrow": true}'
         return self.press.forge(service, lambda about: about.update(eventversion="99"), body, "version")
@@ -207,7 +214,7 @@ class UnknownVersion(Forgery):
 class UnknownType(Forgery):
     """A type that nobody knows yet."""
 
-    def written(self, service: str) -> str:
+    def written(self, service: str) -> tuple[str, bool]:
         """The ledger keeps it, everybody else passes it over."""
         kind = f"caretrail.{service}.OfTomorrow"
         return self.press.forge(service, lambda about: about.update(type=kind), b"{}", "type")
@@ -216,7 +223,7 @@ class UnknownType(Forgery):
 class Headless(Forgery):
     """Headers that say too little."""
 
-    def written(self, service: str) -> str:
+    def written(self, service: str) -> tuple[str, bool]:
         """One is taken away."""
         missing = self.draw.choice(("id", "source", "position", "specversion", "stream"))
         return self.press.forge(service, lambda about: about.update({missing: ""}), b"{}", "headless")
@@ -225,7 +232,7 @@ class Headless(Forgery):
 class Oversized(Forgery):
     """More than the topic takes, or as much as it just takes."""
 
-    def written(self, service: str) -> str:
+    def written(self, service: str) -> tuple[str, bool]:
         """The broker refuses the larger one."""
         size = self.draw.choice((OVERSIZED_BYTES, LARGE_BYTES))
         return self.press.forge(service, lambda about: None, b"x" * size, f"{size} bytes")

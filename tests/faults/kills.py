@@ -15,7 +15,9 @@ from typing import Any
 
 from deploy.local.programs import SERVICES
 from tests.faults import points
-from tests.faults.faults import AT, DOWN, MISSED, Fault, Kill, KillAtPoint, KillBroker, KillPostgres, Note
+from tests.faults.faults import MISSED, Fault, Note, had_effect
+from tests.faults.processes import AT, Kill, KillAtPoint
+from tests.faults.surroundings import KillBroker, KillPostgres
 from tests.faults.theatre import Theatre, answers, until
 
 EACH = 5
@@ -51,24 +53,26 @@ class Tally:
         """The sum of a record's faults."""
         found = cls()
         for fault in faults:
-            found.add(fault["kind"], fault["told"])
+            found.add(fault["kind"], fault["told"], had_effect(fault))
         return found
 
-    def add(self, kind: str, told: str) -> None:
-        """Count a fault; none where it is no kill."""
-        if kind == "KillBroker":
+    def add(self, kind: str, told: str, struck: bool) -> None:
+        """Count a fault; none where it is no kill, or killed nobody."""
+        if kind == "KillAtPoint" and not struck:
+            name, point = told.split()[:2]
+            self.missed[name, point] += 1
+        elif not struck:
+            return
+        elif kind == "KillBroker":
             self.kills["kafka"] += 1
         elif kind == "KillPostgres":
             self.kills["postgres"] += told.startswith("SIGKILL")
-        elif kind == "Kill" and DOWN not in told:
+        elif kind == "Kill":
             self.kills[told] += 1
         elif kind == "KillAtPoint":
             name, point = told.split()[:2]
-            if MISSED in told:
-                self.missed[name, point] += 1
-            else:
-                self.kills[name] += 1
-                self.reached[point] += 1
+            self.kills[name] += 1
+            self.reached[point] += 1
 
     def due(self) -> list[str]:
         """Points that did not kill often enough yet."""
@@ -129,7 +133,7 @@ class Siege:
     async def _one(self, fault: Fault, note: Note) -> None:
         began = time.monotonic()
         await fault.strike()
-        self.tally.add(type(fault).__name__, fault.told)
+        self.tally.add(type(fault).__name__, fault.told, fault.struck)
         note(fault, began)
 
 

@@ -12,7 +12,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from deploy.local import kafka
-from tests.faults.faults import Fault, Kill, Note, lane
+from tests.faults.faults import Fault, Note, lane
+from tests.faults.processes import Kill
 from tests.faults.theatre import Theatre
 
 AWAY_S = (0.0, 20.0)
@@ -33,7 +34,7 @@ class LoseBroker(Fault):
         """It comes back as the same broker, and copies from the others. Raises NotInSync."""
         node = self.draw.choice(self.theatre.nodes)
         child = self.theatre.child(f"kafka-{node.number}")
-        self.theatre.signal(child.program.name, signal.SIGKILL)
+        self.struck = self.theatre.signal(child.program.name, signal.SIGKILL)
         await child.stop()
         folder = kafka.folder_of(self.theatre.home, node.number) / "data"
         bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

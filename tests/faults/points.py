@@ -24,10 +24,16 @@ EFFECTING = (
     "effect.before", "effect.acted", "effect.recorded", "effect.done",
     "effect.before-mark", "effect.after-mark", "effect.before-ack", "effect.after-ack",
 )  # fmt: skip
+ANSWERING = ("answer.before", "answer.recorded", "answer.taken")
+"""What the payer answered: read, recorded, and its file put aside."""
+
+KEYING = ("key.before", "key.issued")
+"""A person's key, which the keystore has before anything that is sealed under it is recorded."""
+
 SWAPPING = ("swap.proved", "swap.before", "swap.moved", "swap.committed")
 """The end of a rebuild: once it is proved, before its tables take their place, after it, after the commit."""
 
-ALL = (*CONSUMING, *WRITING, *RELAYING, *FIRING, *EFFECTING, *SWAPPING)
+ALL = (*CONSUMING, *WRITING, *RELAYING, *FIRING, *EFFECTING, *ANSWERING, *KEYING, *SWAPPING)
 
 
 def arm(folder: Path, name: str, point: str, visits: int) -> None:
@@ -111,6 +117,8 @@ def install(points: Points) -> None:
     _slowly(Applier, points)
     _marks(points)
     _effects(points)
+    _answers(points)
+    _keys(points)
     _swaps(points)
 
 
@@ -125,13 +133,20 @@ def _slowly(applier: Any, points: Points) -> None:
 
 
 def _marks(points: Points) -> None:
-    """The relay moves its mark once all is acknowledged, effects move theirs once all of a batch is done."""
+    """The relay moves its mark once all is acknowledged, effects move theirs once all of a batch is done.
+
+    An effect that leaves nothing to record is marked as done, too.
+    """
     from chassis.database import Database
-    from chassis.effects import MOVE
+    from chassis.effects import KEEP, MOVE
     from chassis.relay import MOVE_MARK
 
     inner = Database.rows
-    marks = {MOVE_MARK: ("produce.after", "mark.after"), MOVE: ("effect.before-mark", "effect.after-mark")}
+    marks = {
+        MOVE_MARK: ("produce.after", "mark.after"),
+        MOVE: ("effect.before-mark", "effect.after-mark"),
+        KEEP: ("effect.acted", "effect.recorded"),
+    }
 
     async def outer(self: Database, query: Any, *parameters: Any) -> Any:
         if not isinstance(query, bytes) or query not in marks:
@@ -150,11 +165,48 @@ def _effects(points: Points) -> None:
     from faststream.kafka import KafkaMessage
 
     from chassis.effects import Effects
-    from chassis.office import AdapterOffice
 
     around(Effects, "act", points, "effect.before", "effect.done")
-    around(AdapterOffice, "execute", points, "effect.acted", "effect.recorded")
     around(KafkaMessage, "ack", points, "effect.before-ack", "effect.after-ack")
+
+
+def _answers(points: Points) -> None:
+    """What adapters record: the outcome of an effect, or what a watch found, whose file is then put aside."""
+    from chassis.office import AdapterOffice
+    from services.billing.adapters.folder import Folder
+
+    inner, take = AdapterOffice.execute, Folder.take
+
+    async def execute(self: Any, *args: Any) -> Any:
+        watching = self._name in {watch.name for watch in self._ground.service.watches}
+        points.at("answer.before" if watching else "effect.acted")
+        found = await inner(self, *args)
+        points.at("answer.recorded" if watching else "effect.recorded")
+        return found
+
+    def taken(self: Folder, name: str) -> None:
+        take(self, name)
+        points.at("answer.taken")
+
+    AdapterOffice.execute = execute  # type: ignore[assignment,method-assign]
+    Folder.take = taken  # type: ignore[method-assign]
+
+
+def _keys(points: Points) -> None:
+    """A key is issued where this process does not know it yet."""
+    from keystore.keys import Keystore
+
+    inner = Keystore.issue
+
+    async def issue(self: Keystore, owner: str) -> Any:
+        if f"{owner}.1" in self._cache:
+            return await inner(self, owner)
+        points.at("key.before")
+        found = await inner(self, owner)
+        points.at("key.issued")
+        return found
+
+    Keystore.issue = issue  # type: ignore[method-assign]
 
 
 def _swaps(points: Points) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 
-CHUNK_BYTES = 65_536
-COMMIT = b"commit\x00"
-"""The end of a COMMIT statement on PostgreSQL's wire."""
+from tests.faults.wire import Wire
 
+CHUNK_BYTES = 65_536
 GRACE_S = 0.02
 """In which the server carries out a commit whose answer is then lost."""
 
@@ -23,7 +23,12 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.delay_s = 0.0
         self.refuses = False
-        self.commits_to_lose = 0
+        self.refused = self.delayed = 0
+        """Connections that were not taken, and packets that had to wait, since the beginning."""
+
+        self.to_lose = Counter[str]()
+        """Of so many the answer is to be lost, by what they are on PostgreSQL's wire."""
+
         self.port = 0
 
     async def start(self, port: int = 0) -> None:
@@ -52,7 +57,9 @@ class Proxy:
         assert task
         self._tasks.add(task)
         try:
-            if not self.refuses:
+            if self.refuses:
+                self.refused += 1
+            else:
                 await self._joined(reader, writer)
         except (OSError, asyncio.CancelledError):
             return
@@ -81,15 +88,17 @@ class Proxy:
         forth: bool,
         sides: set[asyncio.StreamWriter],
     ) -> None:
+        wire = Wire() if forth and isinstance(self._target, str) else None
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK_BYTES):
                 if self.delay_s:
+                    self.delayed += 1
                     await asyncio.sleep(self.delay_s)
-                lost = forth and self.commits_to_lose > 0 and COMMIT in data.lower()
+                asked = wire.asked(data) if wire else []
                 writer.write(data)
                 await writer.drain()
-                if lost:
-                    self.commits_to_lose -= 1
+                if lost := [kind for kind in asked if self.to_lose[kind] > 0]:
+                    self.to_lose[lost[0]] -= 1
                     await self._lose(sides, writer)
                     return
         for side in sides:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.faults import kills, points
 from tests.faults.checker import RULES, Finding
+from tests.faults.faults import had_effect
 from tests.faults.rounds import Round
 
 
@@ -41,14 +42,17 @@ def enough(rounds: Iterable[Round], wanted: int) -> bool:
     return found.kills.total() >= wanted and not found.due()
 
 
-def by_kind(rounds: Iterable[Round]) -> dict[str, tuple[int, float]]:
-    """How often each kind of fault struck, and for how many seconds."""
-    times, seconds = Counter[str](), Counter[str]()
-    for one in rounds:
-        for fault in one.faults:
-            times[fault["kind"]] += 1
-            seconds[fault["kind"]] += fault["seconds"]
-    return {kind: (times[kind], seconds[kind]) for kind in sorted(times)}
+def by_kind(rounds: Iterable[Round]) -> dict[str, tuple[int, int, float]]:
+    """How often each kind of fault struck, how often without effect, and for how many seconds with one."""
+    struck, idle, seconds = Counter[str](), Counter[str](), Counter[str]()
+    for fault in (fault for one in rounds for fault in one.faults):
+        kind = fault["kind"]
+        if had_effect(fault):
+            struck[kind] += 1
+            seconds[kind] += fault["seconds"]
+        else:
+            idle[kind] += 1
+    return {kind: (struck[kind], idle[kind], seconds[kind]) for kind in sorted(struck | idle)}
 
 
 def by_round(rounds: Iterable[Round]) -> dict[str, list[Round]]:
@@ -64,9 +68,10 @@ def page(rounds: list[Round]) -> str:
     outcomes = Counter[str]()
     for one in rounds:
         outcomes.update(one.outcomes)
-    killed = tally(rounds)
+    killed, kinds = tally(rounds), by_kind(rounds)
     return PAGE.read_text().format(
-        faults=sum(len(one.faults) for one in rounds),
+        struck=f"{sum(struck for struck, _, _ in kinds.values()):,}",
+        idle=f"{sum(idle for _, idle, _ in kinds.values()):,}",
         ok=f"{outcomes['ok']:,}",
         fail=f"{outcomes['fail']:,}",
         unknown=f"{outcomes['unknown']:,}",
@@ -79,7 +84,8 @@ def page(rounds: list[Round]) -> str:
         due=", ".join(killed.due()) or "none",
         each=kills.EACH,
         kinds="\n".join(
-            f"| {kind} | {times} | {seconds:.0f} |" for kind, (times, seconds) in by_kind(rounds).items()
+            f"| {kind} | {struck} | {idle} | {seconds:.0f} |"
+            for kind, (struck, idle, seconds) in kinds.items()
         ),
         rounds="\n".join(map(_row, rounds)),
         rules="\n".join(f"- {rule}" for rule in RULES),
@@ -88,7 +94,7 @@ def page(rounds: list[Round]) -> str:
 
 def _sum(rounds: list[Round]) -> str:
     minutes = sum(one.seconds for one in rounds) / 60
-    bad, lags = sum(bool(one.findings) for one in rounds), [one.lag_s for one in rounds]
+    bad, lags = sum(bool(one.findings) for one in rounds), [one.lag_s for one in rounds if one.ended]
     slowest = "never" if None in lags else f"{max(filter(None, lags), default=0):.0f} s"
     return f"{len(rounds)} | {minutes:.0f} | {bad} | {slowest}"
 
@@ -106,9 +112,9 @@ def _found(one: Round) -> str:
 
 def _row(one: Round) -> str:
     load = "not measured" if one.load is None else f"{one.load:.1f}"
-    lag = "never" if one.lag_s is None else f"{one.lag_s:.1f}"
-    killed = kills.Tally.of(one.faults).kills.total()
-    shown = (one.at, one.kind, one.seed, f"{one.seconds:.0f}", killed, load, lag, len(one.findings))
+    lag = ("never" if one.ended else "not measured") if one.lag_s is None else f"{one.lag_s:.1f}"
+    killed, code = kills.Tally.of(one.faults).kills.total(), one.code or "not kept"
+    shown = (one.at, code, one.kind, one.seed, f"{one.seconds:.0f}", killed, load, lag, len(one.findings))
     return f"| {' | '.join(map(str, shown))} |"
 
 

@@ -19,7 +19,8 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.local.programs import SERVICES
 from tests.faults.evidence import Evidence
-from tests.faults.faults import Fault, Kill, Note, lane
+from tests.faults.faults import Fault, Note, lane
+from tests.faults.processes import Kill
 from tests.faults.theatre import PREFIX, Theatre, answers
 
 COMMAND_MAX_S = 180.0
@@ -53,7 +54,7 @@ class BringBack(Fault):
     async def strike(self) -> None:
         """It is there again, and has lost nothing. Raises Failed."""
         assert self.backup
-        name = self.draw.choice(SERVICES)
+        name = self.in_turn(SERVICES)
         since = (datetime.now(UTC) - self.backup.moment).total_seconds()
         moment = self.backup.moment + timedelta(seconds=self.draw.uniform(0, since))
         found = await caretrail(self.theatre, "restore", name, "--to", moment.isoformat(), "--json")
@@ -70,13 +71,14 @@ class LoseTopic(Fault):
 
     async def strike(self) -> None:
         """Readers go on without a restart. Raises Failed."""
-        name = self.draw.choice(SERVICES)
+        name = self.in_turn(SERVICES)
         await asyncio.to_thread(_delete, self.theatre, f"{PREFIX}.{name}.events")
         await self.lasting(0, 10)
         if not await answers(self.theatre, name, BACK_MAX_S):
             raise Failed(f"{name} does not answer")
         found = await caretrail(self.theatre, "topics", "restore", name, "--json")
         self.told = f"{name}, {found['events']} events published again"
+        self.struck = found["events"] > 0
 
 
 def _delete(stage: Theatre, topic: str) -> None:

@@ -24,7 +24,8 @@ from chassis.config import Settings
 from deploy.local.programs import ROOT, SERVICES, migrations
 from deploy.migration import migrate
 from tests.faults.evidence import Evidence
-from tests.faults.faults import Fault, Kill, Note, lane
+from tests.faults.faults import Fault, Note, lane
+from tests.faults.processes import Kill
 from tests.faults.theatre import Theatre, answers, until
 
 PARTS = ("chassis", "cli", "contracts", "deploy", "keystore", "operations", "services", "tests/faults")
@@ -107,9 +108,9 @@ class Roll(Fault):
     async def strike(self) -> None:
         """The old one is stopped or killed. Raises TimeoutError where the new one does not start."""
         env = environment(self.release)
-        name = await self.theatre.join(self.service, **env)
-        if not await answers(self.theatre, name, STARTS_MAX_S):
-            raise TimeoutError(f"the new release of {self.service} does not take connections")
+        name = await self.theatre.join(self.service, STARTS_MAX_S, **env)
+        if not name:
+            raise TimeoutError(f"the new release of {self.service} does not answer")
         await self.lasting(*BOTH_S)
         child, killed = self.theatre.child(self.service), self.draw.random() < 0.5
         if killed:

@@ -6,7 +6,8 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Mapping
+import traceback
+from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +20,13 @@ from psycopg.rows import dict_row
 
 from tests.faults.checker import READS, RULES, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
-from tests.faults.faults import PROCESSES, SURROUNDINGS, DiskFull, Fault, Hurt, Note, lane
+from tests.faults.faults import Fault, Hurt, Note, lane
 from tests.faults.forgeries import FORGERIES, Forgery, Press
 from tests.faults.history import History
 from tests.faults.load import Load
+from tests.faults.processes import PROCESSES
+from tests.faults.revision import revision
+from tests.faults.surroundings import SURROUNDINGS, DiskFull
 from tests.faults.theatre import Theatre, theatre
 
 BEGINS = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -35,6 +39,12 @@ FULL_SCALE_S = 600.0
 """A round this long has faults at their full length, a shorter one shorter ones."""
 
 CALM_MAX_S = 90.0
+
+ENDS = "the round comes to its end"
+"""What does not hold where something broke: the stack, a fault, or this harness."""
+
+TOLD_MAX = 200
+"""Of each error so many characters are told."""
 
 
 @dataclass
@@ -60,14 +70,32 @@ class Round:
     remark: str = ""
     """What became of its findings, from whoever looked into them."""
 
+    code: str | None = None
+    """The revision of the code; none where that is not known."""
+
     def note(self, fault: Fault, began: float) -> None:
         """Put down a fault that is over; ``began`` is of the monotonic clock."""
         about = {"at": round(began - self._began, 1), "kind": type(fault).__name__, "told": fault.told}
-        self.faults.append({**about, "seconds": round(time.monotonic() - began, 1)})
+        lasted = round(time.monotonic() - began, 1)
+        self.faults.append({**about, "seconds": lasted, "struck": fault.struck})
 
     def starts(self) -> None:
         """The stack is hurt from now on."""
         self._began = time.monotonic()
+
+    def breaks(self, error: Exception, home: Path) -> None:
+        """It came to no end: that is a finding, and the seconds are those that it lasted."""
+        began = getattr(self, "_began", None)
+        self.seconds = round(time.monotonic() - began, 1) if began else 0.0
+        causes = "; ".join(dict.fromkeys(_causes(error))).replace(str(home), home.name)
+        self.findings.append(Finding(ENDS, f"{causes}; seed {self.seed}, logs in {home.name}"))
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "broken.txt").write_text("".join(traceback.format_exception(error)))
+
+    @property
+    def ended(self) -> bool:
+        """Whether it came to its end."""
+        return all(finding.rule != ENDS for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -86,9 +114,24 @@ async def play(
     home: Path, seconds: float, seed: int, kind: Kind | None = None, *, bug: str = ""
 ) -> tuple[Round, Evidence]:
     """One round; its home is left as it is."""
-    kind = kind or EVERYTHING
+    found = Round(seed, seconds)
+    return found, await fill(found, home, kind or EVERYTHING, bug=bug)
+
+
+def whole(found: Round, home: Path, kind: Kind, *, bug: str = "") -> None:
+    """Play a round; what keeps it from its end is a finding too, beside what was done until then."""
+    try:
+        asyncio.run(fill(found, home, kind, bug=bug))
+    except Exception as error:
+        found.breaks(error, home)
+
+
+async def fill(found: Round, home: Path, kind: Kind, *, bug: str = "") -> Evidence:
+    """Play a round, and put down in it what it comes to."""
+    seconds, seed = found.seconds, found.seed
+    found.at, found.kind = datetime.now(UTC).isoformat(timespec="seconds"), kind.name
+    found.code = revision()
     rate = DAYS * 86_400 / max(seconds, 30.0)
-    found = Round(seed, seconds, at=datetime.now(UTC).isoformat(timespec="seconds"), kind=kind.name)
     async with theatre(home, BEGINS, rate, disks=kind.disks, bug=bug, brokers=kind.brokers) as stage:
         found.disks, found.processors = stage.disks, os.cpu_count()
         history = History(stage, seed)
@@ -115,7 +158,16 @@ async def play(
     evidence.lag_s, evidence.behind = found.lag_s, behind
     sum_up(found, evidence, kind.rules)
     evidence.save(home / "evidence.json.gz")
-    return found, evidence
+    return evidence
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """The class of each error of a group, and the beginning of what it says."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _causes(each)
+    else:
+        yield f"{type(error).__name__}: {' '.join(str(error).split())[:TOLD_MAX]}".rstrip(": ")
 
 
 def sum_up(found: Round, evidence: Evidence, rules: Mapping[str, Rule] = MappingProxyType({})) -> None:
@@ -151,7 +203,7 @@ async def _feel(found: Round, history: History) -> None:
 async def everything(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
     """Three lanes of faults side by side, each one after the other."""
     end, press = time.monotonic() + seconds, Press(stage.direct, seed, stage.injected)
-    scale = min(1.0, seconds / FULL_SCALE_S)
+    scale = scale_of(seconds)
 
     def made(fault: Fault) -> None:
         if isinstance(fault, Forgery):
@@ -163,6 +215,11 @@ async def everything(stage: Theatre, note: Note, seconds: float, seed: int) -> N
             draw = Random(f"faults {seed} {number}")
             weights = {kind: 0 if kind is DiskFull and not stage.disks else kind.weight for kind in kinds}
             together.create_task(lane(stage, note, draw, end, weights, scale, made))
+
+
+def scale_of(seconds: float) -> float:
+    """By what the faults of a round are shortened."""
+    return min(1.0, seconds / FULL_SCALE_S)
 
 
 EVERYTHING = Kind("faults", everything, disks=True)

@@ -39,6 +39,8 @@ DISK_BYTES = {"postgres": 700 << 20, "kafka": 500 << 20}
 
 PREFIX = "caretrail"
 BACK_MAX_S = 60.0
+JOINS_MAX_S = 40.0
+"""In which a further process answers; where it dies meanwhile the supervisor starts it again."""
 
 
 @dataclass
@@ -59,6 +61,9 @@ class Theatre:
     ports: dict[str, int] = field(default_factory=dict)
     programs: dict[str, Program] = field(default_factory=dict)
     replicas: dict[str, Child] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)
+    """Of the further processes those that answered."""
+
     nodes: tuple[kafka.Node, ...] = ()
     """The brokers, where there are several."""
 
@@ -78,7 +83,7 @@ class Theatre:
         ports += [
             child.program.port or 0
             for name, child in self.replicas.items()
-            if name.rpartition("-")[0] == service
+            if name in self.joined and name.rpartition("-")[0] == service
         ]
         return [f"http://127.0.0.1:{port}" for port in ports]
 
@@ -104,20 +109,26 @@ class Theatre:
                 return True
         return False
 
-    async def join(self, service: str, **env: str) -> str:
-        """Start a further process of a service; its name."""
+    async def join(self, service: str, within_s: float = JOINS_MAX_S, **env: str) -> str:
+        """Start a further process of a service; its name once it answers, none where it does not in time."""
         name = next(name for name in (f"{service}-{each}" for each in count(2)) if name not in self.replicas)
         program, port = self.programs[service], free_port()
         own = {**program.env, **env, "CARETRAIL_PORT": str(port), "CARETRAIL_FAULTS_NAME": name}
         self.replicas[name] = Child(replace(program, name=name, env=own, port=port, ready=""), self.home)
         await self.replicas[name].start()
+        if not await _lives(port, within_s):
+            await self.leave(name, killed=True)
+            return ""
+        self.joined.add(name)
         return name
 
     async def leave(self, name: str, *, killed: bool) -> None:
         """Stop a further process, or kill it."""
         if killed:
             self.signal(name, signal.SIGKILL)
-        await self.replicas.pop(name).stop()
+        self.joined.discard(name)
+        await self.replicas[name].stop()
+        del self.replicas[name]
 
     async def restart_postgres(self) -> float:
         """Start the cluster again; how long it took. Raises TimeoutError."""
@@ -286,6 +297,16 @@ async def _tick(found: Theatre) -> None:
 def progress_of(found: Theatre, name: str) -> Mapping[str, Any]:
     """What the supervisor wrote of a process."""
     return dict(json.loads((found.home / "run" / f"{name}.json").read_text()))
+
+
+async def _lives(port: int, within_s: float) -> bool:
+    """Wait until a further process answers; whether it does."""
+    end = time.monotonic() + within_s
+    while not await is_ready(f"http://127.0.0.1:{port}/health/live"):
+        if time.monotonic() > end:
+            return False
+        await asyncio.sleep(0.1)
+    return True
 
 
 async def answers(found: Theatre, service: str, seconds: float) -> bool:

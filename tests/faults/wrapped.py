@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.faults import bugs, points, turning
+from tests.faults import bugs, points, sent, turning
 
 
 def main() -> None:
     """Patch, then be the command line."""
     folder, name = Path(os.environ["CARETRAIL_FAULTS_DIR"]), os.environ["CARETRAIL_FAULTS_NAME"]
     turning.install(folder, name)
+    sent.install(folder, name)
     points.install(points.Points(folder, name))
     bugs.install(os.environ.get("CARETRAIL_FAULTS_BUG", ""))
     if os.environ.get("CARETRAIL_FAULTS_RELAY") == "unasked":
