@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.checker import check
-from tests.faults.evidence import Evidence, Row
+from tests.faults.checker import RULES, check
+from tests.faults.evidence import SERVICES, Evidence, Row
+from tests.faults.heard import LAST
+from tests.faults.read_models import NOT_COMPARED
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.xdist_group("faults")]
 
@@ -112,6 +114,83 @@ def a_service_stumbled(evidence: Evidence) -> None:
     evidence.history[5]["statuses"].insert(0, 500)
 
 
+@seeded("answers can be read")
+def an_answer_was_no_json(evidence: Evidence) -> None:
+    evidence.history[5]["unreadable"] = 1
+
+
+@seeded("services take commands once nothing is hurt")
+def there_is_no_history(evidence: Evidence) -> None:
+    evidence.history.clear()
+
+
+@seeded("services take commands once nothing is hurt")
+def a_service_is_left_out(evidence: Evidence) -> None:
+    evidence.stores.pop("clinical")
+    evidence.topics.pop("clinical")
+
+
+@seeded("services take commands once nothing is hurt")
+def a_service_is_unavailable_for_ever(evidence: Evidence) -> None:
+    told = next(one for one in evidence.history if one["client"] == LAST and one["service"] == "clinical")
+    told |= {"outcome": "unknown", "statuses": [503]}
+
+
+@seeded("events say what clients said")
+def an_answer_to_a_measure_is_another(evidence: Evidence) -> None:
+    event = next(events(evidence, "clinical", "MeasureAdministered"))
+    fact = json.loads(event["body"])
+    event["body"] = json.dumps({**fact, "answers": [3 - answer for answer in fact["answers"]]})
+
+
+@seeded("every command was sent or has a cause")
+def an_acknowledged_measure_was_taken_again_under_another_id(evidence: Evidence) -> None:
+    measure = next(events(evidence, "clinical", "MeasureAdministered"))
+    again(evidence, "clinical", {**measure, "command_id": ELSEWHERE}, measure=ELSEWHERE)
+
+
+@seeded("every command was sent or has a cause")
+def a_refused_command_left_an_event_under_another_id(evidence: Evidence) -> None:
+    accepted = next(events(evidence, "intake", "ReferralAccepted"))
+    again(evidence, "intake", {**accepted, "command_id": ELSEWHERE})
+
+
+@seeded("every command was sent or has a cause")
+def a_policy_acted_under_another_id(evidence: Evidence) -> None:
+    next(events(evidence, "billing", "CoverageRegistered"))["command_id"] = ELSEWHERE
+
+
+@seeded("what an event leads to is carried out")
+def a_policy_did_not_react(evidence: Evidence) -> None:
+    forget(evidence, "billing", next(events(evidence, "billing", "CoverageRegistered"))["command_id"])
+
+
+@seeded("what an event leads to is carried out")
+def an_answer_of_the_payer_was_not_taken_in(evidence: Evidence) -> None:
+    evidence.answers[0]["digest"] = "0" * 64
+
+
+@seeded("timers fire when they are due")
+def a_timer_was_lost_when_it_was_due(evidence: Evidence) -> None:
+    forget(evidence, "scheduling", next(events(evidence, "scheduling", "PlacementEnded"))["command_id"])
+
+
+@seeded("timers fire when they are due")
+def a_due_timer_stays_where_it_is(evidence: Evidence) -> None:
+    evidence.stores["billing"]["timers"][0]["due_at"] = evidence.now
+
+
+@seeded("timers fire when they are due")
+def a_timer_vanished_before_it_was_due(evidence: Evidence) -> None:
+    evidence.stores["billing"]["timers"].pop()
+
+
+def forget(evidence: Evidence, service: str, command: str) -> None:
+    """Take a command out of a service's memory."""
+    memory = evidence.stores[service]["commands"]
+    memory[:] = [one for one in memory if one["command_id"] != command]
+
+
 @seeded("streams have no gap")
 def a_stream_has_a_gap(evidence: Evidence) -> None:
     next(events(evidence, "intake", "ReferralAccepted"))["stream_version"] += 1
@@ -139,6 +218,12 @@ def an_event_is_lost_in_the_topic(evidence: Evidence) -> None:
 @seeded("topics hold what stores hold")
 def an_event_is_altered_in_the_topic(evidence: Evidence) -> None:
     evidence.topics["intake"][busiest(evidence)[1]]["body"] += " "
+
+
+@seeded("topics hold what stores hold")
+def the_repeat_of_a_record_has_another_body(evidence: Evidence) -> None:
+    message = copy.deepcopy(evidence.topics["intake"][busiest(evidence)[1]])
+    evidence.topics["intake"].append({**message, "offset": message["offset"] + 1_000_000, "body": "{}"})
 
 
 @seeded("topics hold what stores hold")
@@ -244,6 +329,14 @@ def a_charge_is_captured_twice(evidence: Evidence) -> None:
     again(evidence, "billing", next(events(evidence, "billing", "ChargeCaptured")))
 
 
+@seeded("a day that is over is decided")
+def a_day_is_neither_captured_nor_held(evidence: Evidence) -> None:
+    charge = next(events(evidence, "billing", "ChargeCaptured"))["stream"]
+    for kind in ("ChargeCaptured", "ChargeHeld", "ChargeVoided"):
+        for event in [one for one in events(evidence, "billing", kind) if one["stream"] == charge]:
+            without(evidence, "billing", event)
+
+
 @seeded("attendance is counted once")
 def an_attendance_is_counted_twice(evidence: Evidence) -> None:
     again(evidence, "billing", next(events(evidence, "billing", "AttendanceCounted")))
@@ -275,6 +368,43 @@ def a_seat_is_beyond_the_capacity(evidence: Evidence) -> None:
     again(evidence, "scheduling", seat, enrollment=ELSEWHERE, seat=99)
 
 
+@seeded("a seat has one holder")
+def a_seat_is_released_twice(evidence: Evidence) -> None:
+    again(evidence, "scheduling", next(events(evidence, "scheduling", "SeatReleased")))
+
+
+@seeded("who is placed has a seat or waits")
+def somebody_placed_got_neither_seat_nor_place_in_line(evidence: Evidence) -> None:
+    enrolled = next(events(evidence, "scheduling", "PatientEnrolledInGroup"))
+    enrollment = json.loads(enrolled["body"])["enrollment"]
+    for kind in ("PatientEnrolledInGroup", "WaitlistEntryAdded"):
+        for event in list(events(evidence, "scheduling", kind)):
+            if json.loads(event["body"])["enrollment"] == enrollment:
+                without(evidence, "scheduling", event)
+
+
+@seeded("who is placed has a seat or waits")
+def somebody_discharged_kept_their_place(evidence: Evidence) -> None:
+    without(evidence, "scheduling", next(events(evidence, "scheduling", "PlacementEnded")))
+
+
+@seeded("the payer gets what it is to get")
+def a_request_for_authorization_was_never_written(evidence: Evidence) -> None:
+    evidence.exchanged[:] = [name for name in evidence.exchanged if not name.startswith("auth-")]
+
+
+@seeded("the payer gets what it is to get")
+def a_file_of_claims_was_never_written(evidence: Evidence) -> None:
+    event = next(events(evidence, "billing", "AuthorizationRequested"))
+    cut = {**event, "type": "caretrail.billing.ClaimBatchCut"}
+    again(evidence, "billing", cut, batch=ELSEWHERE, interchange=7, claims=[ELSEWHERE])
+
+
+@seeded("an admission is placed once")
+def an_admission_asked_for_no_authorization(evidence: Evidence) -> None:
+    without(evidence, "billing", next(events(evidence, "billing", "AuthorizationRequested")))
+
+
 @seeded("an admission is placed once")
 def an_admission_is_placed_twice(evidence: Evidence) -> None:
     again(evidence, "scheduling", next(events(evidence, "scheduling", "GroupEnrollmentRequested")))
@@ -304,7 +434,7 @@ def a_mail_is_released_twice(evidence: Evidence) -> None:
 @seeded("a message goes out once")
 def a_mail_is_said_to_be_sent_and_was_not(evidence: Evidence) -> None:
     sent = json.loads(next(events(evidence, "notifications", "MessageSent"))["body"])["message_id"]
-    evidence.mails[:] = [id for id in evidence.mails if id != sent]
+    evidence.mails[:] = [mail for mail in evidence.mails if mail["id"] != sent]
 
 
 @seeded("a message goes out once")
@@ -314,7 +444,25 @@ def a_released_mail_is_never_sent(evidence: Evidence) -> None:
 
 @seeded("a message goes out once")
 def a_mail_came_that_nobody_released(evidence: Evidence) -> None:
-    evidence.mails.append(f"<{ELSEWHERE}@mail.example.org>")
+    evidence.mails.append({**evidence.mails[0], "id": f"<{ELSEWHERE}@mail.example.org>"})
+
+
+@seeded("a message goes out once")
+def a_mail_came_twice_without_a_fault(evidence: Evidence) -> None:
+    evidence.faults.clear()
+    evidence.mails.append(dict(evidence.mails[0]))
+
+
+@seeded("a message goes out once")
+def every_mail_came_twice_however_many_faults_there_were(evidence: Evidence) -> None:
+    evidence.faults[:] = evidence.faults[:3]
+    evidence.mails += [dict(mail) for mail in evidence.mails]
+
+
+@seeded("a message goes out once")
+def a_mail_went_to_another_address(evidence: Evidence) -> None:
+    message = json.loads(next(events(evidence, "notifications", "MessageSent"))["body"])["message_id"]
+    next(mail for mail in evidence.mails if mail["id"] == message)["to"] = "stranger@mail.example.org"
 
 
 @seeded("a message goes out once")
@@ -340,6 +488,21 @@ def a_read_model_has_a_row_without_cause(evidence: Evidence) -> None:
     rows.append({**rows[0], "referral": ELSEWHERE})
 
 
+@seeded("read models equal the fold of the log")
+def a_column_that_no_key_names_is_altered(evidence: Evidence) -> None:
+    evidence.stores["clinical"]["tables"]["measures"][0]["band"] = "none"
+
+
+@seeded("read models equal the fold of the log")
+def a_new_table_is_folded_by_nobody(evidence: Evidence) -> None:
+    evidence.stores["intake"]["tables"]["of_tomorrow"] = []
+
+
+@seeded("lag returns to nothing")
+def something_came_back_and_stays_behind(evidence: Evidence) -> None:
+    evidence.behind = ["billing unread 3"]
+
+
 @seeded("lag returns to nothing")
 def something_stays_behind(evidence: Evidence) -> None:
     evidence.lag_s = None
@@ -358,4 +521,43 @@ def test_there_are_bugs_enough_and_each_is_another() -> None:
 def test_the_checker_catches(rule: str, bug: Bug, fresh: Callable[[], Evidence]) -> None:
     evidence = fresh()
     bug(evidence)
-    assert rule in {finding.rule for finding in check(evidence)}
+    assert check(evidence, {rule: RULES[rule]})
+
+
+def test_evidence_of_nothing_is_no_good_news() -> None:
+    found = {finding.rule for finding in check(Evidence(now="2026-03-02T12:00:00+00:00", lag_s=0.0))}
+    assert "services take commands once nothing is hurt" in found
+
+
+def test_what_is_not_compared_is_named_with_its_reason_and_exists(fresh: Callable[[], Evidence]) -> None:
+    evidence = fresh()
+    tables = {f"{name}.{table}" for name, store in evidence.stores.items() for table in store["tables"]}
+    assert len(tables) >= 35
+    assert {".".join(name.split(".")[:2]) for name in NOT_COMPARED} <= tables
+    assert all(NOT_COMPARED.values())
+
+
+HEADERS = ("actorid", "actorrole", "purpose", "time", "recordedat", "type", "patient", "sensitivity")
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_header_that_is_not_the_events_is_found(name: str, fresh: Callable[[], Evidence]) -> None:
+    evidence = fresh()
+    evidence.topics["intake"][busiest(evidence)[1]]["headers"][name] = "mallory"
+    assert check(evidence, {TOPICS: RULES[TOPICS]})
+
+
+COLUMNS = ("type", "patient", "stream", "stream_version", "service", "occurred_at", "headers")
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_of_the_ledger_that_is_not_the_events_is_found(
+    name: str, fresh: Callable[[], Evidence]
+) -> None:
+    evidence, ours = fresh(), {f"urn:caretrail:{service}:main" for service in SERVICES}
+    row = next(row for row in evidence.ledger if row["source"] in ours)
+    row[name] = {} if name == "headers" else "gone"
+    assert check(evidence, {LEDGER: RULES[LEDGER]})
+
+
+TOPICS, LEDGER = "topics hold what stores hold", "the ledger is the union of the stores"
