@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-NOT_COMPARED: dict[str, str] = {}
-"""Tables, or columns of tables, that are not folded anew, with the reason."""
-
 PUTS: dict[str, dict[str, str]] = {
     "intake.persons": {
         "patient": "",
