@@ -1,25 +1,17 @@
-"""Effects by their business keys: one charge a day, one holder a seat, one mail a message."""
+"""Effects by their business keys: one charge a day, one holder a seat, one place for whom a group is to take.
+
+Each is there once: neither again, nor not at all once its time has come.
+"""
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
 
-from tests.faults.evidence import Evidence, Row
-
-UUID_CHARS = 36
-
-
-def facts(evidence: Evidence, service: str, *kinds: str) -> list[tuple[Row, str, dict[str, Any]]]:
-    """Events of these types, in order: the row, the type and the fields."""
-    found = []
-    for event in evidence.stores[service]["events"]:
-        kind = event["type"].rpartition(".")[2]
-        if kind in kinds:
-            found.append((event, kind, dict(json.loads(event["body"]))))
-    return found
+from tests.faults.causes import SETTLES, day_close
+from tests.faults.evidence import Evidence
+from tests.faults.values import derive, facts, instant, subject_of
 
 
 def charges(evidence: Evidence) -> Iterator[str]:
@@ -36,6 +28,19 @@ def charges(evidence: Evidence) -> Iterator[str]:
         if kind == "ChargeCaptured" and charge in standing:
             yield f"{charge} is captured twice"
         (standing.add if kind == "ChargeCaptured" else standing.discard)(charge)
+
+
+def decided(evidence: Evidence) -> Iterator[str]:
+    """A day of service that is over is captured, held or voided."""
+    decisions = ("ChargeHeld", "ChargeCaptured", "ChargeVoided")
+    found = {event["stream"] for event, _, _ in facts(evidence, "billing", *decisions)}
+    closes: dict[str, datetime] = {}
+    for event, _, fact in facts(evidence, "billing", "AttendanceCounted"):
+        close = day_close(instant(fact["ended_at"]))
+        closes[event["stream"]] = max(close, closes.get(event["stream"], close))
+    for charge, close in closes.items():
+        if close <= instant(evidence.now) and charge not in found:
+            yield f"{charge} closed at {close.isoformat()} and is neither captured nor held"
 
 
 def attendance(evidence: Evidence) -> Iterator[str]:
@@ -64,7 +69,8 @@ def seats(evidence: Evidence) -> Iterator[str]:
         if kind == "GroupSeriesScheduled":
             capacity[group] = fact["capacity"]
         elif kind == "SeatReleased":
-            held[group].pop(fact["enrollment"], None)
+            if held[group].pop(fact["enrollment"], None) != fact["seat"]:
+                yield f"{group} seat {fact['seat']} is released by who does not hold it"
         else:
             if fact["enrollment"] in held[group] or fact["seat"] in held[group].values():
                 yield f"{group} seat {fact['seat']} is taken twice"
@@ -74,56 +80,91 @@ def seats(evidence: Evidence) -> Iterator[str]:
 
 
 def placements(evidence: Evidence) -> Iterator[str]:
-    """Each admission leads to one placement and one coverage."""
-    admitted = {fact["episode"] for _, _, fact in facts(evidence, "intake", "PatientAdmitted")}
-    led = (("scheduling", "GroupEnrollmentRequested"), ("billing", "CoverageRegistered"))
-    for service, kind in led:
+    """Each admission leads to one placement, one coverage, and one request where the payer wants one."""
+    admitted, due = {}, instant(evidence.now) - SETTLES
+    for event, _, fact in facts(evidence, "intake", "PatientAdmitted"):
+        admitted[fact["episode"]] = instant(event["recorded_at"]), fact["payer"]
+    terms = facts(evidence, "billing", "ContractAgreed")
+    asked = {fact["payer"] for _, _, fact in terms if fact["requires_auth"]}
+    wants = {episode for episode, (_, payer) in admitted.items() if payer in asked}
+    led = (
+        ("scheduling", "GroupEnrollmentRequested", {id for id, (at, _) in admitted.items() if at <= due}),
+        ("billing", "CoverageRegistered", admitted.keys()),
+        ("billing", "AuthorizationRequested", wants),
+    )
+    for service, kind, expected in led:
         found = Counter(fact["episode"] for _, _, fact in facts(evidence, service, kind))
-        for episode in sorted(admitted | found.keys()):
-            if found[episode] != 1 or episode not in admitted:
+        for episode in sorted(expected | found.keys()):
+            if (found[episode] != 1 and episode in expected) or episode not in admitted:
                 yield f"episode {episode} has {found[episode]} of {kind}"
 
 
-def messages(evidence: Evidence) -> Iterator[str]:
-    """A message is asked for once by what it is about, released and sent once; each mail is of a message."""
-    wanted: Counter[tuple[str, str, str]] = Counter()
-    for _, _, fact in facts(evidence, "notifications", "MessageRequested"):
-        wanted[fact["patient"], fact["template"], fact["about"]] += 1
-    for (patient, template, about), count in wanted.items():
+def places(evidence: Evidence) -> Iterator[str]:
+    """Who is placed has a seat or a place in line of each group, and nobody waits beside a free seat."""
+    taken = facts(evidence, "scheduling", "PatientEnrolledInGroup", "WaitlistEntryAdded")
+    found = Counter((kind, fact["enrollment"]) for _, kind, fact in taken)
+    for (kind, enrollment), count in found.items():
         if count > 1:
-            yield f"{count} messages {template} to {patient} about {about}"
-    admitted = {(f["patient"], f["episode"]) for _, _, f in facts(evidence, "intake", "PatientAdmitted")}
-    welcomed = {(patient, about) for patient, template, about in wanted if template == "welcome"}
-    for patient, episode in admitted - welcomed:
-        yield f"no welcome to {patient} about {episode}"
-    yield from _mails(evidence)
+            yield f"enrollment {enrollment} has {count} of {kind}"
+    had = {enrollment for _, enrollment in found}
+    for _, _, fact in facts(evidence, "scheduling", "GroupEnrollmentRequested"):
+        for group in fact["groups"]:
+            if derive("enrollment", fact["episode"], group) not in had:
+                yield f"episode {fact['episode']} has neither a seat nor a place in line of group {group}"
+    yield from _ended(evidence)
+    yield from _lines(evidence)
 
 
-def _mails(evidence: Evidence) -> Iterator[str]:
-    released: dict[str, set[int]] = defaultdict(set)
-    for _, kind, fact in facts(evidence, "notifications", "MessageReleased", "StaffNoticeReleased"):
-        subject = fact["message" if kind == "MessageReleased" else "notice"]
-        if fact["attempt"] in released[subject]:
-            yield f"{kind} of {subject}, attempt {fact['attempt']}, is there twice"
-        released[subject].add(fact["attempt"])
-    sent = Counter(
-        event["stream"][-UUID_CHARS:]
-        for event, _, _ in facts(evidence, "notifications", "MessageSent", "StaffNoticeSent")
+def _ended(evidence: Evidence) -> Iterator[str]:
+    """Who was placed and is discharged gives up the place, once."""
+    due = instant(evidence.now) - SETTLES
+    placed = {fact["episode"] for _, _, fact in facts(evidence, "scheduling", "GroupEnrollmentRequested")}
+    ended = Counter(subject_of(event) for event, _, _ in facts(evidence, "scheduling", "PlacementEnded"))
+    for event, _, _ in facts(evidence, "intake", "PatientDischarged"):
+        episode = subject_of(event)
+        if episode in placed and instant(event["recorded_at"]) <= due and ended[episode] != 1:
+            yield f"episode {episode} is discharged, and its placement ended {ended[episode]} times"
+
+
+def _lines(evidence: Evidence) -> Iterator[str]:
+    capacity, held, waiting = (
+        dict[str, int](),
+        defaultdict[str, set[str]](set),
+        defaultdict[str, set[str]](set),
     )
-    for _, stream in sorted(_in_hand(evidence)):
-        yield f"{stream} is released, and nothing came of it"
-    mailed = {id.strip("<>").partition("@")[0] for id in evidence.mails}
-    for subject, count in sent.items():
-        if count > 1:
-            yield f"{subject} is sent {count} times"
-        if subject not in mailed:
-            yield f"{subject} is sent, but no mail came"
-    for subject in mailed - released.keys():
-        yield f"a mail {subject} came that nobody released"
+    kinds = ("GroupSeriesScheduled", "SeatTaken", "SeatReleased", "WaitlistJoined", "WaitlistLeft")
+    for event, kind, fact in facts(evidence, "scheduling", *kinds):
+        group = event["stream"]
+        if kind == "GroupSeriesScheduled":
+            capacity[group] = fact["capacity"]
+            continue
+        seats = held[group] if kind.startswith("Seat") else waiting[group]
+        (seats.add if kind in ("SeatTaken", "WaitlistJoined") else seats.discard)(fact["enrollment"])
+        if kind == "SeatTaken":
+            waiting[group].discard(fact["enrollment"])
+    for group, line in waiting.items():
+        if line and len(held[group]) < capacity.get(group, 0):
+            yield f"{group}: {len(line)} wait, and {len(held[group])} of {capacity[group]} seats are taken"
 
 
-def _in_hand(evidence: Evidence) -> set[tuple[int, str]]:
-    """Streams whose last event is a release."""
-    last = {event["stream"]: event for event in evidence.stores["notifications"]["events"]}
-    released = (".MessageReleased", ".StaffNoticeReleased")
-    return {(event["position"], stream) for stream, event in last.items() if event["type"].endswith(released)}
+def outside(evidence: Evidence) -> Iterator[str]:
+    """What the payer is to get lies in its folder: requests, claims, appeals; or it failed on record."""
+    names, failed = set(evidence.exchanged), set()
+    for _, _, fact in facts(evidence, "billing", "ExchangeFailed"):
+        failed.add(fact["about"])
+    for _, _, fact in facts(evidence, "billing", "AuthorizationRequested"):
+        if f"auth-{fact['authorization']}.json" not in names and fact["authorization"] not in failed:
+            yield f"authorization {fact['authorization']} was asked for, and nothing reached the payer"
+    for _, _, fact in facts(evidence, "billing", "AppealFiled"):
+        if f"appeal-{fact['appeal']}.json" not in names:
+            yield f"appeal {fact['appeal']} did not reach the payer"
+    submitted = Counter(
+        (fact["batch"], fact["claim"]) for _, _, fact in facts(evidence, "billing", "ClaimSubmitted")
+    )
+    for _, _, fact in facts(evidence, "billing", "ClaimBatchCut"):
+        sent = [claim for claim in fact["claims"] if claim not in failed]
+        if sent and f"{fact['interchange']:09d}-{fact['batch']}.837" not in names:
+            yield f"batch {fact['batch']} did not reach the payer"
+        for claim in sent:
+            if (times := submitted[fact["batch"], claim]) != 1:
+                yield f"claim {claim} of batch {fact['batch']} is submitted {times} times"

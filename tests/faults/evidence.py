@@ -6,9 +6,12 @@ Read as an outsider reads: by SQL, by a Kafka client, by the headers that the wi
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, field
+from email import policy
+from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +21,16 @@ from psycopg.rows import dict_row
 
 PARTITIONS = 12
 SERVICES = ("intake", "clinical", "scheduling", "billing", "notifications", "audit")
-TABLES = {
-    "intake": ("referrals", "episodes"),
-    "scheduling": ("roster", "waitlist"),
-    "billing": ("charge_days", "attendances"),
-    "notifications": ("messages",),
-}
-"""Read models that are folded anew by the checker."""
+OWN = """
+    origin events commands reservations relay_mark positions parked timers projections members effects_done
+    readings snapshots effect_marks effect_starts rebuilds rebuild_places rebuild_skipped discarded place
+    restores ledger
+"""
+"""Tables of a store that are no read models: rules of their own check them, or nothing does."""
+
+READ_MODELS = """
+select tablename from pg_tables where schemaname = 'public' and tablename <> all (%s)
+"""
 
 READ_MAX_S = 120.0
 Row = dict[str, Any]
@@ -38,8 +44,20 @@ class Evidence:
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
     topics: dict[str, list[Row]] = field(default_factory=dict)
     ledger: list[Row] = field(default_factory=list)
-    mails: list[str] = field(default_factory=list)
+    mails: list[Row] = field(default_factory=list)
+    exchanged: list[str] = field(default_factory=list)
+    """Names of the files that billing wrote for its payer."""
+
+    answers: list[Row] = field(default_factory=list)
+    """Files that the payer answered with: name, and SHA-256 of what each holds."""
+
     injected: list[Row] = field(default_factory=list)
+    faults: list[Row] = field(default_factory=list)
+    """What was done to the stack: kind, what is told of it, and from when to when by the machine's clock."""
+
+    now: str = ""
+    """The time of the run at its end, at which its clock stood while all this was read."""
+
     lag_s: float | None = None
     behind: list[str] = field(default_factory=list)
 
@@ -57,17 +75,25 @@ class Evidence:
 
 
 def gather(
-    databases: dict[str, str], kafka: str, mailbox: Path, history: list[Row], injected: list[Row]
+    databases: dict[str, str], kafka: str, home: Path, history: list[Row], injected: list[Row]
 ) -> Evidence:
-    """Read everything. ``databases`` are addresses by service."""
+    """Read everything. ``databases`` are addresses by service; ``home`` holds mailbox and payer's folder."""
     return Evidence(
         history=history,
         stores={name: _store(databases[name], name) for name in SERVICES},
         topics={name: _topic(kafka, f"caretrail.{name}.events") for name in SERVICES},
         ledger=_rows(databases["audit"], "select * from ledger order by source, epoch, position"),
-        mails=[_message_id(path) for path in sorted(mailbox.glob("*.eml"))],
+        mails=[_mail(path) for path in sorted((home / "mailbox").glob("*.eml"))],
+        exchanged=sorted(path.name for part in ASKED for path in (home / "payer" / part).glob("[!.]*")),
+        answers=[_file(path) for part in ANSWERED for path in sorted((home / "payer" / part).glob("[!.]*"))],
         injected=injected,
     )
+
+
+ASKED = ("inbound", "processed", "refused")
+"""Where a file that billing wrote may lie: before the payer, or behind it."""
+
+ANSWERED = ("outbound", "taken")
 
 
 def _store(address: str, name: str) -> dict[str, Any]:
@@ -77,13 +103,22 @@ def _store(address: str, name: str) -> dict[str, Any]:
         "positions": _rows(address, "select topic, partition, source, epoch, position from positions"),
         "relayed": _rows(address, "select position from relay_mark"),
         "parked": _rows(address, "select handler, key, source, position, event_id, error from parked"),
-        "tables": {table: _rows(address, f"select * from {table}") for table in TABLES.get(name, ())},
+        "timers": _rows(address, "select key, due_at, event_id from timers"),
+        "tables": {row["tablename"]: _table(address, row["tablename"]) for row in _read_models(address)},
     }
 
 
-def _rows(address: str, query: str) -> list[Row]:
+def _read_models(address: str) -> list[Row]:
+    return [row for row in _rows(address, READ_MODELS, OWN.split()) if "yoyo" not in row["tablename"]]
+
+
+def _table(address: str, name: str) -> list[Row]:
+    return _rows(address, f'select * from "{name}"')
+
+
+def _rows(address: str, query: str, *values: Any) -> list[Row]:
     with psycopg.connect(address, row_factory=dict_row, options="-c timezone=UTC") as connection:
-        return [_plain(row) for row in connection.execute(query.encode()).fetchall()]
+        return [_plain(row) for row in connection.execute(query.encode(), values or None).fetchall()]
 
 
 def _plain(row: Row) -> Row:
@@ -150,8 +185,15 @@ def headers(raw: Any) -> dict[str, str]:
     }
 
 
-def _message_id(path: Path) -> str:
-    for line in path.read_text(errors="replace").splitlines():
-        if line.lower().startswith("message-id:"):
-            return line.partition(":")[2].strip()
-    return ""
+def _file(path: Path) -> Row:
+    return {"name": path.name, "digest": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _mail(path: Path) -> Row:
+    """A mail's id, to whom it is, and when it came by the machine's clock."""
+    headers = BytesHeaderParser(policy=policy.default).parsebytes(path.read_bytes())
+    return {
+        "id": str(headers.get("message-id", "")).strip(),
+        "to": str(headers.get("to", "")),
+        "came": path.stat().st_mtime,
+    }

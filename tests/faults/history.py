@@ -6,6 +6,7 @@ ok: answered with 2xx. fail: refused with 4xx. unknown: no answer, or 5xx; it ma
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import asdict, dataclass, field
 from random import Random
@@ -33,9 +34,13 @@ class Operation:
     reuse: bool = False
     """The key came with another body before: it must be refused."""
 
+    body: Any = None
     outcome: str = "unknown"
     statuses: list[int] = field(default_factory=list)
     """What each try was answered with; 0 stands for no answer."""
+
+    unreadable: int = 0
+    """How often an answer came whole, and was no JSON object."""
 
     answer: dict[str, Any] = field(default_factory=dict)
     rule: str = ""
@@ -79,7 +84,7 @@ class History:
         """
         again = self._draw.random() < 2 / 3 if again is None else again
         number, actor = len(self.operations), f"{client};{role}"
-        found = Operation(number, client, service, path, key, actor, reuse)
+        found = Operation(number, client, service, path, key, actor, reuse, body)
         self.operations.append(found)
         found.began, pause = time.monotonic() - self._began, 0.1
         while True:
@@ -101,10 +106,15 @@ class History:
         url = self._draw.choice(self._theatre.urls(found.service)) + found.path
         try:
             async with self._session.post(url, json=body, headers=headers) as response:
-                said = await response.json(content_type=None)
-                found.statuses.append(response.status)
-        except (*AWAY, ValueError):
+                text = await response.read()
+        except AWAY:
             found.statuses.append(0)
+            return
+        found.statuses.append(response.status)
+        try:
+            said = dict(json.loads(text))
+        except (ValueError, TypeError):
+            found.unreadable += 1
             return
         if response.status < 400:
             found.outcome, found.answer = "ok", said

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
+from tests.faults.heard import LAST
 from tests.faults.history import History, Operation
 from tests.faults.turning import Turning
 
@@ -75,6 +76,36 @@ class Load:
             together.create_task(self._until_over(self._discharge, "leaver", 0.5))
             together.create_task(self._until_over(self._blunder, "blunderer", 0.4))
 
+    async def last_words(self, client: str = LAST) -> None:
+        """Once nothing is hurt any more: a few commands to each service, each sent once."""
+        today = self.clock.now().date()
+
+        async def say(service: str, path: str, body: Any, role: str = "coordinator") -> dict[str, Any]:
+            key = f"{client} {len(self.history.operations)}"
+            found = await self.history.send(client, service, path, body, key=key, role=role, again=False)
+            return found.answer
+
+        self.people += 1
+        got = await say(
+            "intake", "/referrals", _referral(self.people, self.seed, Random(f"last {self.seed}"))
+        )
+        referral, patient = got.get("referral"), got.get("patient")
+        await say("intake", f"/referrals/{referral}/triage", {"urgency": "routine", "level_of_care": "2.1"})
+        await say("intake", f"/referrals/{referral}/accept", None)
+        admission = _admission(str(referral), next(iter(TRACKS)), today)
+        episode = (await say("intake", "/episodes", admission)).get("episode")
+        for rank, icd10 in enumerate(("F33.1", "F41.1", "F10.20"), 1):
+            diagnosis = {"patient": patient, "icd10": icd10, "rank": rank}
+            await say("clinical", f"/episodes/{episode}/diagnoses", diagnosis, "clinician")
+            track = f"late-{rank}"
+            opened = {"track": track, "site": SITE, "name": track, "weekly_minutes": 540}
+            await say("scheduling", "/tracks", opened)
+            terms = {**_contract(f"late-{rank}", 0, today), "payer_id": f"P9{rank:03d}"}
+            await say("billing", "/payer-contracts", terms, "biller")
+            wish = "opt-in" if rank % 2 else "opt-out"
+            await say("notifications", f"/patients/{patient}/{wish}", {"channel": "email"})
+        await say("audit", "/integrity-checks", None, "auditor")
+
     async def _until_over(self, work: Any, client: str, rest: float) -> None:
         draw = Random(f"{client} {self.seed}")
         while not self.history.over:
@@ -102,13 +133,7 @@ class Load:
 
     async def _admit(self, client: str, name: str, patient: str, referral: str, draw: Random) -> None:
         today = self.clock.now().date()
-        body = {
-            "referral": referral,
-            "track": draw.choice(tuple(TRACKS)),
-            "site": SITE,
-            "level_of_care": "2.1",
-            "admitted_on": today.isoformat(),
-        }
+        body = _admission(referral, draw.choice(tuple(TRACKS)), today)
         got = await self.history.send(client, "intake", "/episodes", body, key=f"{name} admission")
         if got.outcome != "ok":
             return
@@ -222,6 +247,16 @@ def _referral(number: int, seed: int, draw: Random) -> dict[str, Any]:
         "reasons": ["F33.1"],
         "payer": draw.choice(PAYERS),
         "member_id": f"W{draw.randrange(10**8, 10**9)}",
+    }
+
+
+def _admission(referral: str, track: str, on: date) -> dict[str, Any]:
+    return {
+        "referral": referral,
+        "track": track,
+        "site": SITE,
+        "level_of_care": "2.1",
+        "admitted_on": on.isoformat(),
     }
 
 

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -81,7 +81,15 @@ class Round:
 
     def starts(self) -> None:
         """The stack is hurt from now on."""
-        self._began = time.monotonic()
+        self._began, self._at = time.monotonic(), time.time()
+
+    def timed(self) -> list[dict[str, Any]]:
+        """Faults with the machine's time at which each began and ended."""
+        times = ((self._at + one["at"], self._at + one["at"] + one["seconds"]) for one in self.faults)
+        return [
+            {"kind": one["kind"], "told": one["told"], "began": began, "ended": ended}
+            for one, (began, ended) in zip(self.faults, times, strict=True)
+        ]
 
     def breaks(self, error: Exception, home: Path) -> None:
         """It came to no end: that is a finding, and the seconds are those that it lasted."""
@@ -144,20 +152,22 @@ async def fill(found: Round, home: Path, kind: Kind, *, bug: str = "") -> Eviden
                 together.create_task(_until_hurt(kind.hurt(stage, found.note, seconds, seed), history, found))
                 together.create_task(_feel(found, history))
             stage.clock.turn_at(1.0)
-            found.lag_s, behind = await calm(stage)
+            found.lag_s, behind = await calm(stage, SOON)
+            await load.last_words()
+            behind += (await calm(stage, SOON))[1]
             # While the stores are read, and then the topics, no time passes in which a timer could come due.
             stage.clock.turn_at(0.0)
             behind += (await calm(stage))[1]
         finally:
             await history.close()
         addresses = {name: stage.store(name) for name in SERVICES}
-        mailbox = home / "mailbox"
         evidence = await asyncio.to_thread(
-            gather, addresses, stage.direct, mailbox, history.told(), stage.injected
+            gather, addresses, stage.direct, home, history.told(), stage.injected
         )
-    evidence.lag_s, evidence.behind = found.lag_s, behind
-    sum_up(found, evidence, kind.rules)
+        evidence.now = stage.clock.now().isoformat()
+    evidence.lag_s, evidence.behind, evidence.faults = found.lag_s, behind, found.timed()
     evidence.save(home / "evidence.json.gz")
+    sum_up(found, evidence, kind.rules)
     return evidence
 
 
@@ -225,12 +235,17 @@ def scale_of(seconds: float) -> float:
 EVERYTHING = Kind("faults", everything, disks=True)
 
 
-async def calm(stage: Theatre) -> tuple[float | None, list[str]]:
+SOON = timedelta(seconds=3)
+"""While the clock turns, a timer that is due so soon is waited for."""
+
+
+async def calm(stage: Theatre, soon: timedelta = timedelta()) -> tuple[float | None, list[str]]:
     """Wait until nothing is behind, seen three times in a row: after how long it first was, else what is."""
     began, first, seen, left = time.monotonic(), 0.0, 0, ["never looked"]
+    addresses = {name: stage.store(name) for name in SERVICES}
     while time.monotonic() - began < CALM_MAX_S:
         try:
-            left = await asyncio.to_thread(behind, {name: stage.store(name) for name in SERVICES})
+            left = await asyncio.to_thread(behind, addresses, stage.clock.now() + soon)
         except psycopg.Error as error:
             left = [type(error).__name__]
         seen = 0 if left else seen + 1
@@ -242,14 +257,14 @@ async def calm(stage: Theatre) -> tuple[float | None, list[str]]:
     return None, left
 
 
-def behind(stores: dict[str, str]) -> list[str]:
-    """What is not relayed, consumed, fired or sent yet."""
+def behind(stores: dict[str, str], due: datetime) -> list[str]:
+    """What is not relayed, consumed, fired or sent yet, of timers what is due at that time."""
     heads, own, read = dict[tuple[str, int], int](), dict[str, Any](), dict[tuple[str, str, int], int]()
     for name, address in stores.items():
         with psycopg.connect(address, row_factory=dict_row, connect_timeout=5) as connection:
             for row in connection.execute("select partition, max(position) as p from events group by 1"):
                 heads[name, row["partition"]] = row["p"]
-            own[name] = connection.execute(STANDING.encode()).fetchone()
+            own[name] = connection.execute(STANDING.encode(), (due,)).fetchone()
             for row in connection.execute(READ):
                 read[name, row["source"].split(":")[2], row["partition"]] = row["position"]
     found = []
@@ -272,9 +287,10 @@ select
         - (select coalesce(max(position), 0) from positions where topic = 'store') as unread,
     (
         select count(*) from events e
-        where (e.type like '%.MessageReleased' or e.type like '%.StaffNoticeReleased') and not exists (
+        where (e.type like '%%.MessageReleased' or e.type like '%%.StaffNoticeReleased') and not exists (
             select from events s where s.stream = e.stream and s.position > e.position
         )
     ) as unsent,
+    (select count(*) from timers where due_at <= %s) as unfired,
     (select count(*) from rebuilds where ended_at is null) as rebuilding
 """
