@@ -74,6 +74,11 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         "            stream_version=about.stream_version,\n",
         "            version=about.stream_version,\n",
     ),
+    (
+        "services/audit/adapters/stores.py",
+        "event_id, service, stream, stream_version, type, patient,",
+        "event_id, service, stream, version, version as stream_version, type, patient,",
+    ),
 )
 """File, what it says in one place, and what it says instead."""
 
