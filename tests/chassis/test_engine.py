@@ -362,6 +362,6 @@ async def test_a_message_with_a_broken_header_is_recorded_and_passed_over(runnin
 async def test_health_and_metrics_answer(running: Run) -> None:
     async with running(toy.INTAKE) as run:
         assert (await run.get("intake", "/health/live")).status_code == 200
-        ready = {"status": "ready", "faults": [], "paused": []}
+        ready = {"status": "ready", "faults": [], "paused": [], "older": []}
         assert (await run.get("intake", "/health/ready")).json() == ready
         assert "caretrail_relay_position" in (await run.get("intake", "/metrics")).text
