@@ -25,6 +25,7 @@ from benchmarks.keys import KEYS
 from benchmarks.lab import Lab, lab
 from benchmarks.parts import PARTS
 from benchmarks.sizes import SIZES
+from cli.screen import out
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
@@ -40,7 +41,7 @@ def main() -> None:
     logging.basicConfig(level=logging.CRITICAL)  # clients log what passes; what fails is raised
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(measure(home, size, only or list(KEYS), Console()))
+        runner.run(measure(home, size, only or list(KEYS), out()))
 
 
 async def measure(

@@ -109,7 +109,7 @@ KEYS = {
             "events/s",
             "the same on a small log",
             Floor(0.9),
-            "not taken apart yet; we suspect random ids: each event touches pages of larger indexes",
+            "each event reads a page of three large indexes, and after a checkpoint logs it whole",
         ),
         Key(
             "growth_timeline",

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 import psycopg
+from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +21,9 @@ from benchmarks.keys import KEYS
 from benchmarks.lab import Lab
 
 PACKAGES = ("eventsourcing", "psycopg", "aiokafka", "pydantic", "fastapi", "uvicorn", "uvloop", "aiohttp")
+TITLE, WIDE = "Caretrail beside its references", 130
+"""Columns from which the table has room for reasons; they are in the file besides."""
+
 COLOURS = {"met": "green", "missed": "red", "missing": "yellow"}
 
 
@@ -72,26 +76,29 @@ def write(path: Path, figures: list[Figure], about: dict[str, Any], size: str) -
 
 def show(console: Console, figures: list[Figure], about: dict[str, Any]) -> None:
     """Print the figures as a table; medians, with the least and the most of the trials."""
-    table = Table(title="Caretrail beside its references", caption=_caption(about), title_style="bold")
+    wide = console.width >= WIDE
+    table = Table(box=HEAVY_HEAD if wide else SIMPLE_HEAD, padding=(0, 1) if wide else (0, 1, 0, 0))
+    table.title, table.caption, table.title_style = TITLE, _caption(about), "bold"
     table.add_column("key", no_wrap=True)
     for name in ("ours", "reference", "ratio"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("floor", no_wrap=True)
+    table.add_column("floor", min_width=8)
     table.add_column("verdict", no_wrap=True)
-    table.add_column("measured beside, or why not")
+    if wide:
+        table.add_column("measured beside, or why not")
     for figure in figures:
         key = KEYS[figure.key]
         found = verdict(figure, key.floor)
         why = figure.missing or (key.bound if found == "missed" else key.reference)
-        more = "".join(f"\n{name} {_number(median(values))}" for name, values in figure.more.items())
+        more = ", ".join(f"{name} {_number(median(values))}" for name, values in figure.more.items())
         table.add_row(
             figure.key,
-            _cell(figure.ours, key.unit) + more,
-            _cell(figure.reference, key.unit),
+            _cell(figure.ours, key.unit),
+            _cell(figure.reference, ""),
             _cell(figure.ratios, "×"),
-            str(key.floor),
+            str(key.floor).replace(", ", "\n"),
             f"[{COLOURS[found]}]{found}[/]",
-            why,
+            *([f"{why}\n{more}".strip()] if wide else []),
         )
     console.print(table)
 
@@ -109,7 +116,9 @@ def _cell(values: Any, unit: str) -> str:
     if not values:
         return "–"
     gap = "" if unit == "×" else " "
-    return f"{_number(median(values))}{gap}{unit}\n{_number(min(values))}–{_number(max(values))}"
+    return (
+        f"{_number(median(values))}{gap}{unit}".rstrip() + f"\n{_number(min(values))}–{_number(max(values))}"
+    )
 
 
 def _number(value: float) -> str:
