@@ -95,7 +95,7 @@ async def up(
     if settings.kafka_bootstrap:
         await asyncio.to_thread(see, settings.kafka_bootstrap)
     home = settings.home.resolve()
-    with _claimed(home):
+    with claimed(home):
         async with _up(home, settings, clock, seed, apart) as found:
             yield found
 
@@ -154,7 +154,7 @@ async def _start(
 
 
 @contextmanager
-def _claimed(home: Path) -> Iterator[None]:
+def claimed(home: Path) -> Iterator[None]:
     """Hold a home from the first step of a start to the last of a stop; the lock names the holder.
 
     Raises AlreadyUp.

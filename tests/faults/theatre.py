@@ -28,6 +28,7 @@ from chassis.config import Settings
 from deploy.local import kafka, postgres
 from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
+from deploy.local.stack import claimed
 from deploy.local.supervisor import Child, Program, Supervisor, is_ready
 from deploy.migration import migrate
 from deploy.topics import make_topics
@@ -161,6 +162,7 @@ async def theatre(
     home.mkdir(parents=True, exist_ok=True)
     found = Theatre(home, rate, Supervisor(home), turning.begin(home / "faults", base, 1.0))
     async with AsyncExitStack() as ending:
+        ending.enter_context(claimed(home.resolve()))  # else operators' commands take it for killed
         if disks:
             found.disks = [name for name in DISK_BYTES if _mounted(home / name, DISK_BYTES[name], ending)]
         ending.callback(postgres.stop, home)
