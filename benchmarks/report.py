@@ -21,7 +21,8 @@ from benchmarks.keys import KEYS
 from benchmarks.lab import Lab
 
 PACKAGES = ("eventsourcing", "psycopg", "aiokafka", "pydantic", "fastapi", "uvicorn", "uvloop", "aiohttp")
-TITLE, WIDE = "Caretrail beside its references", 130
+TITLE = "Caretrail beside its references"
+WIDE = 130
 """Columns from which the table has room for reasons; they are in the file besides."""
 
 COLOURS = {"met": "green", "missed": "red", "missing": "yellow"}

@@ -7,6 +7,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from tests.faults.shared import shared
+
 _COUNT = struct.Struct("<q")
 
 
@@ -37,8 +39,4 @@ def install(folder: Path, name: str) -> None:
 
 
 def _count_of(folder: Path, name: str) -> mmap.mmap:
-    path = folder / f"sent-{name}"
-    if not path.exists():
-        path.write_bytes(_COUNT.pack(0))
-    with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), _COUNT.size)
+    return shared(folder / f"sent-{name}", _COUNT)

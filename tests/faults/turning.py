@@ -12,6 +12,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from tests.faults.shared import shared
+
 _TURN = struct.Struct("<ddd")
 _SKEW = struct.Struct("<d")
 
@@ -48,11 +50,7 @@ def skew(folder: Path, name: str, by: timedelta) -> None:
 
 
 def _skew_of(folder: Path, name: str) -> mmap.mmap:
-    path = folder / f"skew-{name}"
-    if not path.exists():
-        path.write_bytes(_SKEW.pack(0.0))
-    with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), _SKEW.size)
+    return shared(folder / f"skew-{name}", _SKEW)
 
 
 def install(folder: Path, name: str) -> None:

@@ -202,14 +202,18 @@ async def test_a_busy_service_gets_a_second_process(
     async with running(INTAKE) as run, forger(run) as send:
         await refer(run, 60)
         await run.settle()
-        if forges:
-            source: dict[str, bytes | None] = {"source": run.runtime("intake").origin.source.encode()}
-            await send(3, str(patient_of(3)), headers(patient_of(3), 900, prev=b"1", **source), b"{}")
+        source: dict[str, bytes | None] = {"source": run.runtime("intake").origin.source.encode()}
+        someone = patient_of(3)
+        forged = headers(someone, 900, prev=b"1", **source)
+        looked = list[str]()
 
         def busy(look: Any) -> Any:
             async def looks(*about: Any, **more: Any) -> Any:
+                looked.append(look.__name__)
                 await refer(run, 30)
                 await run.settle()
+                if forges:  # last in its partition, else nobody looks further
+                    await send(3, str(someone), forged, body(someone))
                 return await look(*about, **more)
 
             return looks
@@ -217,6 +221,9 @@ async def test_a_busy_service_gets_a_second_process(
         monkeypatch.setattr(walking, "tails", busy(walking.tails))
         monkeypatch.setattr(walking, "walk", busy(walking.walk))
         await recover(INTAKE, settings)
+        assert looked == (["tails", "walk"] if forges else ["tails"])
+        assert await restores(run, "intake") == []
+        assert len(await log_of(run, "intake")) == 60 + 30 * len(looked)
 
 
 async def test_what_no_reader_takes_keeps_no_service_from_starting(running: Run) -> None:
