@@ -1,4 +1,4 @@
-"""Events that any service records about itself: refusals, looks, parked records, readers, restores."""
+"""What any service records about itself: refusals, looks, parked records, readers, rebuilds, restores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from .event import Event, Value
+from .event import Event, Instant, Value
 from .sealed import Document, FreeText, Sealed
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
@@ -104,6 +104,57 @@ class ReadingReset(Event, service="system"):
     topic: Name
     partition: int
     offset: int
+    reason: Sealed[FreeText]
+
+
+class TableCompared(Value):
+    """A table of a read model as it served and as it was folded anew: its rows, and a checksum of all."""
+
+    table: Name
+    served_rows: int
+    served_checksum: Name
+    folded_rows: int
+    folded_checksum: Name
+
+
+class EventPlace(Value):
+    """An event by where it stands."""
+
+    id: UUID
+    type: Name
+    source: Name
+    stream: Name
+    stream_version: int
+    position: int
+    recorded_at: Instant
+
+
+class RowExplained(Value):
+    """A row that differed, told by its columns or the side that lacks it, never by a value or its key.
+
+    ``missing`` is ``live`` (it did not serve), ``shadow`` (no event makes it) or none. ``event`` is the first
+    after which the two cannot agree; ``beyond`` the one beyond the position applied that explains it instead.
+    """
+
+    table: Name
+    columns: tuple[Name, ...]
+    missing: Name | None
+    times: int
+    event: EventPlace | None
+    beyond: EventPlace | None
+
+
+class DifferenceAccepted(Event, service="system"):
+    """A person had a read model replaced by its rebuild though the two differed, and why.
+
+    ``rows`` are the first that differed, not all of them.
+    """
+
+    projection: Name
+    projection_version: int
+    run: UUID
+    tables: tuple[TableCompared, ...]
+    rows: tuple[RowExplained, ...]
     reason: Sealed[FreeText]
 
 

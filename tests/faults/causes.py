@@ -92,6 +92,7 @@ NOTES = (
     "ReadingPaused",
     "ReadingResumed",
     "ReadingReset",
+    "DifferenceAccepted",
     "TopicRepublished",
     "StoreRestored",
 )
