@@ -10,17 +10,16 @@ from uuid import uuid4
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from caretrail_contracts.envelope import PARTITIONS, topic_of
 from caretrail_contracts.event import Event
-from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import ReadingPaused, ReadingReset, ReadingResumed
 from psycopg.types.json import Jsonb
 
-from chassis.command import Cause, Commit
 from chassis.database import Connection, fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.ownership import lock_number
 from chassis.positions import OWN, Place, Positions
 from operations import topics
+from operations.noting import noted, sealed
 from operations.parked import Person, still
 from operations.topics import Ends
 
@@ -160,11 +159,11 @@ def _within(positions: Positions, part: TopicPartition, ends: Ends, told: dict[s
 
 async def pause(ground: Ground, part: list[tuple[str, int]], reason: str, person: Person) -> None:
     """Let partitions be read no more, in whichever process, until they are resumed."""
-    sealed = await _sealed(ground, reason)
+    why = await sealed(ground, reason)
     numbers = tuple(number for _, number in part)
-    event = ReadingPaused(topic=part[0][0], partitions=numbers, reason=sealed)
+    event = ReadingPaused(topic=part[0][0], partitions=numbers, reason=why)
     async with ground.database.transaction() as connection:
-        values = (person.actor.id, person.actor.role, Jsonb(sealed.model_dump(mode="json")))
+        values = (person.actor.id, person.actor.role, Jsonb(why.model_dump(mode="json")))
         await connection.execute(PAUSE, (part[0][0], *values, list(numbers)))
         await _noted(ground, connection, "paused", event, person)
 
@@ -200,12 +199,12 @@ async def reset(
         offsets = {
             each[1]: await _target(ground, reader, positions, TopicPartition(*each), to) for each in part
         }
-    sealed = await _sealed(ground, reason)
+    why = await sealed(ground, reason)
     async with still(ground) as connection:
         await connection.execute(FORGET, (topic, numbers))
         for number, offset in offsets.items():
             await connection.execute(READ_FROM, (offset, topic, number))
-            event = ReadingReset(topic=topic, partition=number, offset=offset, reason=sealed)
+            event = ReadingReset(topic=topic, partition=number, offset=offset, reason=why)
             await _noted(ground, connection, "reset", event, person)
     return offsets
 
@@ -238,19 +237,8 @@ async def _done(ground: Ground, part: TopicPartition) -> dict[str, Place]:
     return {row["source"]: Place(row["epoch"], row["position"], row["kafka_offset"]) for row in rows}
 
 
-async def _sealed(ground: Ground, reason: str) -> Sealed[FreeText]:
-    return await ground.doors.seal(f"service:{ground.service.name}", FreeText(reason))
-
-
 async def _noted(ground: Ground, connection: Connection, kind: str, event: Event, person: Person) -> None:
-    """What was decided, with who decided it, in the transaction that carries it out."""
-    id = derive(ground.service.name, kind, uuid4())
-    cause = Cause(command_id=id, actor=person.actor, purpose=person.purpose, correlation_id=id)
-    commit = Commit.note(cause, ground.clock.now(), kind, event)
-    (written,) = await ground.store.appender.append(connection, [ground.store.appender.pack(commit)])
-    if isinstance(written, Exception):
-        raise written
-    ground.store.appended.give()
+    await noted(ground, connection, kind, derive(ground.service.name, kind, uuid4()), event, person)
 
 
 OWNERS = query("owners", "operations")

@@ -15,6 +15,7 @@ from chassis.office import Ground
 from operations import consumers
 from operations.answering import answering
 from operations.consumers import NotPaused, OutOfReach, OwnStore, UnknownPartition, UnknownTopic, WouldSkip
+from operations.noting import Reason
 from operations.parked import Person
 from operations.topics import TooFar
 from web.http import Caller, Calling
@@ -23,7 +24,6 @@ from web.times import Moment
 
 router = APIRouter(tags=["internal"])
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 Topic = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 
 

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from chassis.office import Ground
 from operations import parked
 from operations.effecting import carry_out
+from operations.noting import Reason
 from operations.parked import Busy, NotParked, Person, WaitsBehind
 from operations.redriving import NoHandler, redrive
 from web.http import Caller, Calling
@@ -31,7 +32,7 @@ class Discard(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"reason": "sent again by its source, corrected"}]}
     )
 
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+    reason: Reason
 
 
 def _ground(request: Request) -> Ground:
