@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli import screen
-from cli.options import JsonOption
+from cli.options import ActorOption, JsonOption, PurposeOption
 
 if TYPE_CHECKING:
     from cli.stack_file import Stack
@@ -22,12 +23,39 @@ CONFLICT = 409
 EXPLAINED_MAX = 5
 """Differences shown to a person; JSON holds all that were looked into."""
 
+SERVED = "public"
+"""What a rebuild is compared with where it is not with a second fold of its own."""
+
 app = typer.Typer(help="Read models: list, rebuild with proof, verify.", no_args_is_help=True)
 
 ServiceOption = Annotated[str, typer.Option("--service", metavar="NAME", help="Of this service alone.")]
 ProcessesOption = Annotated[
     int, typer.Option("--processes", min=1, max=12, help="Processes that share the partitions.")
 ]
+AcceptOption = Annotated[
+    bool,
+    typer.Option("--accept-difference", help="Swap in also what differs; it is on record."),
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why it may differ; kept sealed.", show_default=False)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What services are told to do; with a reason, a difference is accepted by who tells them."""
+
+    action: str
+    processes: int
+    reason: str = ""
+    who: Mapping[str, str] = field(default_factory=dict)
+
+    def sent(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The path about a projection, and the body to send there."""
+        path = f"/internal/projections/{name}"
+        if self.reason:
+            return f"{path}/accept-difference", {"reason": self.reason, "processes": self.processes}
+        return path, {"action": self.action, "processes": self.processes}
 
 
 @app.command("list")
@@ -48,10 +76,15 @@ def rebuild(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The projection.")],
     service: ServiceOption = "",
     processes: ProcessesOption = 1,
+    accept: AcceptOption = False,
+    reason: ReasonOption = "",
+    actor: ActorOption = "",
+    purpose: PurposeOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Fold a projection anew beside the one that serves and swap it in once proved, else exit with 1."""
-    _carry_out("rebuild", name, service, processes, as_json)
+    reason, who = _accepting(accept, reason.strip(), actor, purpose)
+    _carry_out(Order("rebuild", processes, reason, who), name, service, as_json)
 
 
 @app.command()
@@ -62,19 +95,32 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Fold projections anew and compare them with those that serve; exit with 1 where one differs."""
-    _carry_out("verify", name, service, processes, as_json)
+    _carry_out(Order("verify", processes), name, service, as_json)
 
 
-def _carry_out(action: str, name: str, service: str, processes: int, as_json: bool) -> None:
+def _accepting(accept: bool, reason: str, actor: str, purpose: str) -> tuple[str, Mapping[str, str]]:
+    """Why a difference is accepted and the headers that say by whom. Raises BadParameter."""
+    from cli.settings import CliSettings, asking_as
+
+    if accept and not reason:
+        wanted = "a difference is accepted for a reason, which is kept: give --reason TEXT too"
+        raise typer.BadParameter(wanted, param_hint="--accept-difference")
+    if reason and not accept:
+        wanted = "a reason is for a difference that is accepted: give --accept-difference too, or no reason"
+        raise typer.BadParameter(wanted, param_hint="--reason")
+    return reason, asking_as(CliSettings(), actor, purpose) if accept else {}
+
+
+def _carry_out(order: Order, name: str, service: str, as_json: bool) -> None:
     from cli.problem import told
 
     with told(as_json):
         stack, ended = _stack(), list[dict[str, Any]]()
         for each in _named(_all(stack, service), name):
-            with _kept(each, action, ended, alone=bool(name)):
-                ended.append(_ended(stack, each, action, processes, as_json))
+            with _kept(each, order.action, ended, alone=bool(name)):
+                ended.append(_ended(stack, each, order, as_json))
             if not as_json:
-                _tell(ended[-1])
+                _tell(ended[-1], order)
         if as_json:
             screen.print_json(ended[0] if name else ended)
     if any(each["outcome"] not in ("equal", "swapped") for each in ended):
@@ -133,25 +179,23 @@ def _named(found: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return chosen
 
 
-def _ended(
-    stack: Stack, projection: Mapping[str, Any], action: str, processes: int, as_json: bool
-) -> dict[str, Any]:
+def _ended(stack: Stack, projection: Mapping[str, Any], order: Order, as_json: bool) -> dict[str, Any]:
     """Start it and follow it to its end; its outcome with what it took."""
     from cli.service import answer, client
 
-    path = f"/internal/projections/{projection['name']}"
-    with client(stack, projection["service"], {}) as asked, _Bar(quiet=as_json) as bar:
-        state = answer(asked.post(path, json={"action": action, "processes": processes}))
-        with _going_on(action):
+    path, asked_for = order.sent(projection["name"])
+    with client(stack, projection["service"], order.who) as asked, _Bar(quiet=as_json) as bar:
+        state = answer(asked.post(path, json=asked_for))
+        with _going_on(order.action):
             while not state["ended_at"]:
                 bar.show(state)
                 time.sleep(POLL_S)
-                state = answer(asked.get(path))
-    took = {"seconds": round(state["seconds"], 2), "version": state["version"], "processes": processes}
+                state = answer(asked.get(f"/internal/projections/{projection['name']}"))
+    took = {"seconds": round(state["seconds"], 2), "version": state["version"], "processes": order.processes}
     return {
         "projection": state["name"],
         "service": state["service"],
-        "action": action,
+        "action": order.action,
         **took,
         **state["outcome"],
     }
@@ -242,7 +286,7 @@ def _last(each: Mapping[str, Any]) -> str:
     return f"{each['action']}: {each['outcome']['outcome']} {each['ended_at'][:16].replace('T', ' ')}"
 
 
-def _tell(ended: Mapping[str, Any]) -> None:
+def _tell(ended: Mapping[str, Any], order: Order) -> None:
     """One line, and what explains it where it is no good news."""
     from rich.text import Text
 
@@ -262,6 +306,23 @@ def _tell(ended: Mapping[str, Any]) -> None:
             console.print(Text(f"  {name}: {_sum(other)}, in {ended['against']}", screen.QUIET))
     for difference in ended.get("differences", ())[:EXPLAINED_MAX]:
         console.print(Text(f"  {_difference(difference)}"))
+    if then := _then(ended, order):
+        console.print(Text(f"  {then}", screen.QUIET), soft_wrap=True)
+
+
+def _then(ended: Mapping[str, Any], order: Order) -> str:
+    """What to do about a difference, or what became of its acceptance."""
+    if accepted := ended.get("accepted"):
+        who = f"{accepted['by']} ({accepted['role']})"
+        return f"The difference is accepted by {who}; what it was and why is on record."
+    if ended["outcome"] == "swapped" and order.reason:
+        return "There was no difference to accept: the reason is not kept."
+    if ended["outcome"] != "different":
+        return ""
+    if ended.get("against") != SERVED:
+        return "Two folds of one history differ: the code is at fault, and there is nothing to accept."
+    command = f"caretrail projections rebuild {ended['projection']} --service {ended['service']}"
+    return f"Nothing is swapped. If what serves is wrong: {command} --accept-difference --reason TEXT"
 
 
 def _sum(table: Mapping[str, Any]) -> str:

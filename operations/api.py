@@ -9,8 +9,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from operations import republishing
+from operations.accepting import Acceptance, accepted
 from operations.answering import answering
 from operations.desk import Desk, UnknownProjection, Waits
+from operations.noting import Reason
+from operations.parked import Person
 from operations.rebuilding import Running
 from web.http import Calling, as_told
 from web.problems import Problem
@@ -29,6 +32,17 @@ class Asked(BaseModel):
     )
 
     action: Literal["rebuild", "verify"]
+    processes: int = Field(1, ge=1, le=PROCESSES_MAX)
+
+
+class Accepted(BaseModel):
+    """Why a projection is to be replaced by its rebuild also where that differs from what serves."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"reason": "rows were written by hand"}]}
+    )
+
+    reason: Reason
     processes: int = Field(1, ge=1, le=PROCESSES_MAX)
 
 
@@ -56,14 +70,27 @@ async def projection(request: Request, name: str) -> dict[str, Any]:
 @router.post("/internal/projections/{name}", status_code=202, dependencies=[Depends(as_told)])
 async def start(request: Request, name: str, asked: Asked) -> dict[str, Any]:
     """Start a rebuild or a verification, or go on with one that was interrupted."""
-    desk = _desk(request)
+    return await _started(_desk(request), name, asked.action, asked.processes)
+
+
+@router.post("/internal/projections/{name}/accept-difference", status_code=202)
+async def accept(request: Request, name: str, asked: Accepted, caller: Calling) -> dict[str, Any]:
+    """Start a rebuild that is swapped in also where it differs from what serves; that is on record then."""
+    person = Person(caller.actor, caller.purpose)
+    acceptance = await accepted(request.app.state.ground, asked.reason, person)
+    return await _started(_desk(request), name, "rebuild", asked.processes, acceptance)
+
+
+async def _started(
+    desk: Desk, name: str, action: str, processes: int, acceptance: Acceptance | None = None
+) -> dict[str, Any]:
     try:
-        await desk.start(name, asked.action, asked.processes)
+        await desk.start(name, action, processes, acceptance=acceptance)
     except UnknownProjection:
         raise _unknown(desk) from None
     except Waits as waits:
-        detail = f"{waits}: there is nothing to verify; rebuild it."
-        raise Problem(409, "VersionWaits", detail) from None
+        nothing = "no difference to accept" if acceptance else "nothing to verify"
+        raise Problem(409, "VersionWaits", f"{waits}: there is {nothing}; rebuild it.") from None
     except Running:
         found = await desk.state(name)
         raise Problem(

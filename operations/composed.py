@@ -37,8 +37,8 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
             app.state.pressure = Pressure(app.state.ground)
             await app.state.pressure.look()
             app.state.measures = Measures(app.state.runtime, app.state.pressure)
-            database, resumes = app.state.ground.database, role.includes(Role.CONSUMERS)
-            async with Desk(service, settings, database, resumes=resumes) as app.state.desk:
+            resumes = role.includes(Role.CONSUMERS)
+            async with Desk(app.state.ground, resumes=resumes) as app.state.desk:
                 yield
 
     app.router.lifespan_context = life

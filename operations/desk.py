@@ -9,11 +9,13 @@ from uuid import uuid4
 
 import structlog
 
-from chassis.config import Settings, database_url
-from chassis.database import LOST, Database
+from chassis.config import database_url
+from chassis.database import LOST
+from chassis.office import Ground
 from chassis.projection import Projection
-from chassis.service import Service
-from operations.rebuilding import Rebuild, Running, Site, exclusive
+from operations.accepting import Acceptance
+from operations.filling import Site
+from operations.rebuilding import Rebuild, Running, exclusive
 
 LOOK_S = 5.0
 """How often is looked for rebuilds that were interrupted, and for versions that wait for theirs."""
@@ -61,9 +63,10 @@ def _waits(row: dict[str, Any]) -> bool:
 class Desk:
     """Starts rebuilds and tells of them; with ``resumes`` goes on with what was interrupted."""
 
-    def __init__(self, service: Service, settings: Settings, database: Database, *, resumes: bool) -> None:
+    def __init__(self, ground: Ground, *, resumes: bool) -> None:
+        service, settings = ground.service, ground.settings
         self._site = Site(service, settings, database_url(settings, service.name))
-        self._database, self._resumes = database, resumes
+        self._ground, self._database, self._resumes = ground, ground.database, resumes
         self._tasks: set[asyncio.Task[None]] = set()
         self._member = uuid4()
         self.waiting: list[str] = []
@@ -93,10 +96,18 @@ class Desk:
                 return projection
         raise UnknownProjection(name)
 
-    async def start(self, name: str, action: str, processes: int, seen: dict[str, Any] | None = None) -> None:
-        """Start one, unless its state is another than was ``seen``.
+    async def start(
+        self,
+        name: str,
+        action: str,
+        processes: int,
+        seen: dict[str, Any] | None = None,
+        acceptance: Acceptance | None = None,
+    ) -> None:
+        """Start one, unless its state is another than was ``seen``; one that was seen is gone on with.
 
-        Raises UnknownProjection, Running, and Waits for a verification where an older version serves.
+        Raises UnknownProjection, Running, and Waits for a verification, or a difference that is to be
+        accepted, where an older version serves.
         """
         projection = self.projection(name)
         async with AsyncExitStack() as stack:
@@ -105,10 +116,10 @@ class Desk:
             now = await self.state(name)
             if seen and (now["run"], now["ended_at"]) != (seen["run"], seen["ended_at"]):
                 return
-            if action == "verify" and _waits(now):
+            if (action == "verify" or acceptance) and _waits(now):
                 raise Waits(name, now["serves"], now["version"])
-            rebuild = Rebuild(self._site, projection, connection)
-            await rebuild.plan(action, processes)
+            rebuild = Rebuild(self._site, projection, connection, self._ground)
+            await rebuild.plan(action, processes, acceptance, resumes=seen is not None)
             self._keep(asyncio.create_task(_carried_out(name, rebuild, stack.pop_all())))
 
     def _keep(self, task: asyncio.Task[None]) -> None:
@@ -189,7 +200,7 @@ where role like 'fold:%%' and role <> all(%s) and seen_at > clock_timestamp() - 
 """
 LEAVE = b"delete from members where member = %s returning role"
 FIELDS = ("serves", "run", "action", "run_version", "processes", "phase", "total", "done", "started_at",
-          "ended_at", "outcome", "seconds")  # fmt: skip
+          "ended_at", "outcome", "accepted", "seconds")  # fmt: skip
 NOTHING: dict[str, Any] = dict.fromkeys(FIELDS)
 
 STATES = b"""
@@ -197,7 +208,7 @@ select p.name, p.version as serves, r.run, r.action, r.version as run_version, r
     (
         select coalesce(sum(passed), 0)::bigint from rebuild_places d where d.projection = p.name
     ) as done,
-    r.started_at, r.ended_at, r.outcome,
+    r.started_at, r.ended_at, r.outcome, r.accepted - '{reason,run}'::text[] as accepted,
     extract(epoch from coalesce(r.ended_at, clock_timestamp()) - r.started_at)::float as seconds
 from projections p left join rebuilds r on r.projection = p.name
 """

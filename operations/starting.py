@@ -11,8 +11,9 @@ from chassis.ownership import lock_number
 from chassis.projection import Projection
 from chassis.service import Service
 from operations import shadows
+from operations.filling import Site
 from operations.processes import Failed
-from operations.rebuilding import Rebuild, Site
+from operations.rebuilding import Rebuild
 
 log = structlog.get_logger(__name__)
 

@@ -109,3 +109,82 @@ def test_of_all_projections_a_busy_one_keeps_no_other_from_being_verified(
     told = [(each["projection"], each["outcome"]) for each in json.loads(found.stdout)]
     assert told == [("Busy", "busy"), ("ClaimBoard", "equal")]
     assert "busy: A verify of Busy is under way." in shown.stdout
+
+
+DIFFERENT = {
+    "outcome": "different",
+    "against": "public",
+    "folded": 2,
+    "tables": {"claims": {"rows": 2, "checksum": "aa"}},
+    "others": {"claims": {"rows": 1, "checksum": "bb"}},
+    "differences": [{"table": "claims", "missing": "live", "columns": [], "event": None}],
+}
+BY = {"by": "ana", "role": "coordinator", "purpose": "TREAT"}
+ACCEPTING = ("projections", "rebuild", "ClaimBoard", "--accept-difference", "--reason", " a bug, mended ")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "said"),
+    [
+        (DIFFERENT | {"outcome": "swapped", "accepted": BY}, 0, "is accepted by ana (coordinator)"),
+        ({"outcome": "swapped", "folded": 2, "tables": {}}, 0, "no difference to accept"),
+        (DIFFERENT | {"against": "proof"}, 1, "the code is at fault, and there is nothing to accept"),
+    ],
+)
+def test_a_difference_is_accepted_by_who_gives_a_reason(
+    run: Run, stack: Callable[..., None], outcome: dict[str, Any], code: int, said: str
+) -> None:
+    ended = STATE | LISTED | {"outcome": outcome}
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        return 200, [ended] if asked.path == "/internal/projections" else ended
+
+    with serving(answer) as billing:
+        stack(billing=billing.url)
+        found = run(*ACCEPTING)
+        assert (found.exit_code, said in found.stdout) == (code, True), found.stdout
+        asked = billing.asked[-1]
+        assert asked.path == "/internal/projections/ClaimBoard/accept-difference"
+        assert asked.json() == {"reason": "a bug, mended", "processes": 1}
+        assert asked.headers["caretrail-actor"] == "ana;coordinator"
+
+
+def test_a_difference_names_the_way_on(run: Run, stack: Callable[..., None]) -> None:
+    ended = STATE | LISTED | {"outcome": DIFFERENT}
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        return 200, [ended] if asked.path == "/internal/projections" else ended
+
+    with serving(answer) as billing:
+        stack(billing=billing.url)
+        found = run("projections", "rebuild", "ClaimBoard")
+        assert billing.asked[-1].json() == {"action": "rebuild", "processes": 1}
+    command = "caretrail projections rebuild ClaimBoard --service billing --accept-difference --reason TEXT"
+    assert (found.exit_code, command in found.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (["rebuild", "ClaimBoard", "--accept-difference"], "give --reason"),
+        (["rebuild", "ClaimBoard", "--accept-difference", "--reason", " "], "give --reason"),
+        (["rebuild", "ClaimBoard", "--accept-difference", "--reason", ""], "not an empty text"),
+        (["rebuild", "ClaimBoard", "--reason", "a bug, mended"], "give --accept-difference"),
+        (["rebuild", "--accept-difference", "--reason", "a bug, mended"], "Missing argument"),
+        (["verify", "ClaimBoard", "--accept-difference", "--reason", "a bug, mended"], "No such option"),
+    ],
+    ids=str,
+)
+def test_what_accepts_nothing_whole_is_refused_before_anything_begins(
+    run: Run, stack: Callable[..., None], told: list[str], expected: str
+) -> None:
+    with serving(lambda asked: (200, [STATE])) as billing:
+        stack(billing=billing.url)
+        answer = run("projections", *told, columns=200)
+        assert (answer.exit_code, billing.asked) == (2, [])
+    assert expected in answer.stderr
+
+
+def test_nobody_accepts_a_difference_without_a_name(run: Run, stack: Callable[..., None]) -> None:
+    answer = run(*ACCEPTING, user=False)
+    assert answer.exit_code == 2

@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaConnectionError
 from chassis.config import database_url
 from operations import away
 from operations.away import DATABASE, KAFKA, Away, Silent, away_of, lasting
+from operations.filling import Site
 from operations.history import Incomplete
-from operations.rebuilding import Rebuild, Site, exclusive
+from operations.rebuilding import Rebuild, exclusive
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
 from tests.faults.proxy import Proxy

@@ -65,8 +65,15 @@ async def shell(command: str, home: Path) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
+def blocks() -> list[str]:
+    """The page's commands: those that anybody gives, and those that accept a difference."""
+    found = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(found) == 2
+    return found
+
+
 async def test_the_commands_of_the_page_run(running: Run, tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    block, _ = blocks()
     async with running(intake, clinical) as run, stack_of(run, tmp_path):
         printed = []
         for command in block.splitlines():
@@ -84,7 +91,9 @@ async def test_the_commands_of_the_page_run(running: Run, tmp_path: Path) -> Non
         assert set(found.values()) == {"equal"}
 
 
-async def test_a_difference_is_told_with_its_event_and_ends_with_one(running: Run, tmp_path: Path) -> None:
+async def test_a_difference_is_told_with_its_event_ends_with_one_and_can_be_accepted(
+    running: Run, tmp_path: Path
+) -> None:
     async with running(clinical) as run, stack_of(run, tmp_path):
         forged = "insert into risk_board (patient, level) values (gen_random_uuid(), 'high') returning 1"
         await run.runtime("clinical").ground.database.rows(forged)
@@ -93,6 +102,13 @@ async def test_a_difference_is_told_with_its_event_and_ends_with_one(running: Ru
             assert code == 1
             assert "different" in out
             assert "risk_board: a row is missing in shadow; no event of the history touches this row" in out
+            assert "--accept-difference --reason TEXT" in out
+        _, accepted = blocks()
+        code, out, err = await shell(accepted, tmp_path)
+        assert code == 0, (out, err)
+        assert "swapped, 0 rows of 0 events" in out
+        assert "The difference is accepted by ana (operator)" in out
+        assert await run.runtime("clinical").ground.database.rows("select * from risk_board") == []
         code, out, err = await shell("caretrail projections rebuild Nothing --json", tmp_path)
         assert (code, out) == (1, "")
         assert json.loads(err)["title"] == "no service has a projection Nothing"

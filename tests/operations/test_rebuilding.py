@@ -210,7 +210,7 @@ async def test_one_that_was_killed_goes_on_where_it_stood_and_folds_nothing_twic
     running: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its workers die twice by SIGKILL, then the service with them; the next service goes on by itself."""
-    monkeypatch.setattr("operations.rebuilding.BATCH", 20)
+    monkeypatch.setattr("operations.filling.BATCH", 20)
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 200)
         await run.settle()

@@ -93,6 +93,9 @@ async def test_a_new_version_that_depends_on_the_order_of_keys_is_not_swapped_in
         assert found["differences"][0]["event"]["type"].endswith("ReferralReceived")
         serves = await rows(run, "select version from projections where name = 'Counts'")
         assert serves == [{"version": 1}]
+        path = "/internal/projections/Counts/accept-difference"
+        refused = await run.post("scheduling", path, {"reason": "it is wrong"})
+        assert (refused.status_code, refused.json()["title"]) == (409, "Version waits")
         assert (await rows(run, "select sum(received)::int as n from counts"))[0]["n"] == 100
 
 
