@@ -126,7 +126,7 @@ class Filling:
                 vector = await self.vector(connection)
                 await self._fold_here(vector, within_s=STILL_MAX_S)
                 await self._assert_there(vector)
-                await self._assert_parked()
+                await self.assert_parked()
                 yield connection, vector
         finally:
             await connection.close()
@@ -181,7 +181,7 @@ class Filling:
                 where = f"{spot[0]}[{spot[1]}] up to {at.position}, and {place.position} is applied"
                 raise Failed(f"{self._name} was folded of {where}: run it again")
 
-    async def _assert_parked(self) -> None:
+    async def assert_parked(self) -> None:
         """Raise Failed where a record that was skipped because it was parked is applied by now."""
         if await fetch(self._connection, REDRIVEN, self._name):
             raise Failed(f"records that were parked for {self._name} were redriven meanwhile: run it again")

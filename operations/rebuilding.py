@@ -141,9 +141,12 @@ class Rebuild:
         snapshot = await connect(self._site.url)
         try:
             await snapshot.execute("begin isolation level repeatable read read only")
-            return await self._compared(snapshot, PROOF, vector)
+            proof = await self._compared(snapshot, PROOF, vector)
         finally:
             await snapshot.close()
+        if proof["outcome"] == "different":
+            await self._filling.assert_parked()
+        return proof
 
     async def _prove_same(self) -> dict[str, Any]:
         """The shadows must equal the tables that serve, both as of one position vector."""
