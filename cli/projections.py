@@ -33,8 +33,7 @@ ProcessesOption = Annotated[
     int, typer.Option("--processes", min=1, max=12, help="Processes that share the partitions.")
 ]
 AcceptOption = Annotated[
-    bool,
-    typer.Option("--accept-difference", help="Swap in also what differs; it is on record."),
+    bool, typer.Option("--accept-difference", help="Swap in also what differs; it is on record.")
 ]
 ReasonOption = Annotated[
     str, typer.Option("--reason", metavar="TEXT", help="Why it may differ; kept sealed.", show_default=False)
@@ -83,7 +82,7 @@ def rebuild(
     as_json: JsonOption = False,
 ) -> None:
     """Fold a projection anew beside the one that serves and swap it in once proved, else exit with 1."""
-    reason, who = _accepting(accept, reason.strip(), actor, purpose)
+    reason, who = _accepting(accept, reason, actor, purpose)
     _carry_out(Order("rebuild", processes, reason, who), name, service, as_json)
 
 
@@ -102,13 +101,13 @@ def _accepting(accept: bool, reason: str, actor: str, purpose: str) -> tuple[str
     """Why a difference is accepted and the headers that say by whom. Raises BadParameter."""
     from cli.settings import CliSettings, asking_as
 
-    if accept and not reason:
+    if accept and not reason.strip():
         wanted = "a difference is accepted for a reason, which is kept: give --reason TEXT too"
         raise typer.BadParameter(wanted, param_hint="--accept-difference")
     if reason and not accept:
         wanted = "a reason is for a difference that is accepted: give --accept-difference too, or no reason"
         raise typer.BadParameter(wanted, param_hint="--reason")
-    return reason, asking_as(CliSettings(), actor, purpose) if accept else {}
+    return reason.strip(), asking_as(CliSettings(), actor, purpose) if accept else {}
 
 
 def _carry_out(order: Order, name: str, service: str, as_json: bool) -> None:

@@ -170,6 +170,7 @@ def test_a_difference_names_the_way_on(run: Run, stack: Callable[..., None]) -> 
         (["rebuild", "ClaimBoard", "--accept-difference", "--reason", " "], "give --reason"),
         (["rebuild", "ClaimBoard", "--accept-difference", "--reason", ""], "not an empty text"),
         (["rebuild", "ClaimBoard", "--reason", "a bug, mended"], "give --accept-difference"),
+        (["rebuild", "ClaimBoard", "--reason", " "], "give --accept-difference"),
         (["rebuild", "--accept-difference", "--reason", "a bug, mended"], "Missing argument"),
         (["verify", "ClaimBoard", "--accept-difference", "--reason", "a bug, mended"], "No such option"),
     ],
