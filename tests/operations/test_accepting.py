@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from caretrail_contracts.envelope import Actor
+from caretrail_contracts.sealed import FreeText
 from caretrail_contracts.system import DifferenceAccepted
 
 from chassis.config import database_url
@@ -99,7 +100,7 @@ async def assert_on_record(run: Running, id: str, found: dict[str, Any]) -> None
     body = event.to_bytes().decode()
     assert not [number for number in (1, 2, 99) if str(UUID(int=number)) in body]
     assert "hand" not in body
-    assert (await run.runtime("scheduling").ground.doors.open(event.reason)).root == WHY
+    assert await run.runtime("scheduling").ground.doors.open(event.reason) == FreeText(WHY)
 
 
 async def test_one_that_is_killed_before_its_swap_keeps_its_acceptance_and_proof(
