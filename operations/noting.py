@@ -13,8 +13,9 @@ from chassis.command import Cause, Commit
 from chassis.database import Connection
 from chassis.office import Ground
 from operations.parked import Person
+from web.text import Lines
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Reason = Annotated[Lines, StringConstraints(strip_whitespace=True)]
 """Why, in a person's words, as it comes in: sealed from then on."""
 
 
