@@ -76,7 +76,12 @@ class Envelope(NamedTuple):
     @property
     def service(self) -> str:
         """The service that recorded the event, as its source names it."""
-        return self.source.split(":")[2]
+        return service_of(self.source)
+
+
+def service_of(source: str) -> str:
+    """The service that a source names."""
+    return source.split(":")[2]
 
 
 @lru_cache(maxsize=16_384)
