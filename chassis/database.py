@@ -22,6 +22,9 @@ LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What a lost connection or a database that restarts raises: decide again, never poison."""
 
 
+LEFT_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
 def is_lost(error: Exception) -> bool:
     """Whether the same would go well another time: not where a value is too large, which fails for ever."""
     return isinstance(error, LOST) and not isinstance(error, NEVER)
@@ -105,10 +108,12 @@ class Database:
         """
         async with self.connection() as connection:
             try:
-                async with connection.pipeline(), connection.transaction():
+                async with connection.pipeline():
+                    await connection.execute("begin")
                     yield connection
+                    await connection.execute("commit")
             finally:
-                if connection.info.transaction_status == TransactionStatus.INERROR:
+                if connection.info.transaction_status in LEFT_OPEN:
                     await connection.rollback()
 
     async def rows(self, query: Any, *parameters: Any) -> list[Row]:
