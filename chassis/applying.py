@@ -152,12 +152,9 @@ class Applier:
             try:
                 async with transaction() as connection:
                     await steps.move(connection, records)
-                    batch = Batch(connection, ground)
-                    parked = [
-                        key
-                        for record in records
-                        for key in await self._handle(connection, batch, record, careful, unfit)
-                    ]
+                    batch, parked = Batch(connection, ground), list[tuple[str, str]]()
+                    for record in records:
+                        parked += await self._handle(connection, batch, record, careful, unfit)
                     await batch.finish()
                     if not (batch.staged or ground.service.archives):
                         # What a crash of the database takes back goes with its positions, and is applied

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.consumer import fetcher
 from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
-from caretrail_contracts.envelope import service_of, topic_of
+from caretrail_contracts.envelope import topic_of
 
 log = structlog.get_logger(__name__)
 
@@ -53,18 +52,13 @@ def record_of(message: ConsumerRecord) -> Record:
     """A message's record. Raises BrokenHeader, also where it claims another place than it came from."""
     record = from_headers(message.headers, message.value or b"")
     about = record.envelope
-    if not message.topic.endswith(_end_of(about.source)):
+    if not message.topic.endswith(topic_of(about.service, "")):
         raise BrokenHeader("ce_source", "the service whose topic this is")
     if about.partition != message.partition:
         raise BrokenHeader("ce_partition", "the partition that this came from")
     if about.key.encode() != message.key:
         raise BrokenHeader("ce_partitionkey", "the key of the message")
     return record
-
-
-@lru_cache(maxsize=1_024)
-def _end_of(source: str) -> str:
-    return topic_of(service_of(source), "")
 
 
 async def producer(bootstrap: str) -> AIOKafkaProducer:

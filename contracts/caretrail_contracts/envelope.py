@@ -76,11 +76,11 @@ class Envelope(NamedTuple):
     @property
     def service(self) -> str:
         """The service that recorded the event, as its source names it."""
-        return service_of(self.source)
+        return _service_of(self.source)
 
 
-def service_of(source: str) -> str:
-    """The service that a source names."""
+@lru_cache(maxsize=1_024)
+def _service_of(source: str) -> str:
     return source.split(":")[2]
 
 
@@ -89,6 +89,7 @@ def _shown(id: UUID) -> str:
     return str(id)
 
 
+@lru_cache(maxsize=1_024)
 def topic_of(service: str, prefix: str = "caretrail") -> str:
     """The topic that carries a service's events."""
     return f"{prefix}.{service}.events"
