@@ -11,6 +11,7 @@ import structlog
 
 from chassis.config import Settings, database_url
 from chassis.database import LOST, Database
+from chassis.part import is_to_end
 from chassis.projection import Projection
 from chassis.service import Service
 from operations.rebuilding import Rebuild, Running, Site, exclusive
@@ -116,7 +117,7 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
 
     async def _resume(self) -> None:
-        while True:
+        while not is_to_end():
             try:
                 await self._look()
             except LOST as error:
