@@ -104,7 +104,7 @@ def _feed(stamps: Stamps) -> None:
         theirs = [record.envelope.position for record in records if record.envelope.service == OURS]
         _note(stamps, "applying", theirs)
         await apply(self, records, steps)
-        if steps._topic != OWN:
+        if steps.topic != OWN:
             _note(stamps, "visible", theirs)
 
     feeds.TopicFeed._take = has_taken  # type: ignore[method-assign]

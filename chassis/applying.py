@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -21,7 +20,7 @@ from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import UnknownEvent, model_of
 from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
 from caretrail_contracts.wording import describe
-from psycopg import AsyncCursor
+from psycopg import AsyncCursor, DatabaseError
 from psycopg.types.json import Jsonb
 
 from chassis.batch import Batch, Handler
@@ -29,7 +28,7 @@ from chassis.command import Cause, Commit
 from chassis.database import Connection, Database, Row, is_lost, query
 from chassis.ids import derive
 from chassis.office import Ground
-from chassis.positions import Fenced, Steps
+from chassis.positions import FENCED, Fenced, Steps
 from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.telemetry import APPLY_BATCH, APPLY_SECONDS, EVENTS_APPLIED, RECORDS_PARKED
@@ -148,24 +147,20 @@ class Applier:
         ground = self._ground
         for _ in range(CONFLICTS_MAX):
             self._waiting = []
+            # At once an error shows later than at its statement: too late for a savepoint.
+            transaction = ground.database.transaction if careful else ground.database.transaction_at_once
             try:
-                async with ground.database.transaction() as connection:
-                    # In a pipeline an error shows later than at its statement: too late for a savepoint.
-                    async with nullcontext() if careful else connection.pipeline():
-                        await steps.move(connection, records)
-                        batch = Batch(connection, ground)
-                        parked = [
-                            key
-                            for record in records
-                            for key in await self._handle(connection, batch, record, careful, unfit)
-                        ]
-                        await batch.finish()
-                        if not (batch.staged or ground.service.archives):
-                            # What a crash of the database takes back goes with its positions, and is applied
-                            # again; what is sent on, or kept for ever, is waited for.
-                            await connection.execute("set local synchronous_commit = off")
-                    steps.check()
-                    if any(cursor.rowcount == 0 for cursor in self._waiting):
+                async with transaction() as connection:
+                    await steps.move(connection, records)
+                    batch, parked = Batch(connection, ground), list[tuple[str, str]]()
+                    for record in records:
+                        parked += await self._handle(connection, batch, record, careful, unfit)
+                    await batch.finish()
+                    if not (batch.staged or ground.service.archives):
+                        # What a crash of the database takes back goes with its positions, and is applied
+                        # again; what is sent on, or kept for ever, is waited for.
+                        await connection.execute("set local synchronous_commit = off")
+                    if any([await cursor.fetchone() is None for cursor in self._waiting]):
                         raise Freed
                 steps.done()
                 self._parking.remember(parked)
@@ -175,6 +170,10 @@ class Applier:
                 await asyncio.sleep(0)
             except Freed:
                 await self.load()
+            except DatabaseError as error:
+                if error.sqlstate != FENCED:
+                    raise
+                raise Fenced(f"another process moved a position of {steps.topic}") from error
         raise Conflict(f"a batch of {len(records)} records was overtaken {CONFLICTS_MAX} times")
 
     async def _handle(

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -19,6 +20,9 @@ POOL_MAX = 6
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError)
 """What a lost connection or a database that restarts raises: decide again, never poison."""
+
+
+LEFT_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 def is_lost(error: Exception) -> bool:
@@ -95,6 +99,22 @@ class Database:
         """A connection in a transaction that ends with the block."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def transaction_at_once(self) -> AsyncIterator[Connection]:
+        """A transaction in one round trip, from its beginning to its commit, where nothing is read within.
+
+        An error of a statement may come only after the block, and of all that was sent nothing is done.
+        """
+        async with self.connection() as connection:
+            try:
+                async with connection.pipeline():
+                    await connection.execute("begin")
+                    yield connection
+                    await connection.execute("commit")
+            finally:
+                if connection.info.transaction_status in LEFT_OPEN:
+                    await connection.rollback()
 
     async def rows(self, query: Any, *parameters: Any) -> list[Row]:
         """The rows of a query that may be sent twice: a lost connection is replaced once."""

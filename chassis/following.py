@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.part import Part
+from chassis.part import Part, is_to_end
 from chassis.waking import waited
 
 POLL_S = 0.25
@@ -50,7 +50,7 @@ class Follower(Part):
         await self._ownership.until(self._lock)
         position, pause = await self.begin(), POLL_S
         appended, woken, others = self.ground.store.appended.next(), True, -inf
-        while self._ownership.holds(self._lock):
+        while self._ownership.holds(self._lock) and not is_to_end():
             found = await self.read(position)
             self.fault = None
             if found:

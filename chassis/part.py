@@ -22,6 +22,16 @@ PASSING = (Fenced, Conflict, KafkaError, OSError, *LOST)
 log = structlog.get_logger(__name__)
 
 
+def is_to_end() -> bool:
+    """Whether the current task was cancelled, told or not.
+
+    Where a pool's connection comes at the same moment, that is kept from the task: before Python 3.12
+    ``asyncio.wait_for``, by which the pool waits, then gives the connection alone.
+    """
+    task = asyncio.current_task()
+    return bool(task and task.cancelling())
+
+
 class Part:
     """Work without end, from turn to turn: with ``run``, or by a task of its own with ``async with``.
 
@@ -48,14 +58,13 @@ class Part:
 
         What a library cancels within a turn is one, too, while nobody cancelled the part.
         """
-        task = asyncio.current_task()
         try:
-            while True:
+            while not is_to_end():
                 try:
                     await self.turn()
                 except BaseException as error:
                     passes = isinstance(error, (asyncio.CancelledError, *self.survives))
-                    if not passes or (task and task.cancelling()):
+                    if not passes or is_to_end():
                         raise
                     # Where, but not the message: that of a bug could hold anything.
                     at = "{0.name}:{0.lineno}".format(extract_tb(error.__traceback__)[-1])

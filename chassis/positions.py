@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from caretrail_contracts.cloudevents import BrokenHeader, Record
-from psycopg import AsyncCursor
 
 from chassis.database import Connection, Database, Row, arrays, query
+
+FENCED = "ZF001"
+"""The SQLSTATE of a position that is not where it is known to be, by the function ``fence``."""
 
 OWN = "store"
 """Where a service's own store stands among its topics; it has one partition."""
@@ -22,8 +24,7 @@ class Gap(Exception):
     """A record before this one never arrived: reading on would skip it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """How far a source was applied in a partition: epoch, position, and the record's offset in Kafka."""
 
     epoch: int
@@ -76,12 +77,11 @@ class Steps:
     """A batch's way from the stored positions on: which records are new, and where they lead."""
 
     def __init__(self, positions: Positions, topic: str) -> None:
-        self._positions, self._topic = positions, topic
+        self._positions, self.topic = positions, topic
         self._taken: dict[Spot, Place] = {}
         self._places: dict[tuple[Spot, int], Place] = {}
         self._again: dict[Spot, Place] = {}
         self._to: dict[Spot, Place] = {}
-        self._moves: list[tuple[AsyncCursor[Row], int]] = []
 
     def take(self, record: Record, offset: int) -> bool:
         """Whether a record, at an offset in Kafka, is above what was applied and taken before it.
@@ -98,7 +98,7 @@ class Steps:
             raise BrokenHeader("ce_prev", "the position before it in its partition")
         if record.prev is not None and (place.epoch < about.epoch or record.prev > place.position):
             raise Gap(
-                f"{self._topic}[{about.partition}]: position {about.position} follows {record.prev}, "
+                f"{self.topic}[{about.partition}]: position {about.position} follows {record.prev}, "
                 f"but only {place.position} was applied"
             )
         self._taken[spot] = self._places[spot, about.position] = Place(about.epoch, about.position, offset)
@@ -114,36 +114,31 @@ class Steps:
     async def move(self, connection: Connection, records: Sequence[Record]) -> None:
         """Move to the records, in this transaction, from where the stored positions must still be.
 
-        ``check`` tells whether they were, once the statements are carried out.
+        Where they are not, the database ends the transaction by an error of the code ``FENCED``.
         """
-        self._to, self._moves = {}, []
+        self._to = {}
         for record in records:
             spot, about = self._spot(record), record.envelope
             place = self._places.get((spot, about.position))
             self._to[spot] = place or Place(about.epoch, about.position, None)
         moved, begun = [], []
         for spot, place in sorted(self._to.items()):
-            row, known = (*spot, place.epoch, place.position, place.offset), self._positions.at(spot)
+            row, known = (*spot, *place), self._positions.at(spot)
             if known:
                 moved.append((*row, known.epoch, known.position))
             else:
                 begun.append(row)
         for statement, rows in ((MOVE, moved), (BEGIN, begun)):
             if rows:
-                self._moves.append((await connection.execute(statement, arrays(rows)), len(rows)))
-
-    def check(self) -> None:
-        """Before the commit: raises Fenced where a position was moved by somebody else."""
-        if any(cursor.rowcount != count for cursor, count in self._moves):
-            raise Fenced(f"another process moved a position of {self._topic}")
+                await connection.execute(statement, arrays(rows))
 
     def done(self) -> None:
         """The transaction is committed."""
         self._positions.moved(self._to)
 
     def _spot(self, record: Record) -> Spot:
-        partition = 0 if self._topic == OWN else record.envelope.partition
-        return self._topic, partition, record.envelope.source
+        partition = 0 if self.topic == OWN else record.envelope.partition
+        return self.topic, partition, record.envelope.source
 
 
 def follows(record: Record, place: Place) -> bool:

@@ -59,6 +59,7 @@ class Relay(Follower):
         position = found[-1][0]
         if len(found) == self.batch_max:
             self._ahead = asyncio.create_task(self._outgoing(position))
+            await asyncio.sleep(0)  # it asks before this packs: the database works meanwhile
         sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
         batches, sent = dict[int, Any](), []
         for _, partition, message in found:

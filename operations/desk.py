@@ -12,6 +12,7 @@ import structlog
 from chassis.config import database_url
 from chassis.database import LOST
 from chassis.office import Ground
+from chassis.part import is_to_end
 from chassis.projection import Projection
 from operations.accepting import Acceptance
 from operations.filling import Site
@@ -127,7 +128,7 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
 
     async def _resume(self) -> None:
-        while True:
+        while not is_to_end():
             try:
                 await self._look()
             except LOST as error:

@@ -9,3 +9,4 @@ select n.*, (n.error <> 'waits')::integer from (
 where n.error <> 'waits' or exists (select from parked p where p.handler = n.handler and p.key = n.key)
 on conflict (handler, source, epoch, position) do update
 set attempts = parked.attempts + (excluded.error <> 'waits')::integer
+returning id

@@ -47,7 +47,7 @@ def header_of(attribute: str) -> str:
 def _from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
     attributes: Attributes = {}
     for header, value in headers:
-        if value is None or not (name := _attribute_of(header)):
+        if value is None or not (name := attribute_of(header)):
             continue
         if name in attributes:
             raise BrokenHeader(header, "one value, found several")
@@ -59,7 +59,7 @@ def _from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Attributes:
 
 
 @lru_cache(maxsize=64)
-def _attribute_of(header: str) -> str | None:
+def attribute_of(header: str) -> str | None:
     """The attribute that a Kafka header carries; None where it carries none."""
     if header == "content-type":
         return "datacontenttype"

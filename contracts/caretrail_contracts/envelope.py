@@ -76,7 +76,12 @@ class Envelope(NamedTuple):
     @property
     def service(self) -> str:
         """The service that recorded the event, as its source names it."""
-        return self.source.split(":")[2]
+        return _service_of(self.source)
+
+
+@lru_cache(maxsize=1_024)
+def _service_of(source: str) -> str:
+    return source.split(":")[2]
 
 
 @lru_cache(maxsize=16_384)
@@ -84,6 +89,7 @@ def _shown(id: UUID) -> str:
     return str(id)
 
 
+@lru_cache(maxsize=1_024)
 def topic_of(service: str, prefix: str = "caretrail") -> str:
     """The topic that carries a service's events."""
     return f"{prefix}.{service}.events"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,3 +80,16 @@ async def test_others_may_write_on_for_a_while(monkeypatch: pytest.MonkeyPatch) 
     assert await pauses(monkeypatch, [[], [1], [], [2], []], 2) == [POLL_S, BUSY_S, BUSY_S]
     monkeypatch.setattr(following, "OTHERS_S", -1.0)
     assert await pauses(monkeypatch, [[], [1], [], [2], []], 2) == [POLL_S] * 5
+
+
+async def test_a_follower_that_was_not_told_that_it_is_cancelled_looks_no_more() -> None:
+    class Deaf(Following):
+        async def read(self, after: int) -> Sequence[int]:
+            with suppress(asyncio.CancelledError) if len(self._found) == 3 else nullcontext():
+                await asyncio.sleep(60)
+            return self._found.pop(0)
+
+    held = Held([[], [], []])
+    async with asyncio.timeout(5), Deaf(held):
+        await asyncio.sleep(0.01)
+    assert len(held.found) == 2

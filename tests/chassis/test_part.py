@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, suppress
 
 import pytest
 import structlog
@@ -98,3 +99,21 @@ async def test_what_is_cancelled_within_a_turn_interrupts_it_and_ends_nothing(
     with pytest.raises(asyncio.CancelledError):
         await running
     assert turning.turns == 2
+
+
+class Deaf(Part):
+    """Is not told once that it is cancelled, as by what waits for a connection that comes at that moment."""
+
+    turns = 0
+
+    async def turn(self) -> None:
+        self.turns += 1
+        with suppress(asyncio.CancelledError) if self.turns == 2 else nullcontext():
+            await asyncio.sleep(0 if self.turns == 1 else 60)
+
+
+async def test_a_part_that_was_not_told_that_it_is_cancelled_ends_with_its_turn() -> None:
+    async with asyncio.timeout(5), Deaf() as deaf:
+        while deaf.turns < 2:
+            await asyncio.sleep(0)
+    assert deaf.turns == 2

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import pytest
 from aiokafka.partitioner import murmur2
+from caretrail_contracts import attributes, direct
+from caretrail_contracts.binding import read_message
 from caretrail_contracts.catalogue import all_events
 from caretrail_contracts.cloudevents import BrokenHeader, from_headers, to_headers
 from caretrail_contracts.envelope import (
@@ -77,6 +79,44 @@ def test_every_example_travels_and_comes_back_equal(event: type) -> None:
     record = from_headers(to_headers(envelope_of(event), prev=1017), body)
     assert record.decode() == example(event)
     assert record.decode().to_bytes() == body
+
+
+WRONG = [
+    *(None, b"", b"0", b"07", b"1_0", b" 1", b"12", b"9" * 19, b"9" * 20, "١٢".encode()),
+    *(b"x" * 36, b"x\x00", b"\xff", b"Z" * 401, b"text/plain"),
+    *(str(ENVELOPE.patient).upper().encode(), b"{" + str(ENVELOPE.id).encode()[1:-1] + b"}"),
+    *(b"2026-03-09T14:00:00-05:00", b"2026-W11-1T14:00:00Z", b"2026-03-09"),
+]
+
+
+@given(envelopes(), st.none() | NUMBERS, st.data())
+def test_headers_are_read_in_one_pass_exactly_as_they_are_read_with_care(
+    envelope: Envelope, prev: int | None, data: st.DataObject
+) -> None:
+    headers: list[tuple[str, bytes | None]] = [*to_headers(envelope, prev)]
+    direct.learn(tuple(name for name, _ in headers))
+    changed = data.draw(
+        st.dictionaries(
+            st.sampled_from(headers).map(lambda header: header[0]), st.sampled_from(WRONG), max_size=2
+        )
+    )
+    headers = [(name, changed.get(name, value)) for name, value in headers]
+    try:
+        careful = attributes.envelope_of(read_message(headers, BODY)[0])
+    except BrokenHeader:
+        careful = None
+    found = direct.envelope_of(tuple(headers))
+    assert found == careful or found is None
+    assert found or changed
+
+
+def test_a_key_in_capitals_is_no_patient_s_even_where_the_patient_is_told_so_too() -> None:
+    loud = str(ENVELOPE.patient).upper().encode()
+    changed = {"ce_patient": loud, "ce_partitionkey": loud}
+    headers = [(name, changed.get(name, value)) for name, value in to_headers(ENVELOPE, 7)]
+    direct.learn(tuple(name for name, _ in headers))
+    with pytest.raises(BrokenHeader, match="ce_partitionkey"):
+        from_headers(headers, BODY)
 
 
 def broken(name: str, value: bytes | None) -> str:

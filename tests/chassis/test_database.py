@@ -1,0 +1,65 @@
+"""A transaction in one round trip is all or nothing, and leaves its connection fit for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+from chassis.database import Connection, Database, fetch
+
+pytestmark = pytest.mark.servers
+INSERT = b"insert into numbers values (%s)"
+
+
+@pytest.fixture
+async def numbers(database: str) -> AsyncIterator[Database]:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("create table numbers (number integer primary key)")
+    async with Database(database) as found:
+        yield found
+
+
+async def inserted(connection: Connection, *given: int) -> None:
+    for number in given:
+        await connection.execute(INSERT, (number,))
+
+
+async def there(numbers: Database) -> list[int]:
+    """What is committed, seen by the connection that was used before: the pool has one."""
+    assert numbers.waits()["pool_size"] == 1
+    return [row["number"] for row in await numbers.rows("select * from numbers order by 1")]
+
+
+async def test_it_commits_what_was_sent_and_shows_it_within(numbers: Database) -> None:
+    async with numbers.transaction_at_once() as connection:
+        await inserted(connection, 1)
+        [row] = await fetch(connection, "select number from numbers")
+        await inserted(connection, row["number"] + 1)
+    assert await there(numbers) == [1, 2]
+
+
+async def failing(numbers: Database, *given: int, looks: bool) -> None:
+    """Insert, look or not, and raise where no statement did."""
+    async with numbers.transaction_at_once() as connection:
+        await inserted(connection, *given)
+        if looks:
+            await fetch(connection, "select 1")
+        if len(given) == len(set(given)):
+            raise LookupError
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["seen within", "seen at its end"])
+@pytest.mark.parametrize(
+    ("given", "error"), [((1, 2, 1), psycopg.errors.UniqueViolation), ((1, 2), LookupError)]
+)
+async def test_what_fails_takes_back_what_came_before(
+    numbers: Database, looks: bool, given: tuple[int, ...], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await failing(numbers, *given, looks=looks)
+    assert await there(numbers) == []
+    async with numbers.transaction_at_once() as connection:
+        await inserted(connection, 1)
+    assert await there(numbers) == [1]
