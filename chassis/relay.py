@@ -22,6 +22,10 @@ Message = tuple[int, int, dict[str, Any]]
 """Position, partition, and what a batch of Kafka takes."""
 
 
+Batches = list[tuple[int, Any]]
+"""What a producer sends at a time, each with its partition."""
+
+
 class Relay(Follower):
     """Reads the log from its mark, sends, awaits every acknowledgement, then moves the mark.
 
@@ -36,7 +40,8 @@ class Relay(Follower):
         super().__init__(ground, ownership.claim("relay", [lock]), lock)
         self._producer: AIOKafkaProducer | None = None
         self._mark = 0
-        self._ahead: asyncio.Task[tuple[int, list[Message]]] | None = None
+        self._batches: Batches = []
+        self._ahead: asyncio.Task[tuple[int, list[Message], Batches]] | None = None
 
     async def begin(self) -> int:
         """From the mark on: each reading begins there."""
@@ -44,32 +49,41 @@ class Relay(Follower):
         return 0
 
     async def read(self, after: int) -> Sequence[Message]:
-        """What was committed after the mark, or what was read ahead."""
+        """What was committed after the mark, or what was read ahead; what follows is asked for already."""
         ahead, self._ahead = self._ahead, None
-        self._mark, found = await (ahead or self._outgoing(None))
+        self._mark, found, self._batches = await (ahead or self._outgoing(None))
+        if len(found) == self.batch_max:
+            self._ahead = asyncio.create_task(self._outgoing(found[-1][0]))
+            await asyncio.sleep(0)
         return found
 
-    async def _outgoing(self, after: int | None) -> tuple[int, list[Message]]:
+    async def _outgoing(self, after: int | None) -> tuple[int, list[Message], Batches]:
+        """Read and pack: of a log that is sent, all that need not wait for the batch before."""
         async with self.ground.database.connection() as connection:
             about = self.ground.store.appender.origin.source, after, self.ground.topic, self.batch_max
-            return await outgoing(connection, *about)
+            mark, found = await outgoing(connection, *about)
+        return mark, found, await self._packed(found)
+
+    async def _packed(self, found: Sequence[Message]) -> Batches:
+        if not found:
+            return []
+        sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
+        filling, packed = dict[int, Any](), []
+        for _, partition, message in found:
+            if partition not in filling or filling[partition].append(**message) is None:
+                batch = filling[partition] = sender.create_batch()
+                packed.append((partition, batch))
+                batch.append(**message)
+        return packed
 
     async def take(self, found: Sequence[Message]) -> int:
         """Send messages, a batch for each partition, then move the mark. Raises Fenced."""
-        position = found[-1][0]
-        if len(found) == self.batch_max:
-            self._ahead = asyncio.create_task(self._outgoing(position))
-            await asyncio.sleep(0)  # it asks before this packs: the database works meanwhile
-        sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
-        batches, sent = dict[int, Any](), []
-        for _, partition, message in found:
-            batch = batches.get(partition) or batches.setdefault(partition, sender.create_batch())
-            if batch.append(**message) is None:
-                sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
-                batch = batches[partition] = sender.create_batch()
-                batch.append(**message)
-        for partition, batch in batches.items():
-            sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
+        position, sender = found[-1][0], self._producer
+        assert sender
+        sent = [
+            await sender.send_batch(batch, self.ground.topic, partition=partition)
+            for partition, batch in self._batches
+        ]
         with RELAY_SECONDS.time():
             await asyncio.gather(*sent)
         if not await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark):
@@ -95,7 +109,7 @@ async def outgoing(
     """
     async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.adapters.register_loader("text", ByteaBinaryLoader)
-        rows = await (await cursor.execute(OUTGOING, (source, after, topic, limit))).fetchall()
+        rows = await (await cursor.execute(OUTGOING, (source, after, topic, limit, limit))).fetchall()
         names = [column.name for column in cursor.description or ()][6:]
     return rows[0][0] if rows else 0, [_message(names, *row) for row in rows]
 
