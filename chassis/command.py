@@ -137,8 +137,8 @@ class Desk(Protocol):
 class Work:
     """The unit of work of one command. ``now`` is the time at which its events are recorded.
 
-    ``guess`` takes an aggregate, as last committed, out of where it is kept, so that none is shared. Whatever
-    was decided by it, be it nothing or a refusal, holds only at the version that it had.
+    ``guess`` takes an aggregate, as last committed, out of where it is kept, so that none is shared.
+    Whatever is decided, be it nothing or a refusal, holds only while each stream looked at is as it was seen.
     ``options`` are the service's own settings.
     """
 
@@ -148,24 +148,21 @@ class Work:
         self.cause, self.now, self.options = cause, now, options
         self.owner = desk.owner
         self._desk, self._guess = desk, guess
-        self._touched: dict[str, tuple[Aggregate, int]] = {}
-        self._guessed: dict[str, int] = {}
+        self._touched: dict[str, Aggregate] = {}
+        self._seen: dict[str, int] = {}
         self._reservations: list[Reservation] = []
 
     async def find(self, cls: type[A], id: UUID) -> A | None:
         """The aggregate, or None."""
         stream = cls.stream_of(id)
-        if stream in self._touched:
-            return self._touched[stream][0]  # type: ignore[return-value]
-        found = self._guess(stream, None)
-        if found is None:
-            found = await self._desk.load(cls, id)
+        if stream not in self._seen:
+            found = self._guess(stream, None)
             if found is None:
-                return None
-        else:
-            self._guessed[stream] = found.version
-        self._touched[stream] = (found, found.version)
-        return found  # type: ignore[return-value]
+                found = await self._desk.load(cls, id)
+            self._seen[stream] = found.version if found else 0
+            if found:
+                self._touched[stream] = found
+        return self._touched.get(stream)  # type: ignore[return-value]
 
     async def load(self, cls: type[A], id: UUID) -> A:
         """The aggregate. Raises NotFound."""
@@ -179,7 +176,8 @@ class Work:
         stream = aggregate.stream
         if stream in self._touched:
             raise AlreadyExists(kind=aggregate.category, id=aggregate.id)
-        self._touched[stream] = (aggregate, 0)
+        self._touched[stream] = aggregate
+        self._seen[stream] = 0
         return aggregate
 
     def reserve(self, scope: str, key: str, owner: UUID) -> None:
@@ -197,20 +195,16 @@ class Work:
 
     def touched(self) -> dict[str, Aggregate]:
         """Every aggregate that was loaded or added, by stream."""
-        return {stream: aggregate for stream, (aggregate, _) in self._touched.items()}
+        return dict(self._touched)
 
     def commit(self) -> Commit:
         """What was decided, to be written at once."""
         facts: list[Fact] = []
-        expected = dict(self._guessed)
-        for stream, (aggregate, version) in self._touched.items():
-            decided = aggregate.decided()
-            if decided:
-                expected[stream] = version
-            for step, (event, at) in enumerate(decided, 1):
+        for stream, aggregate in self._touched.items():
+            for version, (event, at) in enumerate(aggregate.decided(), self._seen[stream] + 1):
                 patient = getattr(event, "patient", None) or aggregate.patient
-                facts.append(Fact(stream, version + step, event, at, patient, aggregate.site))
-        return Commit(self.cause, self.now, tuple(facts), expected, tuple(self._reservations))
+                facts.append(Fact(stream, version, event, at, patient, aggregate.site))
+        return Commit(self.cause, self.now, tuple(facts), dict(self._seen), tuple(self._reservations))
 
     def refused(self, command: Command, refusal: Refusal) -> Commit:
         """Nothing but the refusal, without the input: an auditor finds it, a repeat gets it again."""
@@ -221,7 +215,7 @@ class Work:
         answer = {"rule": refusal.rule, "message": refusal.message, "at": refusal.place}
         about = patient if isinstance(patient, UUID) else None
         note = Commit.note(self.cause, self.now, "refusal", event, about)
-        return note._replace(expected=note.expected | self._guessed, refusal=answer)
+        return note._replace(expected=note.expected | self._seen, refusal=answer)
 
 
 Handler = Callable[[C, Work], Awaitable[None]]

@@ -130,3 +130,26 @@ async def test_a_refusal_by_what_the_log_says_stands(store: MemoryStore) -> None
         ReferralAccepted,
         ReferralDeclined,
     ]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["loaded", "not there"])
+async def test_what_was_read_from_the_log_is_confirmed_like_what_was_remembered(
+    store: MemoryStore, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one process decides by what it read, another one opens the door."""
+    one, other, door, read = process(store), process(store), uuid4(), store.load
+    if there:
+        await other.execute(Open(door=door), cause())
+        await other.execute(Shutting(door=door, strictly=True), cause())
+
+    async def load(cls: type[Door], id: UUID) -> Door | None:
+        found = await read(cls, id)
+        monkeypatch.undo()
+        await other.execute(Open(door=door), cause())
+        return found
+
+    monkeypatch.setattr(store, "load", load)
+    letter = uuid4()
+    await one.execute(Leave(door=door, letter=letter), cause())
+    [(event, _)] = await store.read_stream(f"door-{letter}")
+    assert isinstance(event, ReferralAccepted)
