@@ -100,7 +100,7 @@ class Batch:
         commit = await self._service.handlers.decide(command, work)
         self.stage(commit)
         if commit.refusal is None:
-            self._aggregates |= work.touched()
+            self._aggregates |= work.touched
 
     def _guess(self, stream: str, default: None) -> Aggregate | None:
         """Of a stream that the batch writes to, its own alone: what others kept lacks that."""

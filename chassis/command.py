@@ -139,7 +139,7 @@ class Work:
 
     ``guess`` takes an aggregate, as last committed, out of where it is kept, so that none is shared.
     Whatever is decided, be it nothing or a refusal, holds only while each stream looked at is as it was seen.
-    ``options`` are the service's own settings.
+    ``options`` are the service's own settings; ``touched`` holds what was loaded or added, by stream.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class Work:
         self.cause, self.now, self.options = cause, now, options
         self.owner = desk.owner
         self._desk, self._guess = desk, guess
-        self._touched: dict[str, Aggregate] = {}
+        self.touched: dict[str, Aggregate] = {}
         self._seen: dict[str, int] = {}
         self._reservations: list[Reservation] = []
 
@@ -161,8 +161,8 @@ class Work:
                 found = await self._desk.load(cls, id)
             self._seen[stream] = found.version if found else 0
             if found:
-                self._touched[stream] = found
-        return self._touched.get(stream)  # type: ignore[return-value]
+                self.touched[stream] = found
+        return self.touched.get(stream)  # type: ignore[return-value]
 
     async def load(self, cls: type[A], id: UUID) -> A:
         """The aggregate. Raises NotFound."""
@@ -174,9 +174,9 @@ class Work:
     def add(self, aggregate: A) -> A:
         """Take in a new aggregate, made by ``start``. Raises AlreadyExists."""
         stream = aggregate.stream
-        if stream in self._touched:
+        if stream in self.touched:
             raise AlreadyExists(kind=aggregate.category, id=aggregate.id)
-        self._touched[stream] = aggregate
+        self.touched[stream] = aggregate
         self._seen[stream] = 0
         return aggregate
 
@@ -193,14 +193,10 @@ class Work:
         rows = await self.rows(table, **key)
         return rows[0] if rows else None
 
-    def touched(self) -> dict[str, Aggregate]:
-        """Every aggregate that was loaded or added, by stream."""
-        return dict(self._touched)
-
     def commit(self) -> Commit:
         """What was decided, to be written at once."""
         facts: list[Fact] = []
-        for stream, aggregate in self._touched.items():
+        for stream, aggregate in self.touched.items():
             for version, (event, at) in enumerate(aggregate.decided(), self._seen[stream] + 1):
                 patient = getattr(event, "patient", None) or aggregate.patient
                 facts.append(Fact(stream, version, event, at, patient, aggregate.site))

@@ -51,7 +51,7 @@ class Executor:
             if answer.refusal is not None:
                 raise Refused(**answer.refusal, command_id=cause.command_id)
             if commit.refusal is None and not answer.repeated:
-                self.kept.keep(work.touched())
-                await self._store.keep(work.touched().values())
+                self.kept.keep(work.touched)
+                await self._store.keep(work.touched.values())
             return answer
         raise Conflict(f"{type(command).__name__} was overtaken {ATTEMPTS_MAX} times")
