@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from caretrail_contracts.cloudevents import headers_of
 from psycopg.rows import tuple_row
 from psycopg.types.string import ByteaBinaryLoader
 
@@ -20,7 +21,6 @@ from chassis.telemetry import RELAY_SECONDS
 
 Message = tuple[int, int, dict[str, Any]]
 """Position, partition, and what a batch of Kafka takes."""
-
 
 Batches = list[tuple[int, Any]]
 """What a producer sends at a time, each with its partition."""
@@ -39,9 +39,9 @@ class Relay(Follower):
         lock = f"relay:{ground.topic}"
         super().__init__(ground, ownership.claim("relay", [lock]), lock)
         self._producer: AIOKafkaProducer | None = None
-        self._mark = 0
-        self._batches: Batches = []
-        self._ahead: asyncio.Task[tuple[int, list[Message], Batches]] | None = None
+        self._mark, self._batches = 0, Batches()
+        self._rows: asyncio.Task[list[Any]] | None = None
+        self._next: tuple[int, list[Message], Batches] | None = None
 
     async def begin(self) -> int:
         """From the mark on: each reading begins there."""
@@ -49,42 +49,49 @@ class Relay(Follower):
         return 0
 
     async def read(self, after: int) -> Sequence[Message]:
-        """What was committed after the mark, or what was read ahead; what follows is asked for already."""
-        ahead, self._ahead = self._ahead, None
-        self._mark, found, self._batches = await (ahead or self._outgoing(None))
-        if len(found) == self.batch_max:
-            self._ahead = asyncio.create_task(self._outgoing(found[-1][0]))
-            await asyncio.sleep(0)
+        """What was committed after the mark, or what was read ahead."""
+        ready, self._next = self._next, None
+        self._mark, found, self._batches = ready or await self._prepared(self._outgoing(None))
         return found
 
-    async def _outgoing(self, after: int | None) -> tuple[int, list[Message], Batches]:
-        """Read and pack: of a log that is sent, all that need not wait for the batch before."""
+    async def _outgoing(self, after: int | None) -> list[Any]:
         async with self.ground.database.connection() as connection:
-            about = self.ground.store.appender.origin.source, after, self.ground.topic, self.batch_max
-            mark, found = await outgoing(connection, *about)
-        return mark, found, await self._packed(found)
+            return await outgoing(connection, after, self.ground.topic, self.batch_max)
+
+    async def _prepared(self, rows: Awaitable[list[Any]]) -> tuple[int, list[Message], Batches]:
+        """Make records and batches of rows, while the database reads those that follow a full batch."""
+        read, found, packed = await rows, list[Message](), Batches()
+        if read:
+            if len(read) == self.batch_max:
+                self._rows = asyncio.create_task(self._outgoing(read[-1][3]))
+                await asyncio.sleep(0)
+            found = [message_of(self.ground.store.appender.origin.source, row) for row in read]
+            packed = await self._packed(found)
+        return read[0][0] if read else 0, found, packed
 
     async def _packed(self, found: Sequence[Message]) -> Batches:
-        if not found:
-            return []
         sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
-        filling, packed = dict[int, Any](), []
+        filling, packed = dict[int, Any](), Batches()
         for _, partition, message in found:
             if partition not in filling or filling[partition].append(**message) is None:
-                batch = filling[partition] = sender.create_batch()
-                packed.append((partition, batch))
-                batch.append(**message)
+                filling[partition] = sender.create_batch()
+                filling[partition].append(**message)
+                packed.append((partition, filling[partition]))
         return packed
 
     async def take(self, found: Sequence[Message]) -> int:
-        """Send messages, a batch for each partition, then move the mark. Raises Fenced."""
-        position, sender = found[-1][0], self._producer
-        assert sender
-        sent = [
-            await sender.send_batch(batch, self.ground.topic, partition=partition)
-            for partition, batch in self._batches
-        ]
+        """Send messages, a batch for each partition, then move the mark. Raises Fenced.
+
+        What follows is made ready meanwhile, but sent only once this is acknowledged.
+        """
+        position, sent = found[-1][0], []
+        for partition, batch in self._batches:
+            assert self._producer
+            sent.append(await self._producer.send_batch(batch, self.ground.topic, partition=partition))
         with RELAY_SECONDS.time():
+            if rows := self._rows:
+                self._rows = None
+                self._next = await self._prepared(rows)
             await asyncio.gather(*sent)
         if not await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark):
             raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")
@@ -93,31 +100,27 @@ class Relay(Follower):
 
     async def close(self) -> None:
         """Let go of the producer: a new one starts without what this one may still hold."""
-        if self._ahead:
-            self._ahead.cancel()
-        found, self._producer, self._ahead = self._producer, None, None
+        if self._rows:
+            self._rows.cancel()
+        found, self._producer, self._rows, self._next = self._producer, None, None, None
         if found:
             await stopped(found)
 
 
-async def outgoing(
-    connection: Connection, source: str, after: int | None, topic: str, limit: int
-) -> tuple[int, list[Message]]:
-    """A position, that of a topic's mark where none is given, 0 where nothing comes after it; and what does.
+async def outgoing(connection: Connection, after: int | None, topic: str, limit: int) -> list[Any]:
+    """What comes after a position, that of a topic's mark where none is given, each row with that position.
 
     In the database's own text, as bytes: nothing is parsed to be printed again.
     """
     async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.adapters.register_loader("text", ByteaBinaryLoader)
-        rows = await (await cursor.execute(OUTGOING, (source, after, topic, limit, limit))).fetchall()
-        names = [column.name for column in cursor.description or ()][6:]
-    return rows[0][0] if rows else 0, [_message(names, *row) for row in rows]
+        return await (await cursor.execute(OUTGOING, (after, topic, limit, limit))).fetchall()
 
 
-def _message(
-    names: list[str], _: int, position: int, partition: int, key: bytes, at_ms: int, body: bytes, *values: Any
-) -> Message:
-    headers = [header for header in zip(names, values, strict=True) if header[1] is not None]
+def message_of(source: str, row: Any) -> Message:
+    """The record of a row of ``outgoing``."""
+    _, at_ms, body, position, partition, key, *_ = row
+    headers = headers_of(source, *row[3:])
     return position, partition, {"timestamp": at_ms, "key": key, "value": body, "headers": headers}
 
 

@@ -11,7 +11,7 @@ from . import direct
 from .attributes import JSON, envelope_of
 from .binding import BrokenHeader as BrokenHeader
 from .binding import read_message
-from .envelope import Actor, Envelope, Sensitivity
+from .envelope import Envelope
 from .event import Event, model_of, schema_uri
 
 Headers = list[tuple[str, bytes]]
@@ -40,41 +40,53 @@ def _time(value: datetime) -> bytes:
 
 
 def to_headers(envelope: Envelope, prev: int | None) -> Headers:
-    """The headers of an event. Positions are strings: CloudEvents integers have 32 bits."""
+    """The headers of an event."""
     e = envelope
-    key = e.key.encode()
+    patient, cause = (str(id).encode() if id else None for id in (e.patient, e.causation_id))
+    actor, role, purpose, site = (text.encode() for text in (*e.actor, e.purpose, e.site or ""))
+    return headers_of(
+        e.source, e.position, e.partition, e.key.encode(), e.type.encode(), e.version, e.epoch,
+        actor, role, purpose, e.organisation.encode(), e.program.encode(), site, e.sensitivity.encode(),
+        str(e.id).encode(), _time(e.occurred_at), e.stream.encode(), e.stream_version, _time(e.recorded_at),
+        str(e.correlation_id).encode(), str(e.command_id).encode(), prev, patient, cause,
+    )  # fmt: skip
+
+
+def headers_of(
+    source: str, position: int, partition: int, key: bytes, kind: bytes, version: int, epoch: int,
+    actor: bytes, role: bytes, purpose: bytes, organisation: bytes, program: bytes, site: bytes,
+    sensitivity: bytes, id: bytes, time: bytes, stream: bytes, stream_version: int, recorded: bytes,
+    correlation: bytes, command: bytes, prev: int | None, patient: bytes | None, cause: bytes | None,
+) -> Headers:  # fmt: skip
+    """The headers of an event whose texts are bytes already.
+
+    Positions are strings: CloudEvents integers have 32 bits.
+    """
     found = [
-        *_what(e.type, e.version, e.source, e.epoch),
-        ("ce_id", str(e.id).encode()),
-        ("ce_time", _time(e.occurred_at)),
-        ("ce_position", b"%d" % e.position),
-        ("ce_partition", b"%d" % e.partition),
-        ("ce_partitionkey", key),
-        ("ce_stream", e.stream.encode()),
-        ("ce_streamversion", b"%d" % e.stream_version),
-        ("ce_recordedat", _time(e.recorded_at)),
-        *_who(e.actor, e.purpose, e.organisation, e.program, e.site, e.sensitivity),
-        ("ce_correlationid", str(e.correlation_id).encode()),
-        ("ce_commandid", str(e.command_id).encode()),
-    ]
+        *_what(kind, version, source, epoch), ("ce_id", id), ("ce_time", time),
+        ("ce_position", b"%d" % position), ("ce_partition", b"%d" % partition), ("ce_partitionkey", key),
+        ("ce_stream", stream), ("ce_streamversion", b"%d" % stream_version), ("ce_recordedat", recorded),
+        *_who(actor, role, purpose, organisation, program, site, sensitivity),
+        ("ce_correlationid", correlation), ("ce_commandid", command),
+    ]  # fmt: skip
     if prev is not None:
         found.append(("ce_prev", b"%d" % prev))
-    if e.patient:
-        found.append(("ce_patient", key))
-    if e.causation_id:
-        found.append(("ce_causationid", str(e.causation_id).encode()))
+    if patient:
+        found.append(("ce_patient", patient))
+    if cause:
+        found.append(("ce_causationid", cause))
     return found
 
 
 @lru_cache(maxsize=4_096)
-def _what(type: str, version: int, source: str, epoch: int) -> Headers:
+def _what(kind: bytes, version: int, source: str, epoch: int) -> Headers:
     """Headers that all events of a type share."""
     return [
         ("content-type", JSON.encode()),
         ("ce_specversion", b"1.0"),
-        ("ce_type", type.encode()),
+        ("ce_type", kind),
         ("ce_source", source.encode()),
-        ("ce_dataschema", schema_uri(type, version).encode()),
+        ("ce_dataschema", schema_uri(kind.decode(), version).encode()),
         ("ce_eventversion", b"%d" % version),
         ("ce_epoch", b"%d" % epoch),
     ]
@@ -82,18 +94,24 @@ def _what(type: str, version: int, source: str, epoch: int) -> Headers:
 
 @lru_cache(maxsize=4_096)
 def _who(
-    actor: Actor, purpose: str, organisation: str, program: str, site: str | None, sensitivity: Sensitivity
+    actor: bytes,
+    role: bytes,
+    purpose: bytes,
+    organisation: bytes,
+    program: bytes,
+    site: bytes,
+    sensitivity: bytes,
 ) -> Headers:
     """Headers that much of what an actor does has in common."""
     found = [
-        ("ce_organisation", organisation.encode()),
-        ("ce_program", program.encode()),
-        ("ce_actorid", actor.id.encode()),
-        ("ce_actorrole", actor.role.encode()),
-        ("ce_purpose", purpose.encode()),
-        ("ce_sensitivity", sensitivity.value.encode()),
+        ("ce_organisation", organisation),
+        ("ce_program", program),
+        ("ce_actorid", actor),
+        ("ce_actorrole", role),
+        ("ce_purpose", purpose),
+        ("ce_sensitivity", sensitivity),
     ]
-    return [*found, ("ce_site", site.encode())] if site else found
+    return [*found, ("ce_site", site)] if site else found
 
 
 def from_headers(headers: Iterable[tuple[str, bytes | None]], body: bytes) -> Record:
