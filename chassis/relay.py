@@ -72,7 +72,8 @@ class Relay(Follower):
             sent.append(await sender.send_batch(batch, self.ground.topic, partition=partition))
         with RELAY_SECONDS.time():
             await asyncio.gather(*sent)
-        if not await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark):
+        about = self.ground.topic, position, self._mark, self.ground.store.appender.epoch
+        if not await self.ground.database.rows(MOVE_MARK, *about):
             raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")
         self.ground.moved.give()
         return position
