@@ -177,7 +177,7 @@ COPY = f"copy events ({', '.join([*NAMES, 'actor_id', 'actor_role', 'body'])}) f
 HEADS = """
 select distinct on (partition) partition, epoch, position from events order by partition, position desc
 """
-HERE = b"select * from here()"
+HERE = b"select * from here"
 REMEMBER, BEGIN_EPOCH = query("remember_commands", "operations"), query("begin_epoch", "operations")
 STAND = b"""
 insert into place (server, database, timeline) values (%(server)s, %(database)s, %(timeline)s)

@@ -4,13 +4,12 @@
 -- of a database that is away, so that nothing is given up that waits; the code in it is one that PostgreSQL has no
 -- use for.
 
-create function here(out server text, out database bigint, out timeline integer) language sql volatile as $$
-    select (select system_identifier from pg_control_system())::text,
-        (select oid from pg_database where datname = current_database())::bigint,
-        -- That of the control file is the one before until the first checkpoint after a promotion.
-        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
-$$;
-comment on function here is
+create view here as
+select (select system_identifier from pg_control_system())::text as server,
+    (select oid from pg_database where datname = current_database())::bigint as database,
+    -- That of the control file is the one before until the first checkpoint after a promotion.
+    ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer as timeline;
+comment on view here is
     'Which server, database and timeline this is: a store that was restored or promoted stands elsewhere than before';
 
 create function stands(epoch_now integer) returns boolean language plpgsql volatile as $$
@@ -18,7 +17,7 @@ begin
     -- A table of operations, which compare: empty where they did not yet.
     if to_regclass('place') is not null then
         if exists (
-            select from place p, here() as h
+            select from place p, here h
             where (p.server, p.database, p.timeline) is distinct from (h.server, h.database, h.timeline)
         ) then
             return false;
