@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import structlog
 
+from chassis.database import connect, fetch
 from chassis.office import Ground
 from chassis.part import Part
 
@@ -31,13 +32,26 @@ class Standing(Part):
 
     async def turn(self) -> None:
         """Look until it is another."""
-        epoch = self._ground.store.appender.epoch
-        while (await self._ground.database.rows(STANDS, epoch))[0]["stands"]:
+        while await self._stands():
             self.fault = None
             await asyncio.sleep(LOOK_S)
-        log.error("store_is_another", epoch=epoch, service=self._ground.service.name)
+        epoch, service = self._ground.store.appender.epoch, self._ground.service.name
+        log.error("store_is_another", epoch=epoch, service=service)
         self._end()
         await asyncio.get_running_loop().create_future()
+
+    async def _stands(self) -> bool:
+        database, epoch = self._ground.database, self._ground.store.appender.epoch
+        if self.fault is None:
+            [row] = await database.rows(STANDS, epoch)
+            return bool(row["stands"])
+        # The longer a database was away, the more seldom the pool tries to connect again, up to minutes.
+        connection = await connect(database.url)
+        try:
+            [row] = await fetch(connection, STANDS, epoch)
+        finally:
+            await connection.close()
+        return bool(row["stands"])
 
 
 STANDS = b"select stands(%s)"
