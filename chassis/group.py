@@ -32,6 +32,10 @@ OUTAGE_MAX_S = 20.0
 """How long commits wait for a database that is away before they fail with Unavailable."""
 
 
+ANOTHER = "57ZF2"
+"""The SQLSTATE of a store that is not the one that the process began on, by the function ``stand``."""
+
+
 class Unavailable(Exception):
     """The database is away: whether the command was carried out is unknown; send it again."""
 
@@ -149,7 +153,7 @@ class PostgresStore(PostgresReader, Part):
                     return await self._transaction(batch)
             except LOST as error:
                 await self.close()
-                if loop.time() > deadline:
+                if loop.time() > deadline or error.sqlstate == ANOTHER:
                     raise Unavailable("the database is away") from error
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
@@ -167,5 +171,4 @@ class PostgresStore(PostgresReader, Part):
 
 
 def _writes(commit: Commit) -> set[object]:
-    reserved = {(wanted.scope, wanted.key) for wanted in commit.reservations}
-    return {commit.cause.command_id, *commit.streams, *reserved}
+    return {commit.cause.command_id, *commit.streams, *((one.scope, one.key) for one in commit.reservations)}

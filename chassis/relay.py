@@ -93,7 +93,8 @@ class Relay(Follower):
                 self._rows = None
                 self._next = await self._prepared(rows)
             await asyncio.gather(*sent)
-        if not await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark):
+        about = self.ground.topic, position, self._mark, self.ground.store.appender.epoch
+        if not await self.ground.database.rows(MOVE_MARK, *about):
             raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")
         self.ground.moved.give()
         return position

@@ -25,6 +25,9 @@ from web.problems import MEDIA_TYPE, Problem, as_json
 NOT_STARTED = 3
 """The exit code of a process that could not start, such as on a port that is taken."""
 
+ANEW = 4
+"""The exit code of a process that is to be started again: its database is not the one that it began on."""
+
 
 class TokenMissing(Exception):
     """A service refuses any address but a loopback one without CARETRAIL_API_TOKEN."""
@@ -71,15 +74,21 @@ def serve(
 ) -> None:
     """Run a service's process until it is told to stop (SIGTERM, Ctrl-C); ``tell`` is given its URL.
 
-    Raises TokenMissing. Ends the process with 3 where it cannot start.
+    Raises TokenMissing. Ends the process with 3 where it cannot start, with 4 where it must begin anew.
     """
     see_host(settings)
     set_up_logs(service.name, settings.log_level)
     # What was imported lives as long as the process: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
+    anew = False
+
+    def end() -> None:
+        nonlocal anew
+        anew = server.should_exit = True
+
     config = uvicorn.Config(
-        composed(service, settings, role),
+        composed(service, settings, role, end),
         host=settings.host,
         port=settings.port,
         http=Protocol,
@@ -91,8 +100,8 @@ def serve(
     server = Server(config, tell)
     with suppress(KeyboardInterrupt):  # raised again by the server once all is stopped
         server.run()
-    if not server.started:
-        sys.exit(NOT_STARTED)
+    if anew or not server.started:
+        sys.exit(ANEW if anew else NOT_STARTED)
 
 
 def see_host(settings: Settings) -> None:

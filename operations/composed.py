@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -17,13 +17,19 @@ from operations.measuring import Measures
 from operations.pressure import Bounds, Pressure
 from operations.progress import Progress
 from operations.restoring import recover, tell
+from operations.standing import Standing
 from operations.starting import first
 from web.application import application
 from web.problems import RESPONSES
 
 
-def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> FastAPI:
-    """The application of a service in a role, with its operations."""
+def composed(
+    service: Service, settings: Settings, role: Role = Role.ALL, end: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """The application of a service in a role, with its operations.
+
+    ``end`` is called where the process must begin anew, since its database is another: it writes no more.
+    """
     app = application(service, settings, role)
     serving = app.router.lifespan_context
 
@@ -38,7 +44,10 @@ def composed(service: Service, settings: Settings, role: Role = Role.ALL) -> Fas
             await app.state.pressure.look()
             app.state.measures = Measures(app.state.runtime, app.state.pressure)
             resumes = role.includes(Role.CONSUMERS)
-            async with Desk(app.state.ground, resumes=resumes) as app.state.desk:
+            async with (
+                Standing(app.state.ground, end),
+                Desk(app.state.ground, resumes=resumes) as app.state.desk,
+            ):
                 yield
 
     app.router.lifespan_context = life

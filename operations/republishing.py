@@ -22,11 +22,11 @@ class StoreBehind(Exception):
 async def compared(ground: Ground) -> dict[str, Any]:
     """A service's topic beside its store, by partition; ``state`` is whole, lacks, exceeds or missing.
 
-    Told from offsets and last records alone: what is missing in the midst shows by the count, unless records
-    that were repeated make up for it. Raises KafkaError.
+    Told from offsets and the source's last records alone: what is missing in the midst shows by the count,
+    unless records that were repeated, or are other cells', make up for it. Raises KafkaError.
     """
-    before = await _stored(ground)
-    found = await walking.tails(ground.settings.kafka_bootstrap, ground.topic)
+    before, source = await _stored(ground), ground.store.appender.origin.source
+    found = await walking.tails(ground.settings.kafka_bootstrap, ground.topic, source)
     after = await _stored(ground)
     rows = [
         _compared(number, found[number], before.get(number, NOTHING), after.get(number, NOTHING))

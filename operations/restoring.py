@@ -18,6 +18,7 @@ from chassis.office import Ground
 from chassis.ownership import lock_number
 from chassis.positions import Place
 from chassis.preparing import BEGIN_EFFECTS
+from chassis.runtime import EPOCH
 from chassis.service import Service
 from operations import walking
 from operations.away import KAFKA_AWAY
@@ -40,38 +41,48 @@ async def recover(service: Service, settings: Settings, url: str = "") -> None:
     """
     connection = await connect(url or database_url(settings, service.name))
     try:
+        recovery = _Recovery(service, settings, connection)
+        # Not under the lock: where Kafka hangs, processes that start would wait one after the other.
+        tails = await recovery.look()
         await connection.execute("select pg_advisory_lock(%s)", (lock_number("restore"),))
-        await _Recovery(service, settings, connection).carry_out()
+        await recovery.carry_out(tails)
     finally:
         await connection.close()
 
 
 class _Recovery:
-    """The look at one store, by the one process of its service that holds the lock."""
+    """The look at one store and its topic, and what follows, by the one process that holds the lock."""
 
     def __init__(self, service: Service, settings: Settings, connection: Connection) -> None:
         self._service, self._settings, self._connection = service, settings, connection
         self._topic = topic_of(service.name, settings.topic_prefix)
         self._source = f"urn:caretrail:{service.name}:{settings.cell}"
 
-    async def carry_out(self) -> None:
-        """Look, and take in what is missing. Raises Behind."""
+    async def look(self) -> dict[int, Tail] | None:
+        """Where the topic ends; None where Kafka is away."""
+        try:
+            # A start is more patient than a look: what is not seen here is not looked for again.
+            return await walking.tails(
+                self._settings.kafka_bootstrap, self._topic, self._source, STALLED_MAX_S
+            )
+        except KAFKA_AWAY as error:
+            log.warning("topic_not_seen", topic=self._topic, error=type(error).__name__)
+            return None
+
+    async def carry_out(self, tails: dict[int, Tail] | None) -> None:
+        """Take in what the topic, which ends like this, holds and the store does not. Raises Behind."""
         [here] = await fetch(self._connection, HERE)
         known = await fetch(self._connection, "select server, database, timeline, seen from place")
         moved = bool(known) and any(known[0][name] != here[name] for name in here)
-        try:
-            # A start is more patient than a look: what is not seen here is not looked for again.
-            tails = await walking.tails(self._settings.kafka_bootstrap, self._topic, STALLED_MAX_S)
-        except KAFKA_AWAY as error:
+        if tails is None:
             if moved:
-                raise Behind("the store was restored: Kafka must be there to say what it lacks") from error
-            log.warning("topic_not_seen", topic=self._topic, error=type(error).__name__)
+                raise Behind("the store was restored: Kafka must be there to say what it lacks")
             return
         # After the topic: another process of the service may be at work, and what it sent is committed.
         heads = await self._heads()
         if moved:
             await self._take_in(here, heads, known[0]["seen"])
-        elif self._ahead(tails, heads):
+        elif _ahead(tails, heads):
             await self._settle(here, heads, new=not known)
         elif not known:
             await self._connection.execute(STAND, here)
@@ -93,24 +104,32 @@ class _Recovery:
         found = await self._walk(heads, keep=True)
         if found.gaps:
             raise Behind(f"the topic lacks records that the store needs: {'; '.join(found.gaps.values())}")
-        head = max((place.position for place in heads.values()), default=0)
         lost = seen is None or any(
             position > found.reached.get(int(number), NOWHERE).position for number, position in seen.items()
         )
         async with self._connection.transaction():
             await self._connection.execute(TAKE_LOCK)
+            # Where nothing was known of the store yet, another process wrote on meanwhile.
+            heads = await self._heads()
+            head = max((place.position for place in heads.values()), default=0)
+            missing = [
+                one
+                for one in found.records
+                if _above(one.envelope, heads.get(one.envelope.partition, NOWHERE))
+            ]
             # An effect that is not known here may have begun since: what is taken in is its work too.
             await self._connection.execute(
                 BEGIN_EFFECTS, ([effect.name for effect in self._service.effects],)
             )
             async with self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
-                for record in found.records:
+                for record in missing:
                     await copy.write_row(_row(record))
             await self._connection.execute(REMEMBER, {"head": head})
-            [row] = await fetch(self._connection, BEGIN_EPOCH, int(lost), self._source) or [{"epoch": 1}]
+            await self._connection.execute(EPOCH, (self._source,))
+            [row] = await fetch(self._connection, BEGIN_EPOCH, int(lost), self._source)
             await self._connection.execute(STAND, here)
-            await self._connection.execute(RESTORED, (row["epoch"], head, len(found.records)))
-        log.warning("store_restored", head=head, imported=len(found.records), epoch=row["epoch"])
+            await self._connection.execute(RESTORED, (row["epoch"], head, len(missing)))
+        log.warning("store_restored", head=head, imported=len(missing), epoch=row["epoch"])
 
     async def _walk(self, heads: dict[int, Place], *, keep: bool) -> Walk:
         where = self._settings.kafka_bootstrap, self._topic, self._source
@@ -120,14 +139,12 @@ class _Recovery:
         rows = await fetch(self._connection, HEADS)
         return {row["partition"]: Place(row["epoch"], row["position"], None) for row in rows}
 
-    def _ahead(self, tails: dict[int, Tail], heads: dict[int, Place]) -> bool:
-        """Whether a partition ends above what the store has of it."""
-        for number, tail in tails.items():
-            about = tail.last.envelope if tail.last else None
-            ours = about is not None and about.source == self._source
-            if about and ours and _above(about, heads.get(number, NOWHERE)):
-                return True
-        return False
+
+def _ahead(tails: dict[int, Tail], heads: dict[int, Place]) -> bool:
+    """Whether a partition ends above what the store has of it."""
+    return any(
+        _above(tail.last.envelope, heads.get(number, NOWHERE)) for number, tail in tails.items() if tail.last
+    )
 
 
 def _above(one: Place | Envelope, other: Place) -> bool:
@@ -160,9 +177,8 @@ COPY = f"copy events ({', '.join([*NAMES, 'actor_id', 'actor_role', 'body'])}) f
 HEADS = """
 select distinct on (partition) partition, epoch, position from events order by partition, position desc
 """
-HERE, REMEMBER, BEGIN_EPOCH = (
-    query(name, "operations") for name in ("here", "remember_commands", "begin_epoch")
-)
+HERE = b"select * from here"
+REMEMBER, BEGIN_EPOCH = query("remember_commands", "operations"), query("begin_epoch", "operations")
 STAND = b"""
 insert into place (server, database, timeline) values (%(server)s, %(database)s, %(timeline)s)
 on conflict (single) do update

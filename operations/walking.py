@@ -17,13 +17,16 @@ from operations.away import Silent
 from operations.topics import ANSWER_MAX_S, Ends, ends, looking
 
 POLL_MS, BATCH_MAX = 500, 2_000
+FURTHER = 32
+"""How many times as far back is read each time that nothing of a source was found."""
+
 STALLED_MAX_S = 30.0
 """How long a topic may give nothing, although it holds more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The offsets at which a partition begins and ends, and its last record, if that can be read."""
+    """The offsets at which a partition begins and ends, and the last record of a source, if it has any."""
 
     begins: int
     ends: int
@@ -39,16 +42,28 @@ class Walk:
     gaps: dict[int, str] = field(default_factory=dict)
 
 
-async def tails(bootstrap: str, topic: str, within_s: float = ANSWER_MAX_S) -> dict[int, Tail]:
+async def tails(bootstrap: str, topic: str, source: str, within_s: float = ANSWER_MAX_S) -> dict[int, Tail]:
     """Each partition's tail; empty where there is no such topic. Raises KafkaError, TimeoutError, Silent.
 
-    ``within_s`` is how long Kafka may take for each answer.
+    The topic's end may be other cells': from there is read back as far as it takes to come to a record of
+    the source. ``within_s`` is how long Kafka may take for each answer.
     """
     async with looking(bootstrap, within_s) as reader:
         found = await _bounds(reader, topic, within_s)
-        last: dict[int, Record | None] = {}
-        async for partition, messages in _polled(reader, found, within_s, newest=True):
-            last[partition.partition] = _readable(messages[-1])
+        last: dict[int, Record] = {}
+        open, back = found, 1
+        while open:
+            part = {each: Ends(max(at.begin, at.end - back), at.end) for each, at in open.items()}
+            async for partition, messages in _polled(reader, part, within_s):
+                for record in filter(None, map(_readable, messages)):
+                    if record.envelope.source == source:
+                        last[partition.partition] = record
+            open = {
+                each: at
+                for each, at in open.items()
+                if each.partition not in last and part[each].begin > at.begin
+            }
+            back *= FURTHER
         return {
             each.partition: Tail(at.begin, at.end, last.get(each.partition)) for each, at in found.items()
         }
@@ -106,13 +121,13 @@ async def _bounds(reader: AIOKafkaConsumer, topic: str, within_s: float) -> dict
 
 
 async def _polled(
-    reader: AIOKafkaConsumer, bounds: dict[TopicPartition, Ends], stalled_s: float, *, newest: bool = False
+    reader: AIOKafkaConsumer, bounds: dict[TopicPartition, Ends], stalled_s: float
 ) -> AsyncIterator[tuple[TopicPartition, list[ConsumerRecord]]]:
-    """Messages within bounds, or the newest of each partition alone. Raises Silent."""
+    """Messages within bounds. Raises Silent."""
     open, since = {each: at.end for each, at in bounds.items() if at.end > at.begin}, time.monotonic()
     reader.assign(list(open))
-    for partition, end in open.items():
-        reader.seek(partition, end - 1 if newest else bounds[partition].begin)
+    for partition in open:
+        reader.seek(partition, bounds[partition].begin)
     while open:
         found = await reader.getmany(*open, timeout_ms=POLL_MS, max_records=BATCH_MAX)
         for partition, messages in found.items():

@@ -15,7 +15,7 @@ from caretrail_contracts.intake import DeclineReason, ReferralDeclined
 import chassis
 from chassis.command import Cause, Commit, Fact
 from chassis.database import Database
-from chassis.group import PostgresStore
+from chassis.group import ANOTHER, PostgresStore, Unavailable
 from chassis.postgres import Appender
 from chassis.relay import MOVE_MARK, message_of, outgoing
 from chassis.store import Origin
@@ -67,7 +67,7 @@ async def test_what_is_sent_is_what_headers_are_made_of_everywhere_else(database
         records = await store.read(10, 1_000)
         async with pool.connection() as connection:
             await connection.execute("set timezone to 'Asia/Kolkata'")
-            await connection.execute(MOVE_MARK, ("intake.events", 10, 0))
+            await connection.execute(MOVE_MARK, ("intake.events", 10, 0, 1))
             sent = await outgoing(connection, None, "intake.events", 1_000)
             [first] = await outgoing(connection, None, "another", 1)
     assert (first[0], message_of(origin.source, first)[0]) == (0, 1)
@@ -80,3 +80,25 @@ async def test_what_is_sent_is_what_headers_are_made_of_everywhere_else(database
             "value": record.body,
             "headers": to_headers(about, record.prev),
         }
+
+
+async def test_where_a_later_epoch_began_neither_the_log_nor_the_mark_moves(database: str) -> None:
+    """What a process of the epoch before read, and sent meanwhile, may be of events that the store lacks."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(TABLES)
+    async with (
+        Database(database) as pool,
+        PostgresStore(pool, Appender(Origin("intake"), 1)) as before,
+        PostgresStore(pool, Appender(Origin("intake"), 2)) as store,
+    ):
+        await before.append(commit(NOON, None, None, None))
+        await pool.rows(MOVE_MARK, "intake.events", 1, 0, 1)
+        await pool.rows("insert into origin values ('urn:caretrail:intake:main', 2) returning epoch")
+        with pytest.raises(Unavailable):
+            await before.append(commit(NOON, None, None, None))
+        with pytest.raises(psycopg.OperationalError) as refused:
+            await pool.rows(MOVE_MARK, "intake.events", 2, 1, 1)
+        assert refused.value.sqlstate == ANOTHER
+        await store.append(commit(NOON, None, None, None))
+        assert {record.envelope.epoch for record in await store.read(2, 10)} == {2}
+        assert await pool.rows(MOVE_MARK, "intake.events", 2, 1, 2)

@@ -74,11 +74,11 @@ async def test_the_relays_mark_is_not_waited_for_and_whatever_comes_after_it_is(
     async with running(toy.INTAKE) as run:
         connection = await connect(run.runtime("intake").ground.database.url)
         async with connection, connection.transaction():
-            await connection.execute(MOVE_MARK, ("elsewhere", 1, 0))
+            await connection.execute(MOVE_MARK, ("elsewhere", 1, 0, 1))
             assert await fetch(connection, "show synchronous_commit") == [{"synchronous_commit": "off"}]
         connection = await connect(run.runtime("intake").ground.database.url)
         async with connection:
-            await connection.execute(MOVE_MARK, ("elsewhere", 2, 1))
+            await connection.execute(MOVE_MARK, ("elsewhere", 2, 1, 1))
             assert await fetch(connection, "show synchronous_commit") == [{"synchronous_commit": "on"}]
             assert await fetch(connection, "select position from relay_mark where topic = 'elsewhere'") == [
                 {"position": 2}

@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from deploy.serving import Protocol, Server
+from chassis.config import Settings
+from chassis.runtime import Role
+from chassis.service import Service
+from deploy import serving
+from deploy.serving import ANEW, Protocol, Server
+from tests.chassis.toy import INTAKE
 
 
 @pytest.mark.parametrize("header", [b"Caretrail-Actor: a\x00b;c", b"Caretrail-Purpose: \x07", b"no colon"])
@@ -55,3 +63,23 @@ async def test_a_server_tells_its_url_once_it_answers() -> None:
     finally:
         server.should_exit = True
         await serving
+
+
+def test_a_process_that_must_begin_anew_ends_with_a_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Supervisors start it again, those too that take an end without fault for intended."""
+
+    def ending(service: Service, settings: Settings, role: Role, end: Callable[[], None]) -> FastAPI:
+        @asynccontextmanager
+        async def life(app: FastAPI) -> AsyncIterator[None]:
+            asyncio.get_running_loop().call_later(0.05, end)
+            yield
+
+        return FastAPI(lifespan=life)
+
+    monkeypatch.setattr(serving, "composed", ending)
+    monkeypatch.setattr(serving, "set_up_logs", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        serving.serve(INTAKE, Settings(home=tmp_path, port=0))
+    assert ended.value.code == ANEW

@@ -42,8 +42,8 @@ def mark_before_publish() -> None:
     inner, count = Relay.take, [0]
 
     async def take(self: Any, records: Any) -> Any:
-        position = records[-1][0]
-        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark)
+        position, epoch = records[-1][0], self.ground.store.appender.epoch
+        await self.ground.database.rows(MOVE_MARK, self.ground.topic, position, self._mark, epoch)
         self._mark = position
         count[0] += 1
         if count[0] % 5:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from caretrail_contracts.cloudevents import Record, to_headers
 
 from chassis.config import Settings
 from deploy.topics import make_topics
 from operations import walking
+from operations.composed import composed
 from operations.restoring import Behind, recover
 from tests.chassis.forging import body, forger, headers, patient_of
 from tests.chassis.toy import INTAKE, SCHEDULING
@@ -22,9 +27,10 @@ from tests.operations.test_topics import (
     assert_topic_is_store,
     delete,
     refer,
+    state,
     taken,
 )
-from tests.running import Running
+from tests.running import STAFF, Running
 
 pytestmark = pytest.mark.servers
 
@@ -192,6 +198,130 @@ async def test_a_store_behind_its_topic_that_nobody_restored_does_not_serve(
     with pytest.raises(Behind):
         async with running(INTAKE):
             pass
+
+
+async def test_a_disk_set_back_shows_behind_the_records_of_other_cells(
+    running: Run, settings: Settings
+) -> None:
+    """Cells share a topic: what ends a partition may be another's, at positions of its own."""
+    async with running(INTAKE, SCHEDULING) as run, forger(run) as send:
+        await refer(run, 20)
+        await run.settle()
+        for number in range(1, 101):
+            someone = patient_of(number % 12)
+            await send(number % 12, str(someone), headers(someone, 900 + number), body(someone))
+        assert (await state(run))["state"] == "whole"
+    keep(settings, "intake")
+    async with running(INTAKE, SCHEDULING) as run, forger(run) as send:
+        await refer(run, 30)
+        await run.settle()
+        for partition in range(12):
+            someone = patient_of(partition)
+            await send(partition, str(someone), headers(someone, 1), body(someone))
+    set_back(settings, "intake")
+    at_home = "update place set database = (select oid from pg_database where datname = current_database())"
+    admin(settings, at_home, database=f"{settings.database_prefix}_intake")
+    with pytest.raises(Behind):
+        await recover(INTAKE, settings)
+
+
+@asynccontextmanager
+async def process(run: Running, end: Callable[[], None]) -> AsyncIterator[httpx.AsyncClient]:
+    """One more process of intake, which is asked from now on; ``end`` is what it ends itself by."""
+    app = composed(INTAKE, run.settings, end=end)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport) as client:
+        client.base_url = httpx.URL("http://service")
+        run.apps["intake"], run.clients["intake"] = app, client
+        yield client
+
+
+EARLIER = "update place set timeline = timeline - 1"
+"""What a database says that was promoted since its service stood on it."""
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_process_whose_database_becomes_another_writes_no_more_and_ends(
+    running: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """What the other database lacks comes back from the topic with the next process, in a new epoch."""
+    database = f"{settings.database_prefix}_intake"
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 50)
+        await run.settle()
+        monkeypatch.setenv("CARETRAIL_INTAKE_DATABASE_URL", run.runtime("intake").ground.database.url)
+    if lost:
+        keep(settings, "intake")
+
+    async def stays(client: httpx.AsyncClient) -> None:
+        asked, sent = {"patient": str(uuid4())}, {**STAFF, "Idempotency-Key": uuid4().hex}
+        assert (await client.post("/referrals", json=asked, headers=sent)).status_code == 503
+
+    async with running(SCHEDULING) as run, AsyncExitStack() as stack:
+        ended = asyncio.Event()
+        first = await stack.enter_async_context(process(run, ended.set))
+        await refer(run, 30)
+        await run.settle()
+        if lost:
+            set_back(settings, "intake")
+        else:
+            admin(settings, EARLIER, database=database)
+        await stays(first)
+        async with asyncio.timeout(10):
+            await ended.wait()
+        async with process(run, lambda: None):
+            [event] = await restores(run, "intake")
+            assert (event.imported, event.epoch) == (30 if lost else 0, 2)
+            await stays(first)
+            await stack.aclose()
+            await refer(run, 30)
+            await run.settle()
+            records = plain(await log_of(run, "intake"))
+            assert [record.envelope.epoch for record in records] == [1] * 80 + [2] * 30
+            await assert_topic_is_store(run, "intake")
+            await assert_applied_once(run, 110)
+
+
+async def test_what_is_written_while_the_topic_is_read_is_not_taken_in_twice(
+    running: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a store moved nobody writes; should somebody all the same, it does no harm."""
+    database = f"{settings.database_prefix}_intake"
+    async with running(INTAKE) as run:
+        await refer(run, 30)
+        await run.settle()
+        look, (here,) = walking.walk, await run.runtime("intake").ground.database.rows("select * from place")
+
+        async def busy(*about: Any, **more: Any) -> Any:
+            admin(settings, f"update place set timeline = {here['timeline']}", database=database)
+            await refer(run, 30)
+            await run.settle()
+            admin(settings, EARLIER, database=database)
+            return await look(*about, **more)
+
+        monkeypatch.setattr(walking, "walk", busy)
+        admin(settings, EARLIER, database=database)
+        await recover(INTAKE, settings)
+    async with running(INTAKE) as run:
+        [event] = await restores(run, "intake")
+        assert (event.head, event.imported, event.epoch) == (60, 0, 2)
+
+
+async def test_starts_do_not_wait_for_each_others_kafka(
+    running: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Kafka hangs each takes as long as one alone."""
+    async with running(INTAKE):
+        pass
+    all_look = asyncio.Barrier(3)
+
+    async def hangs(*_: Any) -> Any:
+        await all_look.wait()
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(walking, "tails", hangs)
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(recover(INTAKE, settings) for _ in range(3)))
 
 
 @pytest.mark.parametrize("forges", [False, True])

@@ -1,0 +1,57 @@
+"""Standing: a process ends where its service's database is no longer the one that it began on.
+
+A standby that was promoted, or a copy that took the database's place, may lack events that this process
+knows, and may hold others in their stead: what it keeps in memory is of no use. What begins anew compares the
+store with its topic first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from chassis.database import connect, fetch
+from chassis.office import Ground
+from chassis.part import Part
+
+LOOK_S = 0.5
+"""How often is looked. Nothing is written meanwhile: the database refuses it."""
+
+log = structlog.get_logger(__name__)
+
+
+class Standing(Part):
+    """Looks whether the store is the one that the process began on; calls ``end`` once it is another."""
+
+    name = "standing"
+
+    def __init__(self, ground: Ground, end: Callable[[], None]) -> None:
+        self._ground, self._end = ground, end
+
+    async def turn(self) -> None:
+        """Look until it is another."""
+        while await self._stands():
+            self.fault = None
+            await asyncio.sleep(LOOK_S)
+        epoch, service = self._ground.store.appender.epoch, self._ground.service.name
+        log.error("store_is_another", epoch=epoch, service=service)
+        self._end()
+        await asyncio.get_running_loop().create_future()
+
+    async def _stands(self) -> bool:
+        database, epoch = self._ground.database, self._ground.store.appender.epoch
+        if self.fault is None:
+            [row] = await database.rows(STANDS, epoch)
+            return bool(row["stands"])
+        # The longer a database was away, the more seldom the pool tries to connect again, up to minutes.
+        connection = await connect(database.url)
+        try:
+            [row] = await fetch(connection, STANDS, epoch)
+        finally:
+            await connection.close()
+        return bool(row["stands"])
+
+
+STANDS = b"select stands(%s)"
