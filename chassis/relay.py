@@ -121,5 +121,4 @@ def _message(
     return position, partition, {"timestamp": at_ms, "key": key, "value": body, "headers": headers}
 
 
-OUTGOING = query("outgoing")
-MOVE_MARK = query("move_mark")
+OUTGOING, MOVE_MARK = query("outgoing"), query("move_mark")

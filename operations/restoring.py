@@ -107,6 +107,8 @@ class _Recovery:
                 for record in found.records:
                     await copy.write_row(_row(record))
             await self._connection.execute(REMEMBER, {"head": head})
+            effects = [effect.name for effect in self._service.effects]
+            await self._connection.execute(DECISIONS, {"head": head, "effects": effects})
             [row] = await fetch(self._connection, BEGIN_EPOCH, int(lost), self._source) or [{"epoch": 1}]
             await self._connection.execute(STAND, here)
             await self._connection.execute(RESTORED, (row["epoch"], head, len(found.records)))
@@ -160,8 +162,8 @@ COPY = f"copy events ({', '.join([*NAMES, 'actor_id', 'actor_role', 'body'])}) f
 HEADS = """
 select distinct on (partition) partition, epoch, position from events order by partition, position desc
 """
-HERE, REMEMBER, BEGIN_EPOCH = (
-    query(name, "operations") for name in ("here", "remember_commands", "begin_epoch")
+HERE, REMEMBER, DECISIONS, BEGIN_EPOCH = (
+    query(name, "operations") for name in ("here", "remember_commands", "remember_decisions", "begin_epoch")
 )
 STAND = b"""
 insert into place (server, database, timeline) values (%(server)s, %(database)s, %(timeline)s)
