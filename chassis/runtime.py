@@ -143,8 +143,8 @@ class Runtime:
     async def faults(self) -> list[str]:
         """What keeps the process from being ready."""
         found = [f"{task.get_name()} died" for task in self._tasks if task.done()]
-        parts = [self.ownership, *self.feeds]
-        return found + [f"{type(part).__name__}: {part.fault}" for part in parts if part.fault]
+        told = [("PostgreSQL", self.ownership), *((type(feed).__name__, feed) for feed in self.feeds)]
+        return found + [f"{what}: {part.fault}" for what, part in told if part.fault]
 
 
 EPOCH = query("epoch")

@@ -41,7 +41,7 @@ async def test_a_process_without_its_database_is_not_ready(running: Run, setting
             admin(settings, let(name, "false"), cut)
             try:
                 for client in both:
-                    await until_said(client, ["Ownership: OperationalError"])
+                    await until_said(client, ["PostgreSQL: OperationalError"])
                     assert (await client.get("/health/ready")).status_code == 503
             finally:
                 admin(settings, let(name, "true"))
