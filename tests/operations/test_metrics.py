@@ -6,6 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -152,7 +153,7 @@ async def test_a_paused_partition_tells_for_how_long_and_no_lag_that_nobody_know
         await run.settle()
         topic, number = topic_of("intake", run.settings.topic_prefix), partition_of(patient)
         spot = (topic, str(number))
-        part = {"topic": topic, "partitions": [number], "reason": "a look at it"}
+        part: dict[str, Any] = {"topic": topic, "partitions": [number], "reason": "a look at it"}
         assert spot in await spots(run, "caretrail_consumer_lag_records")
         assert await spots(run, "caretrail_partition_paused_seconds") == {}
         await tell(run, "pause", **part)
