@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import structlog
 from caretrail_contracts.cloudevents import Record, to_headers
@@ -51,12 +52,15 @@ class Parking:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._parked: set[tuple[str, str]] = set()
+        self._parked, self.discarded = set[tuple[str, str]](), set[tuple[str, UUID, int]]()
+        """Handler, id and position of what is never applied: a service that was restored gets it again."""
 
     async def load(self, database: Database) -> None:
-        """Read the table."""
+        """Read the tables."""
         rows = await database.rows("select distinct handler, key from parked")
         self._parked = {(row["handler"], row["key"]) for row in rows}
+        rows = await database.rows("select handler, event_id, position from discarded")
+        self.discarded = {(row["handler"], row["event_id"], row["position"]) for row in rows}
 
     def waits(self, handler: str, key: str) -> bool:
         """Whether a record of this key must wait for this handler."""
@@ -182,6 +186,8 @@ class Applier:
         """Let every handler have a record; gives the handlers and keys for which it was parked."""
         about, key, parked, now = record.envelope, record.envelope.key, [], self._ground.clock.now
         for name, handler in self._handlers(about.service, about.type):
+            if (name, about.id, about.position) in self._parking.discarded:
+                continue
             if self._parking.waits(name, key):
                 self._waiting.append(await self._parking.queue(connection, name, record, WAITS, now()))
             elif not careful:

@@ -62,12 +62,10 @@ def database_url(settings: Settings, name: str) -> str:
 
     ``CARETRAIL_<NAME>_DATABASE_URL``, else what the migration wrote. Raises NotMigrated.
     """
-    found = os.environ.get(f"CARETRAIL_{name.upper()}_DATABASE_URL")
-    if found:
+    if found := os.environ.get(f"CARETRAIL_{name.upper()}_DATABASE_URL"):
         return found
-    path = settings.secrets / "databases.json"
     try:
-        return str(json.loads(path.read_text())[name])
+        return str(json.loads((settings.secrets / "databases.json").read_text())[name])
     except (FileNotFoundError, KeyError):
         raise NotMigrated(
             f"no database of {name} is known: run `caretrail migrate`, "

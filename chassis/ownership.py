@@ -88,6 +88,7 @@ class Ownership(Part):
         try:
             async with asyncio.timeout(HANG_S):
                 await self._balance(self._connection)
+                self.fault = None
         finally:
             hangs.cancel()
         await self._rest(self._connection.fileno())
@@ -151,5 +152,4 @@ GIVE = b"select pg_advisory_unlock(number) from unnest(%s::bigint[]) as number"
 TELL = b"notify locks"
 """A hint, and rare: whoever does not hear it looks soon."""
 
-HOLDERS = query("holders")
-TRY = query("try_locks")
+HOLDERS, TRY = query("holders"), query("try_locks")

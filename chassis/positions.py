@@ -146,6 +146,4 @@ def follows(record: Record, place: Place) -> bool:
     return record.envelope.epoch != place.epoch or (record.prev or 0) >= place.position
 
 
-BEGIN = query("begin")
-MOVE = query("move")
-FOUND_AGAIN = query("found_again")
+BEGIN, MOVE, FOUND_AGAIN = query("begin"), query("move"), query("found_again")

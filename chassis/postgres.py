@@ -23,8 +23,7 @@ from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.snapshots import form_of, is_due, restored, take
 from chassis.store import Origin, body_of, event_id, partition_for
 
-READ = query("read")
-STREAMS, KEEP = query("streams"), query("keep_snapshots")
+READ, STREAMS, KEEP = query("read"), query("streams"), query("keep_snapshots")
 OWNER = b"select owner from reservations where scope = %s and key = %s"
 
 Rows = list[tuple[bytes, ...]]

@@ -125,5 +125,4 @@ def message_of(source: str, row: Any) -> Message:
     return position, partition, {"timestamp": at_ms, "key": key, "value": body, "headers": headers}
 
 
-OUTGOING = query("outgoing")
-MOVE_MARK = query("move_mark")
+OUTGOING, MOVE_MARK = query("outgoing"), query("move_mark")

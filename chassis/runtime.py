@@ -129,8 +129,8 @@ class Runtime:
             self.timers = Timers(self.ground, self.ownership)
             self.watchers = [Watcher(self.ground, watch, self.ownership) for watch in self.service.watches]
             self._parts += [self.timers, *self.watchers]
-        if self._parts:
-            await self._stack.enter_async_context(self.ownership)
+        # Also where it holds nothing: its looks tell of a database that is away.
+        await self._stack.enter_async_context(self.ownership)
 
     def _consumers(self) -> None:
         topics = [topic_of(source, self.settings.topic_prefix) for source in self.service.sources()]
@@ -142,7 +142,8 @@ class Runtime:
     async def faults(self) -> list[str]:
         """What keeps the process from being ready."""
         found = [f"{task.get_name()} died" for task in self._tasks if task.done()]
-        return found + [f"{type(feed).__name__}: {feed.fault}" for feed in self.feeds if feed.fault]
+        told = [("PostgreSQL", self.ownership), *((type(feed).__name__, feed) for feed in self.feeds)]
+        return found + [f"{what}: {part.fault}" for what, part in told if part.fault]
 
 
 EPOCH = query("epoch")

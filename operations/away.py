@@ -1,4 +1,4 @@
-"""Away: Kafka or the database does not answer for a while; what needs it waits, nothing is given up."""
+"""Away: Kafka, the database or a lock is not to be had for a while; what needs it waits, none gives up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
+from psycopg.errors import LockNotAvailable
 
 from chassis.database import is_lost
 from operations.topics import looking
@@ -18,7 +19,7 @@ WAIT_MIN_S, WAIT_MAX_S = 0.5, 10.0
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-KAFKA, DATABASE = "Kafka", "the database"
+KAFKA, DATABASE, LOCK = "Kafka", "the database", "a lock that others hold"
 
 
 class Silent(Exception):
@@ -41,6 +42,8 @@ def away_of(error: Exception) -> Away | None:
     """The interruption that an error stands for, if it would go well another time."""
     if isinstance(error, Away):
         return error
+    if isinstance(error, LockNotAvailable):
+        return Away(LOCK, type(error).__name__)
     what = DATABASE if is_lost(error) else KAFKA if isinstance(error, KAFKA_AWAY) else None
     return Away(what, type(error).__name__) if what else None
 

@@ -14,7 +14,7 @@ from chassis.database import Connection, connect, fetch
 from chassis.positions import OWN, Place
 from chassis.projection import Change, Projection, Table
 from chassis.tables import plain
-from operations.folding import READING, ahead, named, parked, place_of
+from operations.folding import READING, ahead, named, parked
 from operations.history import history
 from operations.job import Job, Vector, told
 from operations.shadows import differences, doubled, row_of
@@ -184,7 +184,7 @@ async def _taken(
             for record in chunk.records:
                 about = record.envelope
                 kind = kinds.get(about.type)
-                if kind is None or place_of(about) in waiting:
+                if kind is None or (about.id, about.position) in waiting:
                     continue
                 for change in projection.fold(kind.from_bytes(record.body, about.version), about):
                     suspect = suspects[change.table.name].get(change.key)

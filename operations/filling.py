@@ -205,7 +205,7 @@ select 1 from rebuild_skipped s where s.projection = %s and not exists (
     where p.handler = s.projection and (p.source, p.epoch, p.position) = (s.source, s.epoch, s.position)
 ) and not exists (
     select from discarded d
-    where d.handler = s.projection and (d.source, d.epoch, d.position) = (s.source, s.epoch, s.position)
+    where d.handler = s.projection and (d.source, d.position) = (s.source, s.position)
 )
 limit 1
 """

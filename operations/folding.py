@@ -9,10 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
+from uuid import UUID
 
 import psycopg
 from caretrail_contracts.cloudevents import Record
-from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.wording import describe
 from psycopg.errors import DeadlockDetected
 
@@ -89,6 +89,9 @@ class Rows(Buffer):
 Stored = tuple[str, int, int]
 """Where a record stands: source, epoch, position."""
 
+Named = tuple[UUID, int]
+"""By what a parked or discarded record is known: its event's id and its position."""
+
 
 @dataclass(slots=True)
 class Folded:
@@ -105,7 +108,7 @@ class Folder:
     def __init__(self, job: Job, projection: Projection) -> None:
         self._job, self._projection = job, projection
         self._kinds = {event.type(): event for event in projection.folds}
-        self._parked: set[Stored] = set()
+        self._parked: set[Named] = set()
         self._places: Vector = {}
         self._topics = {spot[2]: spot[0] for spot in job.vector}
 
@@ -153,8 +156,8 @@ class Folder:
 
     def _take(self, record: Record, done: Folded) -> None:
         about = record.envelope
-        if self._parked and (place := place_of(about)) in self._parked:
-            done.skipped.append(place)
+        if self._parked and (about.id, about.position) in self._parked:
+            done.skipped.append((about.source, about.epoch, about.position))
             return
         try:
             event = self._kinds[about.type].from_bytes(record.body, about.version)
@@ -236,23 +239,18 @@ async def _next(chunks: AsyncIterator[T]) -> T | None:
     return await anext(chunks, None)
 
 
-def place_of(about: Envelope) -> Stored:
-    """Where a record stands."""
-    return about.source, about.epoch, about.position
-
-
-async def parked(connection: Connection, handler: str) -> set[Stored]:
+async def parked(connection: Connection, handler: str) -> set[Named]:
     """The records that wait for a handler, to be redriven, and those that were discarded: never rebuilt."""
     rows = await fetch(connection, PARKED, handler, handler)
-    return {(row["source"], row["epoch"], row["position"]) for row in rows}
+    return {(row["event_id"], row["position"]) for row in rows}
 
 
 READING = "-c enable_sort=off -c enable_bitmapscan=off -c enable_seqscan=off"
 """Of a session that reads the log: along an index, never by sorting all that is left of it for each chunk."""
 
 PARKED = b"""
-select source, epoch, position from public.parked where handler = %s
-union all select source, epoch, position from public.discarded where handler = %s
+select event_id, position from public.parked where handler = %s
+union all select event_id, position from public.discarded where handler = %s
 """
 PLACES = b"select * from public.rebuild_places where projection = %s and target = %s and run = %s"
 SKIPPED = b"""

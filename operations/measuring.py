@@ -20,6 +20,8 @@ from chassis.telemetry import EFFECTS_FAILED, RECORDS_PARKED
 from operations.parked import handlers
 from operations.pressure import Pressure
 
+SPOT = ["topic", "partition"]
+
 LOOK_MAX_S = 4.0
 """A database that does not answer in this time is shown as away; the rest is shown all the same."""
 
@@ -93,19 +95,30 @@ class Measures:
             gauge("timers_due", "Timers due and not fired", about.get("timers_due")),
             family("parked_keys", "Keys that wait", ["handler"], {(name,): keys for name, keys, _ in parked}),
             family("parked_records", "Records that wait", ["handler"], {(name,): n for name, _, n in parked}),
+            family(
+                "partition_paused_seconds",
+                "For how long a person keeps a reader paused",
+                SPOT,
+                {(topic, str(number)): age for topic, number, age in about.get("paused", ())},
+            ),
         ]
 
     def _lags(self) -> Iterator[Metric]:
-        """How far the partitions held are behind, in records and in seconds."""
+        """How far the partitions held are behind, in records and in seconds.
+
+        Not those that are paused: of what is not fetched the broker tells nothing, and after a reset the
+        place says nothing of what was applied.
+        """
         now, records, seconds = self._runtime.ground.clock.now(), dict[Any, float](), dict[Any, float]()
         for feed in self._runtime.feeds:
             if isinstance(feed, TopicFeed):
                 for (topic, partition), (behind, passed_ms) in feed.behind().items():
+                    if (topic, partition) in feed.readings.paused:
+                        continue
                     spot = topic, str(partition)
                     records[spot], seconds[spot] = behind, self._lag_s(spot, behind, passed_ms, now)
-        labels = ["topic", "partition"]
-        yield family("consumer_lag_records", "Records not applied yet", labels, records)
-        yield family("consumer_lag_seconds", "For how long, at most", labels, seconds)
+        yield family("consumer_lag_records", "Records not applied yet", SPOT, records)
+        yield family("consumer_lag_seconds", "For how long, at most", SPOT, seconds)
 
     def _lag_s(self, spot: Any, behind: int, passed_ms: int, now: datetime) -> float:
         """A lag began after the last record that was applied, and after it was last seen at none."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
 from caretrail_contracts.envelope import Actor, Envelope, topic_of
@@ -60,8 +61,11 @@ class Person:
     purpose: str
 
     def cause(self, ground: Ground, kind: str, handler: str, about: Envelope) -> Cause:
-        """The cause of what is decided about a parked record, which is decided once."""
-        id = derive(ground.service.name, kind, handler, about.source, about.epoch, about.position)
+        """The cause of what is decided about a parked record, in the transaction that takes it away.
+
+        After a restore the same record can be parked, and decided about, once more.
+        """
+        id = derive(ground.service.name, kind, handler, about.id, uuid4())
         return Cause(
             command_id=id,
             actor=self.actor,

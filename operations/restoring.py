@@ -125,6 +125,8 @@ class _Recovery:
                 for record in missing:
                     await copy.write_row(_row(record))
             await self._connection.execute(REMEMBER, {"head": head})
+            effects = [effect.name for effect in self._service.effects]
+            await self._connection.execute(DECISIONS, {"head": head, "effects": effects})
             await self._connection.execute(EPOCH, (self._source,))
             [row] = await fetch(self._connection, BEGIN_EPOCH, int(lost), self._source)
             await self._connection.execute(STAND, here)
@@ -178,7 +180,9 @@ HEADS = """
 select distinct on (partition) partition, epoch, position from events order by partition, position desc
 """
 HERE = b"select * from here"
-REMEMBER, BEGIN_EPOCH = query("remember_commands", "operations"), query("begin_epoch", "operations")
+REMEMBER, DECISIONS, BEGIN_EPOCH = (
+    query(name, "operations") for name in ("remember_commands", "remember_decisions", "begin_epoch")
+)
 STAND = b"""
 insert into place (server, database, timeline) values (%(server)s, %(database)s, %(timeline)s)
 on conflict (single) do update

@@ -16,6 +16,7 @@ from caretrail_contracts.wording import expected_of, known
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg.errors import LockNotAvailable
 from starlette.exceptions import HTTPException
 
 from chassis.database import LOST
@@ -100,6 +101,9 @@ MEANINGS: dict[type[Exception], tuple[int, str]] = {
 """What an exception means to the caller, under its own name: status and detail."""
 
 
+HELD = "Other work of the service (a rebuild, a redrive, a hand in its database) holds this: send it again."
+
+
 def problem_of(error: Exception) -> Problem:
     """What an exception means to the caller."""
     name = type(error).__name__
@@ -119,6 +123,8 @@ def problem_of(error: Exception) -> Problem:
         return Unreadable(400, "NotJson", "The body is no JSON; see places.", (_place(error.__cause__),))
     if isinstance(error, HTTPException):
         return Problem(error.status_code, "NotServed", str(error.detail))
+    if isinstance(error, LockNotAvailable):
+        return Problem(503, "Busy", HELD)
     if isinstance(error, LOST):
         return Problem(503, "Unavailable", "The database is away: send it again.")
     status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))

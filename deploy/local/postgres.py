@@ -8,6 +8,7 @@ import re
 import subprocess
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from errno import EINVAL
 from pathlib import Path
@@ -79,6 +80,30 @@ def stop(home: Path) -> None:
     """Stop the home's cluster; whoever is connected is cut off."""
     if _is_up(home):
         _server(home).stop()
+
+
+def first_process(home: Path) -> int:
+    """The number of the cluster's first process; 0 where that is not there, or has ended."""
+    try:
+        pid = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+        with suppress(PermissionError):  # another user's
+            os.kill(pid, 0)
+        about = Path(f"/proc/{pid}/stat")
+        ended = about.parent.parent.exists() and "Z" in about.read_text().rpartition(")")[2].split()[0]
+    except (OSError, ValueError, IndexError):  # it is not there; the file is being written
+        return 0
+    return 0 if ended else pid
+
+
+def start_again(home: Path) -> None:
+    """Start the home's cluster where it is not there any more, and see that it answers.
+
+    What its programs cannot do comes through as they raise it. Raises psycopg's OperationalError: beside
+    what is left of a cluster that was killed, its first process may begin and end again.
+    """
+    server = _server(home)
+    server.start()
+    psycopg.connect(str(server.get_uri()), connect_timeout=3).close()
 
 
 def _is_up(home: Path) -> bool:

@@ -197,11 +197,14 @@ class Restore:
                 self._complete(rows)
             with psycopg.connect(self._address(self._live)) as old:
                 (seen,) = old.execute(SEEN).fetchone() or (None,)
+                (number,) = old.execute(NUMBER).fetchone() or (None,)
         except (psycopg.Error, NotDrained) as error:
             why = str(error) if isinstance(error, NotDrained) else type(error).__name__
             self.say(f"The old database cannot be used ({why}): the topic alone is asked.")
             return False
         self._place(seen)
+        with psycopg.connect(self._address(self._fresh)) as fresh:
+            fresh.execute(GO_ON, (number,))
         return True
 
     async def _take_in(self, service: Service, found: Restored) -> None:
@@ -321,6 +324,9 @@ SEEN = b"""
 select coalesce(jsonb_object_agg(partition, head), '{}')::text
 from (select partition, max(position) as head from events group by partition) as heads
 """
+NUMBER = b"select last_value from parked_id_seq"
+GO_ON = b"select setval('parked_id_seq', greatest(last_value, %s)) from parked_id_seq"
+"""No number of a parked record is given again: people name records by it."""
 PLACE = b"""
 insert into place (server, database, timeline, seen) values ('', 0, 0, %s::jsonb)
 on conflict (single) do update

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from chassis.clock import SharedClock
 from chassis.config import Settings
 from deploy.local import kafka, postgres
+from deploy.local.keeping import kept
 from deploy.local.memory import Peak
 from deploy.local.ports import free_port
 from deploy.local.programs import SERVICES, migrations, outsiders, services
@@ -111,7 +112,8 @@ async def _up(
     try:
         found, urls = await _start(home, settings, supervisor, clock, seed, apart)
         peak.roots += _postmaster(home)
-        yield Stack(home, found, urls, supervisor, peak, clock)
+        async with nullcontext() if settings.postgres_url else kept(home):
+            yield Stack(home, found, urls, supervisor, peak, clock)
     finally:
         if sampling:
             sampling.cancel()

@@ -126,18 +126,23 @@ class Child:
 
     def _write(self) -> None:
         assert self.process is not None
-        found = {
-            "name": self.program.name,
-            "pid": self.process.pid,
-            "port": self.program.port,
-            "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "restarts": self.restarts,
-        }
-        path = self._home / "run" / f"{self.program.name}.json"
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(found))
-        temporary.replace(path)
+        note(self._home, self.program.name, self.process.pid, self.program.port, self.restarts)
+
+
+def note(home: Path, name: str, pid: int, port: int | None, restarts: int) -> None:
+    """Write down that a program runs, where those look who ask for the processes of a home."""
+    found = {
+        "name": name,
+        "pid": pid,
+        "port": port,
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "restarts": restarts,
+    }
+    path = home / "run" / f"{name}.json"
+    path.parent.mkdir(0o700, parents=True, exist_ok=True)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(found))
+    temporary.replace(path)
 
 
 class Supervisor:

@@ -13,5 +13,11 @@ select
         from (
             select handler, count(distinct key) as keys, count(*) as records from parked group by handler
         ) as each
-    ) as parked
+    ) as parked,
+    (
+        select coalesce(jsonb_agg(jsonb_build_array(
+            topic, partition, greatest(0, extract(epoch from clock_timestamp() - paused_at))
+        )), '[]')
+        from readings where paused_at is not null
+    ) as paused
 from mark, applied

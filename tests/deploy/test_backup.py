@@ -187,7 +187,10 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
     async with taking_commands_alone(own) as run:
         await refer(run, ANA, BEN)
         before = await log_of(run, "intake")
+    numbered = "select last_value from parked_id_seq"
+    admin(site.backups, "select setval('parked_id_seq', 41)", site.live)
     done = await site.restored()
+    assert admin(site.backups, numbered, site.live) == [41], "no number of a parked record is given again"
     assert (done.at_position, done.taken_in) == (head, len(before) - head)
     assert (done.lost, done.epoch) == (0, 1)
     assert {done.kept, site.live} <= databases(site.backups)

@@ -1,6 +1,9 @@
 """The real servers: a restart keeps what was kept, homes do not meet, named servers replace our own."""
 
+import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pydantic import SecretStr
 
 from chassis.config import Settings
-from deploy.local import stack
+from deploy.local import keeping, postgres, stack
 
 pytestmark = pytest.mark.servers
 WAIT_S = 30
@@ -82,6 +85,31 @@ def test_two_homes_run_side_by_side_and_a_restart_keeps_the_data_of_each(
     for word, home in homes.items():
         with bare(home) as again:
             assert kept(again) == (word, word)
+
+
+async def test_a_postgres_that_is_killed_comes_back_by_itself_and_is_written_down(
+    tmp_homes: Callable[[str], Path],
+) -> None:
+    home = tmp_homes("kept")
+    url = await asyncio.to_thread(postgres.start, home)
+    written = home / "run" / "postgres.json"
+    try:
+        async with keeping.kept(home), asyncio.timeout(60):
+            while not written.exists():
+                await asyncio.sleep(0.05)
+            first = json.loads(written.read_text())
+            assert (first["pid"], first["restarts"]) == (postgres.first_process(home), 0)
+            os.kill(first["pid"], signal.SIGKILL)
+            while (again := json.loads(written.read_text()))["restarts"] == 0:
+                await asyncio.sleep(0.05)
+            assert again["pid"] == postgres.first_process(home) != first["pid"]
+            with psycopg.connect(url) as connection:
+                assert connection.execute("select 1").fetchone() == (1,)
+        assert not written.exists()
+        assert postgres.first_process(home) == again["pid"], "who keeps it does not stop it"
+    finally:
+        postgres.stop(home)
+    assert postgres.first_process(home) == 0
 
 
 def test_postgres_syncs_every_commit(servers: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from chassis.config import database_url
 from operations import away
-from operations.away import DATABASE, KAFKA, Away, Silent, away_of, lasting
+from operations.away import DATABASE, KAFKA, LOCK, Away, Silent, away_of, lasting
 from operations.filling import Site
 from operations.history import Incomplete
 from operations.rebuilding import Rebuild, exclusive
@@ -28,6 +28,7 @@ from tests.operations.test_rebuilding import ENDED_MAX_S, refer
         (TimeoutError(), KAFKA),
         (Silent("t gave nothing"), KAFKA),
         (psycopg.OperationalError("gone"), DATABASE),
+        (psycopg.errors.LockNotAvailable("held"), LOCK),
         (psycopg.errors.CheckViolation("values"), None),
         (Incomplete("t ends"), None),
         (KeyError("a bug"), None),

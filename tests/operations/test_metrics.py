@@ -6,9 +6,11 @@ import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from caretrail_contracts.envelope import partition_of, topic_of
 from prometheus_client.parser import text_string_to_metric_families
 
 from chassis.clock import SharedClock
@@ -18,6 +20,7 @@ from services.notifications.app import service as notifications
 from services.scheduling.app import service as scheduling
 from tests.chassis import toy
 from tests.conftest import Run
+from tests.operations.test_consumers import noticed, tell
 from tests.running import ROOT, Running
 
 pytestmark = pytest.mark.servers
@@ -140,3 +143,39 @@ async def test_a_partition_that_is_not_read_on_falls_behind_in_records_and_secon
         await run.settle()
         assert await value(run, "scheduling", name + "records", partition=spot) == 0
         assert await value(run, "scheduling", name + "seconds", partition=spot) == 0
+
+
+async def test_a_paused_partition_tells_for_how_long_and_no_lag_that_nobody_knows(running: Run) -> None:
+    """Of what is not fetched the broker tells nothing, and after a reset the place is no measure of it."""
+    patient = str(uuid4())
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        topic, number = topic_of("intake", run.settings.topic_prefix), partition_of(patient)
+        spot = (topic, str(number))
+        part: dict[str, Any] = {"topic": topic, "partitions": [number], "reason": "a look at it"}
+        assert spot in await spots(run, "caretrail_consumer_lag_records")
+        assert await spots(run, "caretrail_partition_paused_seconds") == {}
+        await tell(run, "pause", **part)
+        await noticed(run, f"{topic}[{number}]")
+        await run.post("intake", "/referrals", {"patient": patient})
+        await tell(run, "reset", to="beginning", **part)
+        assert (await spots(run, "caretrail_partition_paused_seconds"))[spot] > 0
+        for unit in ("records", "seconds"):
+            assert spot not in await spots(run, f"caretrail_consumer_lag_{unit}")
+        await tell(run, "resume", topic=topic)
+        await noticed(run, None)
+        await run.settle()
+        assert await value(run, "scheduling", "caretrail_consumer_lag_records", partition=spot[1]) == 0
+        assert await spots(run, "caretrail_partition_paused_seconds") == {}
+
+
+async def spots(run: Running, name: str) -> dict[tuple[str, str], float]:
+    """What scheduling's gauge shows of each topic and partition."""
+    text = (await run.get("scheduling", "/metrics")).text
+    return {
+        (sample.labels["topic"], sample.labels["partition"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == name
+    }

@@ -16,7 +16,7 @@ from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedr
 from chassis import effects
 from chassis.office import AdapterOffice
 from chassis.service import Effect, Service
-from operations import redriving
+from operations import parked, redriving
 from operations.parked import still
 from tests.chassis.test_parking import AUDIT
 from tests.chassis.toy import INTAKE, POISON, SCHEDULING, Faults
@@ -200,6 +200,24 @@ async def waited_for(ground: Any, table: str) -> None:
             "select 1 from pg_locks where not granted and relation = to_regclass(%s)", table
         ):
             await asyncio.sleep(0.02)
+
+
+async def test_a_redrive_that_others_keep_out_is_told_so_and_not_that_the_database_is_away(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parked, "LOCK_WAIT_MS", 50)
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, str(uuid4()), "stat")
+        await run.settle()
+        [found] = await listed(run)
+        async with run.runtime("scheduling").ground.database.transaction() as held:
+            await held.execute("lock table positions in share row exclusive mode")
+            for step, body in (("redrive", None), ("discard", {"reason": "forged"})):
+                answer = await run.post("scheduling", f"/internal/parked/{found['id']}/{step}", body)
+                assert (answer.status_code, answer.json()["title"]) == (503, "Busy")
+                assert "database is away" not in answer.text
+        [again] = await listed(run)
+        assert (again["id"], again["attempts"]) == (found["id"], 1), "it is not the record's fault"
 
 
 async def test_a_discarded_record_is_never_applied_and_the_rest_waits_for_a_redrive(running: Run) -> None:
