@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import psycopg
 import structlog
 from aiokafka.errors import KafkaError
 
@@ -25,6 +26,9 @@ class Silent(Exception):
     """A topic holds more, but does not give it."""
 
 
+FROZEN = psycopg.errors.IdleInTransactionSessionTimeout
+"""What who was frozen within a transaction finds: it can be done again."""
+
 KAFKA_AWAY = (KafkaError, OSError, Silent)
 """What is raised where Kafka does not answer, or not in time."""
 
@@ -41,7 +45,8 @@ def away_of(error: Exception) -> Away | None:
     """The interruption that an error stands for, if it would go well another time."""
     if isinstance(error, Away):
         return error
-    what = DATABASE if is_lost(error) else KAFKA if isinstance(error, KAFKA_AWAY) else None
+    gone = is_lost(error) or isinstance(error, FROZEN)
+    what = DATABASE if gone else KAFKA if isinstance(error, KAFKA_AWAY) else None
     return Away(what, type(error).__name__) if what else None
 
 
