@@ -44,14 +44,15 @@ def due(row: dict[str, Any], mixed: bool) -> tuple[str, int] | None:
     """What a projection in this state is due to: an action and its processes; None for nothing.
 
     A version that waits is rebuilt, unless that was tried. ``mixed`` says that a process of another version
-    folds: rebuilt now, the tables would get rows of both.
+    folds: rebuilt now, the tables would get rows of both. A newer version's run is left to its own processes:
+    one may be folding it before it starts.
     """
     open, own = row["phase"] is not None and row["ended_at"] is None, row["run_version"] == row["version"]
     waits = _waits(row)
     if mixed and (waits or not own):
         return None
     if not waits:
-        return (row["action"], row["processes"]) if open else None
+        return (row["action"], row["processes"]) if open and row["run_version"] <= row["version"] else None
     if not own or row["action"] != "rebuild":
         return "rebuild", 1
     return ("rebuild", row["processes"]) if open else None
@@ -187,7 +188,8 @@ async def _carried_out(name: str, rebuild: Rebuild, held: AsyncExitStack) -> Non
             log.warning("rebuild_interrupted", projection=name, error=type(error).__name__)
         except Exception as error:
             log.exception("rebuild_broke", projection=name, error=type(error).__name__)
-            await rebuild.give_up(type(error).__name__)
+            with suppress(Running, *LOST):
+                await rebuild.give_up(type(error).__name__)
 
 
 ANNOUNCE = b"""

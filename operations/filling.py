@@ -16,6 +16,7 @@ from chassis.positions import OWN, Place, Spot
 from chassis.projection import Projection
 from chassis.service import Service
 from operations.folding import Folder
+from operations.holding import in_transactions, probed
 from operations.job import Job, Vector, reference, shares, told
 from operations.processes import Failed, failing, work
 from operations.shadows import PROOF, SHADOW
@@ -46,6 +47,11 @@ class Site:
     url: str
 
     @property
+    def database(self) -> str:
+        """The address of its database, for connections that may have nothing to say for long."""
+        return probed(self.url)
+
+    @property
     def source(self) -> str:
         """The source of the service's own events."""
         return f"urn:caretrail:{self.service.name}:{self.settings.cell}"
@@ -60,12 +66,15 @@ class Site:
 
 
 class Filling:
-    """The folds of one run, into a schema each; ``run`` and ``processes`` are told when it is planned."""
+    """The folds of one run, into a schema each; ``run`` and ``processes`` are told when it is planned.
+
+    ``turn`` counts who began or went on with the run: only the last one's workers move its places.
+    """
 
     def __init__(self, site: Site, projection: Projection, connection: Connection) -> None:
         self._site, self._projection, self._connection = site, projection, connection
         self._name = projection.name()
-        self.run, self.processes = "", 1
+        self.run, self.turn, self.processes = "", 0, 1
 
     async def vector(self, connection: Connection | None = None) -> Vector:
         """How far the service has applied each source of the projection."""
@@ -82,7 +91,7 @@ class Filling:
     async def fold(self, target: str, vector: Vector) -> None:
         """Fold up to a vector by worker processes, the partitions dealt out to them; a small rest here.
 
-        Raises Failed, Away.
+        Raises Failed, Away, Fenced.
         """
         behind = self._behind(await self._places(target, vector), vector)
         if (behind <= NEARLY and self.processes == 1) or not behind:
@@ -97,7 +106,7 @@ class Filling:
     async def catch_up(self) -> None:
         """Fold what came meanwhile, until so little is left that the feed can wait for it.
 
-        Raises Failed, Away.
+        Raises Failed, Away, Fenced.
         """
         before = NEARLY + 1
         for _ in range(ROUNDS_MAX):
@@ -116,9 +125,9 @@ class Filling:
     async def still(self) -> AsyncIterator[tuple[Connection, Vector]]:
         """A transaction in which the tables that serve do not move, and the shadows are as far as they.
 
-        Raises Failed, Away, LockNotAvailable.
+        Raises Failed, Away, Fenced, LockNotAvailable.
         """
-        connection = await connect(self._site.url)
+        connection = await connect(self._site.database, options=in_transactions())
         try:
             async with connection.transaction():
                 await connection.execute(f"set local lock_timeout = {LOCK_WAIT_MS}".encode())
@@ -135,9 +144,9 @@ class Filling:
         """A share of a fold into a schema, or of what is to be explained."""
         site = self._site
         return Job(
-            database=site.url, kafka=site.settings.kafka_bootstrap, service=site.service.name,
-            source=site.source, projection=reference(self._projection), run=self.run, target=target,
-            partitions=partitions, until=told(vector), by_partition=target == PROOF,
+            database=site.database, kafka=site.settings.kafka_bootstrap, service=site.service.name,
+            source=site.source, projection=reference(self._projection), run=self.run, turn=self.turn,
+            target=target, partitions=partitions, until=told(vector), by_partition=target == PROOF,
             batch=PROOF_BATCH if target == PROOF else BATCH, **more,
         )  # fmt: skip
 
@@ -145,7 +154,9 @@ class Filling:
         """How far a fold is in each partition of each source; those new in the vector begin."""
         spots = [spot for found in vector for spot in _split(found)]
         if spots:
-            await self._connection.execute(NEW_PLACES, (self._name, self.run, target, *arrays(spots)))
+            await self._connection.execute(
+                NEW_PLACES, (self._name, self.run, self.turn, target, *arrays(spots))
+            )
         rows = await fetch(self._connection, PLACES, self._name, target)
         return {
             (r["topic"], r["partition"], r["source"]): Place(r["epoch"], r["position"], None) for r in rows
@@ -194,8 +205,8 @@ def _split(spot: Spot) -> list[Spot]:
 
 NOWHERE = Place(0, 0, None)
 NEW_PLACES = b"""
-insert into rebuild_places (projection, run, target, topic, partition, source)
-select %s, %s, %s, * from unnest(%s::text[], %s::smallint[], %s::text[])
+insert into rebuild_places (projection, run, turn, target, topic, partition, source)
+select %s, %s, %s, %s, * from unnest(%s::text[], %s::smallint[], %s::text[])
 on conflict do nothing
 """
 PLACES = b"select * from rebuild_places where projection = %s and target = %s"

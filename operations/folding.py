@@ -20,7 +20,9 @@ from chassis.database import Connection, arrays, connect, fetch, is_lost
 from chassis.positions import Fenced, Place, Spot
 from chassis.projection import Projection
 from chassis.tables import Buffer
+from operations.away import away_of
 from operations.history import Chunk, history
+from operations.holding import in_transactions
 from operations.job import Job, Vector
 
 BREATH = 250
@@ -117,7 +119,10 @@ class Folder:
         job = self._job
         reader, writer = (
             await connect(job.database, options=READING),
-            await connect(job.database, options=f"-c search_path={job.target} -c synchronous_commit=off"),
+            await connect(
+                job.database,
+                options=in_transactions(f"-c search_path={job.target} -c synchronous_commit=off"),
+            ),
         )
         try:
             self._parked = await parked(reader, self._projection.name())
@@ -171,7 +176,7 @@ class Folder:
         return self._topics[about.source], about.partition, about.source
 
     async def _write(self, writer: Connection, chunk: Chunk, done: Folded) -> None:
-        """Rows and places, all or nothing. Raises Fenced where another process works on this rebuild.
+        """Rows and places, all or nothing. Raises Fenced where another process goes on with this rebuild.
 
         Raises Unfoldable where the tables refuse a row.
         """
@@ -187,7 +192,7 @@ class Folder:
                 if attempt == DEADLOCKS_MAX - 1:
                     raise
             except psycopg.Error as error:
-                if not is_lost(error):
+                if not away_of(error):
                     await self._blame(writer, chunk)
                 raise
         self._places |= chunk.to
@@ -214,11 +219,11 @@ class Folder:
                 (*spot, place.epoch, place.position, place.offset, *counts, known.epoch, known.position)
             )
         job, name = self._job, self._projection.name()
-        cursor = await writer.execute(ADVANCE, (*arrays(moves), name, job.target, job.run))
+        cursor = await writer.execute(ADVANCE, (*arrays(moves), name, job.target, job.run, job.turn))
         if done.skipped:
             await writer.execute(SKIPPED, (name, job.target, *arrays(done.skipped)))
         if cursor.rowcount != len(moves):
-            raise Fenced(f"another process folds {name}")
+            raise Fenced(f"another process goes on with the rebuild of {name}")
 
 
 async def ahead(chunks: AsyncIterator[T]) -> AsyncGenerator[T]:
@@ -265,7 +270,7 @@ from unnest(
     %s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[],
     %s::bigint[], %s::bigint[], %s::int[], %s::bigint[]
 ) as n (topic, partition, source, epoch, position, kafka_offset, passed, folded, known_epoch, known)
-where p.projection = %s and p.target = %s and p.run = %s
+where p.projection = %s and p.target = %s and p.run = %s and p.turn = %s
   and p.topic = n.topic and p.partition = n.partition and p.source = n.source
   and p.epoch = n.known_epoch and p.position = n.known
 """

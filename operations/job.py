@@ -27,6 +27,7 @@ class Job:
     source: str
     projection: str
     run: str
+    turn: int
     target: str
     partitions: tuple[int, ...]
     until: tuple[tuple[str, int, str, int, int, int | None], ...]

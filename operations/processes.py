@@ -34,12 +34,12 @@ class Failed(Exception):
 
 @asynccontextmanager
 async def failing() -> AsyncIterator[None]:
-    """What a fold in this process raises, as what a worker tells. Raises Failed, Away."""
+    """What a fold in this process raises, as what a worker tells. Raises Failed, Away, Fenced."""
     try:
         yield
     except Unfoldable as error:
         raise Failed(str(error), event=error.event) from error
-    except (Incomplete, Fenced) as error:
+    except Incomplete as error:
         raise Failed(str(error)) from error
     except Exception as error:
         if away := away_of(error):
@@ -48,7 +48,10 @@ async def failing() -> AsyncIterator[None]:
 
 
 async def work(jobs: Sequence[Job]) -> list[Any]:
-    """What each job comes to, a process each; the first failure ends them all. Raises Failed, Away."""
+    """What each job comes to, a process each; the first failure ends them all.
+
+    Raises Failed, Away, Fenced.
+    """
     tasks = [asyncio.create_task(_worked(job)) for job in jobs]
     try:
         return list(await asyncio.gather(*tasks))
@@ -65,6 +68,8 @@ async def _worked(job: Job) -> Any:
             told = json.loads(line)
             if "away" in told:
                 raise Away(told["away"], told["error"])
+            if "fenced" in told:
+                raise Fenced(told["fenced"])
             if "why" in told:
                 raise Failed(told.pop("why"), **told)
             return told["done"]

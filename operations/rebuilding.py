@@ -14,15 +14,15 @@ from psycopg.types.json import Jsonb
 
 from chassis.database import Connection, connect, fetch
 from chassis.office import Ground
-from chassis.ownership import lock_number
-from chassis.positions import OWN
+from chassis.positions import OWN, Fenced
 from chassis.projection import Projection
 from operations import accepting, shadows
 from operations.accepting import Acceptance
 from operations.away import lasting
 from operations.filling import Filling, Site
+from operations.holding import Held, holding, while_held
 from operations.job import Vector
-from operations.processes import Failed, work
+from operations.processes import Failed, failing, work
 from operations.shadows import LIVE, PROOF, SHADOW, Sum
 
 SWAPS_MAX = 20
@@ -36,17 +36,14 @@ class Running(Exception):
 
 
 @asynccontextmanager
-async def exclusive(site: Site, projection: Projection) -> AsyncIterator[Connection]:
-    """A connection that holds the right to rebuild a projection. Raises Running."""
-    connection = await connect(site.url, application_name=f"{site.service.name}:rebuild")
+async def exclusive(site: Site, projection: Projection, *, waits: bool = False) -> AsyncIterator[Connection]:
+    """A connection that holds the right to rebuild a projection. Raises Running, unless it ``waits``."""
+    lock, shown = f"rebuild:{projection.name()}", f"{site.service.name}:rebuild"
     try:
-        number = lock_number(f"rebuild:{projection.name()}")
-        (row,) = await fetch(connection, "select pg_try_advisory_lock(%s) as got", number)
-        if not row["got"]:
-            raise Running(projection.name())
-        yield connection
-    finally:
-        await connection.close()
+        async with holding(site.database, lock, shown, waits=waits) as connection:
+            yield connection
+    except Held:
+        raise Running(projection.name()) from None
 
 
 class Rebuild:
@@ -84,18 +81,24 @@ class Rebuild:
             return
         self._filling.run = str(uuid4())
         async with self._connection.transaction():
-            await shadows.make(self._connection, self._projection, SHADOW)
-            await shadows.drop(self._connection, self._projection, PROOF)
-            for cleared in (CLEAR_PLACES, CLEAR_SKIPPED):
-                await self._connection.execute(cleared, (self._name,))
+            # In the order in which those lock who may still be at an earlier run: it, its places, its tables.
             accepted = Jsonb(acceptance.told(self._filling.run)) if acceptance else None
             values = (self._name, self._filling.run, action, self._projection.version, processes, accepted)
             await self._connection.execute(BEGIN, values)
+            for cleared in (CLEAR_PLACES, CLEAR_SKIPPED):
+                await self._connection.execute(cleared, (self._name,))
+            await shadows.make(self._connection, self._projection, SHADOW)
+            await shadows.drop(self._connection, self._projection, PROOF)
 
     async def carry_out(self) -> dict[str, Any]:
-        """The outcome, also kept; an interruption leaves the rebuild to be gone on with."""
+        """The outcome, also kept; an interruption leaves the rebuild to be gone on with.
+
+        Raises Running where another process goes on with it, and what a lost connection raises where that
+        was the one with its lock.
+        """
         try:
-            outcome = await lasting(self._proved, self._phase, self._site.settings.kafka_bootstrap)
+            work = lasting(self._in_turn, self._phase, self._site.settings.kafka_bootstrap)
+            outcome = await while_held(self._connection, work)
         except Failed as error:
             outcome = {"outcome": "failed", **error.told}
         if outcome["outcome"] != "swapped":
@@ -103,6 +106,26 @@ class Rebuild:
                 await self._end(self._connection, outcome)
         log.info("projection_" + outcome["outcome"], projection=self._name, version=self._projection.version)
         return outcome
+
+    async def _in_turn(self) -> dict[str, Any]:
+        """Proved; gone on with where a worker that was ended wrote after all, fenced from then on."""
+        while True:
+            await self._take_turn()
+            try:
+                async with failing():
+                    return await self._proved()
+            except Fenced as error:
+                log.warning("rebuild_goes_on", projection=self._name, error=str(error))
+
+    async def _take_turn(self) -> None:
+        """From here on only this one's workers move the run's places. Raises Running where it has ended."""
+        async with self._connection.transaction():
+            turns = await fetch(self._connection, TURN, self._name, self._filling.run)
+            if not turns:
+                raise Running(self._name)
+            self._filling.turn = turns[0]["turn"]
+            # Waits for what such a worker is just writing.
+            await self._connection.execute(PLACES_TURN, (self._filling.turn, self._name))
 
     async def _proved(self) -> dict[str, Any]:
         known = await self.known_version()
@@ -138,7 +161,7 @@ class Rebuild:
         if not await shadows.there(self._connection, self._projection, PROOF):
             await shadows.make(self._connection, self._projection, PROOF)
         await self._filling.fold(PROOF, vector)
-        snapshot = await connect(self._site.url)
+        snapshot = await connect(self._site.database)
         try:
             await snapshot.execute("begin isolation level repeatable read read only")
             proof = await self._compared(snapshot, PROOF, vector)
@@ -151,7 +174,7 @@ class Rebuild:
     async def _prove_same(self) -> dict[str, Any]:
         """The shadows must equal the tables that serve, both as of one position vector."""
         await self._phase("comparing")
-        snapshot = await connect(self._site.url)
+        snapshot = await connect(self._site.database)
         try:
             async with self._filling.still() as (_, vector):
                 # The snapshot is taken while nothing moves; what it shows is compared while the feed goes on.
@@ -199,11 +222,12 @@ class Rebuild:
             try:
                 async with self._filling.still() as (still, _):
                     outcome = {**proof, "outcome": "swapped", **await self._counted()}
-                    await shadows.swap(still, self._projection)
-                    await still.execute(VERSION, (self._name, self._projection.version))
                     if acceptance:
                         outcome["accepted"] = acceptance.by()
-                    await self._end(still, outcome)
+                    await self._close(still, outcome)
+                    await shadows.swap(still, self._projection)
+                    await shadows.drop(still, self._projection, PROOF)
+                    await still.execute(VERSION, (self._name, self._projection.version))
                     if acceptance:
                         await self._record(still, acceptance, proof)
                 return outcome
@@ -218,12 +242,17 @@ class Rebuild:
         await accepting.record(self._ground, still, event, acceptance)
 
     async def _end(self, connection: Connection, outcome: dict[str, Any]) -> None:
-        """Keep the outcome and clear away, in the connection's transaction. Fenced by the run."""
-        cursor = await connection.execute(END, (Jsonb(outcome), self._name, self._filling.run))
-        if cursor.rowcount != 1:
-            raise Running(self._name)
+        """Keep the outcome and clear away, in the connection's transaction. Raises Running."""
+        await self._close(connection, outcome)
         for target in (SHADOW, PROOF):
             await shadows.drop(connection, self._projection, target)
+
+    async def _close(self, connection: Connection, outcome: dict[str, Any]) -> None:
+        """Keep the outcome. Raises Running where another process goes on with the run, or it has ended."""
+        filling = self._filling
+        cursor = await connection.execute(END, (Jsonb(outcome), self._name, filling.run, filling.turn))
+        if cursor.rowcount != 1:
+            raise Running(self._name)
 
     async def _counted(self) -> dict[str, Any]:
         (row,) = await fetch(self._connection, COUNTED, self._name)
@@ -251,15 +280,20 @@ insert into rebuilds (projection, run, action, version, processes, accepted, pha
 values (%s, %s, %s, %s, %s, %s, 'folding')
 on conflict (projection) do update set run = excluded.run, action = excluded.action,
     version = excluded.version, processes = excluded.processes, accepted = excluded.accepted,
-    phase = excluded.phase, total = 0,
+    phase = excluded.phase, total = 0, turn = 0,
     started_at = clock_timestamp(),
     ended_at = null, outcome = null
 """
 GO_ON = b"update rebuilds set processes = %s, phase = 'folding' where projection = %s"
 END = b"""
 update rebuilds set phase = 'ended', ended_at = clock_timestamp(), outcome = %s, accepted = null
-where projection = %s and run = %s and ended_at is null
+where projection = %s and run = %s and turn = %s and ended_at is null
 """
+TURN = b"""
+update rebuilds set turn = turn + 1 where projection = %s and run = %s and ended_at is null
+returning turn
+"""
+PLACES_TURN = b"update rebuild_places set turn = %s where projection = %s"
 VERSION = b"""
 insert into projections (name, version) values (%s, %s)
 on conflict (name) do update set version = excluded.version

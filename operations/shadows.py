@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable, Identifier
 
-from chassis.database import Connection, Row, fetch
+from chassis.database import Connection, Row, arrays, fetch
 from chassis.projection import Projection, Table
 from chassis.tables import columns
 
@@ -28,13 +28,13 @@ class Sum:
 
 
 async def make(connection: Connection, projection: Projection, target: str) -> None:
-    """Empty tables in a schema, keyed as declared; like those that serve where there are some.
+    """Empty tables in a schema, as declared; like those that serve where these are as declared, too.
 
-    So a swap never changes a table's columns or their order under a statement that was prepared for it.
+    So only a swap that must changes a table's columns or their order under a statement prepared for it.
     """
     await drop(connection, projection, target)
     for table in projection.tables:
-        if await exists(connection, LIVE, table):
+        if await _alike(connection, table):
             made = SQL("create table {} (like {} including defaults including constraints)").format(
                 _at(target, table), _at(LIVE, table)
             )
@@ -74,6 +74,35 @@ async def exists(connection: Connection, target: str, table: Table) -> bool:
         connection, "select to_regclass(%s) is not null as there", f'{target}."{table.name}"'
     )
     return bool(row["there"])
+
+
+async def serves(connection: Connection, table: Table) -> bool:
+    """Whether a table that is there can serve, with the columns that it lacks: by key, types, and nulls."""
+    rows = await _columns(connection, table)
+    key = {row["name"] for row in rows if row["in_key"]}
+    return key == table.key.keys() and all(_agrees(table, row) for row in rows)
+
+
+async def _alike(connection: Connection, table: Table) -> bool:
+    """Whether a table that serves has the declared columns, and takes rows that have no others."""
+    return all(
+        _agrees(table, row) and (row["type"] if row["declared"] else row["given"] or not row["filled"])
+        for row in await _columns(connection, table)
+    )
+
+
+def _agrees(table: Table, row: Row) -> bool:
+    """Whether a column is as declared, where it is both declared and there."""
+    as_declared = row["type"] == row["declared"] and row["filled"] != (row["name"] in table.values)
+    return as_declared or None in (row["type"], row["declared"])
+
+
+async def _columns(connection: Connection, table: Table) -> list[Row]:
+    kinds = [SQL("null::{}").format(SQL(kind)) for kind in table.columns.values()]
+    described = (await connection.execute(SQL("select {}").format(SQL(", ").join(kinds)))).pgresult
+    assert described
+    types = [(described.ftype(number), described.fmod(number)) for number in range(len(kinds))]
+    return await fetch(connection, COLUMNS, list(table.columns), *arrays(types), f'{LIVE}."{table.name}"')
 
 
 async def swap(connection: Connection, projection: Projection) -> None:
@@ -133,6 +162,20 @@ def _row(table: Table, alias: str = "t") -> Composable:
 
 INDEXES = """
 select count(*) > 1 as made from pg_indexes where schemaname = %s and tablename = %s
+"""
+
+COLUMNS = b"""
+with declared as (
+    select name, format_type(type, modifier) as declared
+    from unnest(%s::text[], %s::oid[], %s::integer[]) as d (name, type, modifier)
+), found as (
+    select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+        a.attnotnull as filled, a.atthasdef as given, coalesce(a.attnum = any(i.indkey), false) as in_key
+    from pg_attribute a
+    left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
+    where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
+)
+select * from declared full join found using (name)
 """
 
 SUM = """

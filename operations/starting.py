@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from psycopg.sql import SQL, Identifier
 
 from chassis.config import Settings, database_url
-from chassis.database import Connection, connect, fetch
-from chassis.ownership import lock_number
+from chassis.database import Connection, fetch
 from chassis.projection import Projection
 from chassis.service import Service
 from operations import shadows
 from operations.filling import Site
+from operations.holding import holding, while_held
 from operations.processes import Failed
-from operations.rebuilding import Rebuild
+from operations.rebuilding import Rebuild, exclusive
 
 log = structlog.get_logger(__name__)
 
@@ -25,46 +27,43 @@ async def first(service: Service, settings: Settings) -> None:
     that cannot (there are none, or key or types changed) are folded now. Raises Failed.
     """
     site = Site(service, settings, database_url(settings, service.name))
-    connection = await connect(site.url)
-    try:
-        if not await fetch(connection, "select 1 from positions limit 1"):
-            return
-        await connection.execute("select pg_advisory_lock(%s)", (lock_number("projections"),))
-        known = {row["name"]: row["version"] for row in await fetch(connection, "select * from projections")}
-        for projection in service.projections:
-            if known.get(projection.name()) != projection.version:
-                await _made_ready(site, projection, connection, projection.name() in known)
-    finally:
-        await connection.close()
+    async with holding(site.database, "projections", f"{service.name}:starting", waits=True) as connection:
+        if await fetch(connection, "select 1 from positions limit 1"):
+            await while_held(connection, _all_ready(site, connection))
+
+
+async def _all_ready(site: Site, connection: Connection) -> None:
+    known = {row["name"]: row["version"] for row in await fetch(connection, "select * from projections")}
+    for projection in site.service.projections:
+        if known.get(projection.name()) != projection.version:
+            await _made_ready(site, projection, connection, projection.name() in known)
 
 
 async def _made_ready(site: Site, projection: Projection, connection: Connection, folded: bool) -> None:
-    if folded and await _serves(connection, projection):
+    name, version = projection.name(), projection.version
+    if folded and all([await shadows.serves(connection, table) for table in projection.tables]):
         await _widen(connection, projection)
-        log.info("projection_serves_older_version", projection=projection.name(), version=projection.version)
+        log.info("projection_serves_older_version", projection=name, version=version)
         return
-    rebuild = Rebuild(site, projection, connection)
-    await rebuild.plan("rebuild", 1)
-    outcome = await rebuild.carry_out()
+    log.info("projection_is_folded_before_the_start", projection=name, version=version)
+    # An older process may be rebuilding it by its version: that ends first.
+    async with exclusive(site, projection, waits=True) as held:
+        rebuild = Rebuild(site, projection, held)
+        if await rebuild.known_version() == version:
+            return
+        await rebuild.plan("rebuild", 1)
+        outcome = await rebuild.carry_out()
     if outcome["outcome"] != "swapped":
-        raise Failed(f"{projection.name()} could not be folded", **outcome)
+        raise Failed(f"version {version} of {name} could not be folded: {_why(outcome)}")
 
 
-async def _serves(connection: Connection, projection: Projection) -> bool:
-    """Whether the tables that are there have the declared keys, and no column of another type."""
-    for table in projection.tables:
-        rows = await fetch(connection, COLUMNS, f'{shadows.LIVE}."{table.name}"')
-        found = {row["name"]: row["type"] for row in rows}
-        key = [row["name"] for row in rows if row["in_key"]]
-        kinds = {name: await _type(connection, kind) for name, kind in table.columns.items() if name in found}
-        if sorted(key) != sorted(table.key) or any(found[name] != kind for name, kind in kinds.items()):
-            return False
-    return True
-
-
-async def _type(connection: Connection, kind: str) -> str:
-    (row,) = await fetch(connection, "select %s::regtype::text as type", kind)
-    return str(row["type"])
+def _why(outcome: dict[str, Any]) -> str:
+    """An outcome in words, for who sees nothing but that the service does not start."""
+    if outcome["outcome"] == "failed":
+        return str(outcome["why"])
+    events = [each["event"]["id"] for each in outcome["differences"] if each["event"]]
+    at = f", first at the event {events[0]}" if events else ""
+    return f"two folds of one history differ{at}: it must not depend on the order of keys, nor on batches"
 
 
 async def _widen(connection: Connection, projection: Projection) -> None:
@@ -76,12 +75,3 @@ async def _widen(connection: Connection, projection: Projection) -> None:
                     Identifier(table.name), Identifier(name), SQL(kind), SQL(rule)
                 )
                 await connection.execute(added)
-
-
-COLUMNS = b"""
-select a.attname as name, a.atttypid::regtype::text as type,
-    coalesce(a.attnum = any(i.indkey), false) as in_key
-from pg_attribute a
-left join pg_index i on i.indrelid = a.attrelid and i.indisprimary
-where a.attrelid = to_regclass(%s) and a.attnum > 0 and not a.attisdropped
-"""

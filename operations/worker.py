@@ -41,8 +41,10 @@ def main() -> None:
         told = asyncio.run(explain(job, projection) if job.against else Folder(job, projection).run())
     except Unfoldable as error:
         _tell({"why": str(error), "event": error.event})
-    except (Incomplete, Fenced) as error:
+    except Incomplete as error:
         _tell({"why": str(error)})
+    except Fenced as error:
+        _tell({"fenced": str(error)})
     except Exception as error:
         if away := away_of(error):
             _tell({"away": away.what, "error": away.error})
