@@ -43,7 +43,7 @@ async def _made_ready(site: Site, projection: Projection, connection: Connection
         await _widen(connection, projection)
         log.info("projection_serves_older_version", projection=projection.name(), version=projection.version)
         return
-    rebuild = Rebuild(site, projection, connection)
+    rebuild = Rebuild(site, projection, connection, alone=folded)
     await rebuild.plan("rebuild", 1)
     outcome = await rebuild.carry_out()
     if outcome["outcome"] != "swapped":
