@@ -212,8 +212,8 @@ STRUCK_OFF = (
     "more, and leaves relay, timers and partitions to others; stop it, or start it anew"
 )
 
-FIELDS = ("serves", "mixed_at", "run", "action", "run_version", "processes", "phase", "total", "done", "started_at",
-          "ended_at", "outcome", "accepted", "seconds")  # fmt: skip
+FIELDS = ("serves", "mixed_at", "run", "action", "run_version", "processes", "phase", "total", "done",
+          "started_at", "ended_at", "outcome", "accepted", "seconds")  # fmt: skip
 NOTHING: dict[str, Any] = dict.fromkeys(FIELDS)
 
 STATES = b"""
