@@ -1,7 +1,8 @@
 """Members: the processes that fold a service's read models, each with the versions that it folds.
 
-Each was entered before it moved its first position. Who was not seen for long when a read model is replaced
-is struck off, and moves none from then on: were it only frozen, it would fold into tables that it does not know.
+Each was entered before it moved its first position. Who was not seen for long when a read model is
+replaced is struck off, and moves none from then on: were it only frozen, it would fold into tables that it
+does not know.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ async def leave(service: Service, settings: Settings, member: UUID) -> None:
 async def replaced(still: Connection, name: str, version: int, *, alone: bool) -> None:
     """A version's tables serve from now on: in the transaction that puts them there, while no position moves.
 
-    Who folds otherwise and was not seen for long is struck off; with ``alone``, as where such processes cannot
-    write these tables, all are. Where some are left, what serves is mixed from its beginning.
+    Who folds otherwise and was not seen for long is struck off; with ``alone``, as where such processes
+    cannot write these tables, all are. Where some are left, what serves is mixed from its beginning.
     """
     await still.execute(STRIKE, (name, version, alone))
     await still.execute(SERVES, {"name": name, "version": version})
