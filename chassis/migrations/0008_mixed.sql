@@ -26,6 +26,8 @@ begin
     lock table positions in row exclusive mode;
     insert into members (role, member) select 'fold:' || folded, me from unnest(array_append(versions, '')) folded
     on conflict (role, member) do update set seen_at = clock_timestamp();
+    -- Killed long ago, most likely; were one only asleep, it would be refused.
+    delete from members where seen_at < clock_timestamp() - interval '30 days';
     perform mark_mixed();
 end
 $$;

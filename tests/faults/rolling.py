@@ -15,7 +15,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -144,6 +144,7 @@ FROZEN_MAX_S = 60.0
 """In which they are, once the old process was not seen for 20 s; not where it is killed meanwhile."""
 
 REFUSED = 409
+OUTSIDERS = ("payer", "mailbox")
 
 
 class NotAsKnown(Exception):
@@ -156,6 +157,8 @@ class Roll(Fault):
 
     service: str = ""
     release: Path = Path()
+    frozen: set[str] = field(default_factory=set)
+    """Who is not to be killed just then: it would come back awake."""
 
     async def strike(self) -> None:
         """The old one is stopped or killed. Raises TimeoutError where the new one does not start."""
@@ -191,13 +194,19 @@ class Roll(Fault):
                 raise RuntimeError(f"a rebuild while both releases fold: {response.status} {answer}")
         if self.draw.random() < 0.5:
             return told
-        self.theatre.signal(self.service, signal.SIGSTOP)
+        self.frozen.add(self.service)
         try:
-            served = await until(partial(_served, self.theatre), FROZEN_MAX_S, 1.0)
+            served = await until(self._serves_beside_the_frozen, FROZEN_MAX_S, 1.0)
         finally:
             self.theatre.signal(self.service, signal.SIGCONT)
+            self.frozen.clear()
         await self.lasting(*BOTH_S)
         return f"{told}, frozen until the new read models {'served' if served else 'should have served'}"
+
+    def _serves_beside_the_frozen(self) -> bool:
+        # Each time anew: a kill may have been under way.
+        self.theatre.signal(self.service, signal.SIGSTOP)
+        return _served(self.theatre)
 
 
 def environment(release: Path) -> dict[str, str]:
@@ -208,14 +217,24 @@ def environment(release: Path) -> dict[str, str]:
 async def rolling(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
     """Expand, roll every service, contract; services are killed all the while."""
     draw, end = Random(f"rolling {seed}"), time.monotonic() + seconds
+    frozen: set[str] = set()
     PUTS.update(FOLDED)
+
+    def spare(kill: Fault) -> None:
+        if isinstance(kill, Kill):
+            kill.name = kill.draw.choice([name for name in (*SERVICES, *OUTSIDERS) if name not in frozen])
+
     release = await asyncio.to_thread(make, stage.home / "release")
     async with asyncio.TaskGroup() as together:
-        together.create_task(lane(stage, note, Random(f"rolling kills {seed}"), end, {Kill: 1.0}))
+        kills = Random(f"rolling kills {seed}")
+        together.create_task(lane(stage, note, kills, end, {Kill: 1.0}, made=spare))
         await asyncio.sleep(seconds / 10)
         await asyncio.to_thread(_migrate, stage, release, "0002_expand", EXPAND)
         for service in draw.sample(SERVICES, len(SERVICES)):
-            fault, began = Roll(stage, draw, service=service, release=release), time.monotonic()
+            fault, began = (
+                Roll(stage, draw, service=service, release=release, frozen=frozen),
+                time.monotonic(),
+            )
             await fault.strike()
             note(fault, began)
         await asyncio.to_thread(_migrate, stage, release, "0003_contract", CONTRACT)
