@@ -155,7 +155,7 @@ class Applier:
             transaction = ground.database.transaction if careful else ground.database.transaction_at_once
             try:
                 async with transaction() as connection:
-                    await steps.move(connection, records)
+                    await steps.move(connection, records, ground.member)
                     batch, parked = Batch(connection, ground), list[tuple[str, str]]()
                     for record in records:
                         parked += await self._handle(connection, batch, record, careful, unfit)
@@ -177,7 +177,7 @@ class Applier:
             except DatabaseError as error:
                 if error.sqlstate != FENCED:
                     raise
-                raise Fenced(f"another process moved a position of {steps.topic}") from error
+                raise Fenced(f"{steps.topic}: {error.diag.message_primary}") from error
         raise Conflict(f"a batch of {len(records)} records was overtaken {CONFLICTS_MAX} times")
 
     async def _handle(

@@ -75,19 +75,11 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         servers = self._ground.settings.kafka_bootstrap.split(",")
         broker = KafkaBroker(servers, logger=None, metadata_max_age_ms=SEEN_MS)
         self._subscriber: Any = broker.subscriber(
-            self._ground.topic,
-            listener=self,
-            batch=True,
-            max_records=BATCH_MAX,
-            batch_timeout_ms=POLL_MS,
-            group_id=f"{self._ground.topic}.effects",
-            auto_offset_reset="earliest",
-            ack_policy=AckPolicy.MANUAL,
-            session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=1_000,
-            parser=_unread,
-            decoder=lambda message: None,
-        )
+            self._ground.topic, group_id=f"{self._ground.topic}.effects", auto_offset_reset="earliest",
+            listener=self, batch=True, max_records=BATCH_MAX, batch_timeout_ms=POLL_MS,
+            ack_policy=AckPolicy.MANUAL, session_timeout_ms=SESSION_MS, heartbeat_interval_ms=1_000,
+            parser=_unread, decoder=lambda message: None,
+        )  # fmt: skip
         self._subscriber(self._take)
         try:
             await broker.start()

@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from caretrail_contracts.envelope import topic_of
 from caretrail_contracts.event import Event
@@ -45,6 +45,9 @@ class Ground:
     executor: Executor
     doors: Doors
     clock: Clock
+    member: UUID = field(default_factory=uuid4)
+    """Of those who fold the service's read models, this process."""
+
     moved: Signal = field(default_factory=Signal)
     """Given when there may be progress to tell of."""
 

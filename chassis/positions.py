@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 from caretrail_contracts.cloudevents import BrokenHeader, Record
 
 from chassis.database import Connection, Database, Row, arrays, query
 
 FENCED = "ZF001"
-"""The SQLSTATE of a position that is not where it is known to be, by the function ``fence``."""
+"""The SQLSTATE of a position that is not where it is known to be, or of one
+who may move none, by the function ``fence``."""
 
 OWN = "store"
 """Where a service's own store stands among its topics; it has one partition."""
 
 
 class Fenced(Exception):
-    """Another process moved a position: this one no longer owns it."""
+    """Another process moved a position, or took this one for dead: it no longer owns it."""
 
 
 class Gap(Exception):
@@ -111,10 +113,11 @@ class Steps:
             await database.rows(FOUND_AGAIN, *arrays(rows))
             self._positions.moved(found)
 
-    async def move(self, connection: Connection, records: Sequence[Record]) -> None:
+    async def move(self, connection: Connection, records: Sequence[Record], member: UUID) -> None:
         """Move to the records, in this transaction, from where the stored positions must still be.
 
-        Where they are not, the database ends the transaction by an error of the code ``FENCED``.
+        Where they are not, or this member of those who fold was taken for dead, the database ends the
+        transaction by an error of the code ``FENCED``.
         """
         self._to = {}
         for record in records:
@@ -130,7 +133,7 @@ class Steps:
                 begun.append(row)
         for statement, rows in ((MOVE, moved), (BEGIN, begun)):
             if rows:
-                await connection.execute(statement, arrays(rows))
+                await connection.execute(statement, (*arrays(rows), member))
 
     def done(self) -> None:
         """The transaction is committed."""

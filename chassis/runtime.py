@@ -124,6 +124,7 @@ class Runtime:
         if self.role.includes(Role.RELAY):
             self._parts.append(Relay(self.ground, self.ownership))
         if self.role.includes(Role.CONSUMERS):
+            await database.rows(JOIN, self.ground.member, self.service.versions())
             self._consumers()
         if self.role.includes(Role.TIMERS):
             self.timers = Timers(self.ground, self.ownership)
@@ -146,4 +147,4 @@ class Runtime:
         return found + [f"{what}: {part.fault}" for what, part in told if part.fault]
 
 
-EPOCH = query("epoch")
+EPOCH, JOIN = query("epoch"), b"select join_folding(%s, %s)"

@@ -69,6 +69,10 @@ class Service:
         """The projections that fold an event."""
         return [projection for projection in self.projections if event in projection.folds]
 
+    def versions(self) -> list[str]:
+        """Each projection with its version, as those who fold are known by."""
+        return [f"{projection.name()}:{projection.version}" for projection in self.projections]
+
     def reacting(self, event: type[Event]) -> list[Policy]:
         """The policies that react to an event."""
         return [policy for policy in self.policies.all if event in policy.events]

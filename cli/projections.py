@@ -274,7 +274,9 @@ def _show(found: list[dict[str, Any]]) -> None:
 
 def _version(each: Mapping[str, Any]) -> str:
     serves, version = each["serves"], each["version"]
-    return str(version) if serves == version else f"{serves} (code: {version})"
+    if serves != version:
+        return f"{serves} (code: {version})"
+    return f"{version} (mixed)" if each.get("mixed_at") else str(version)
 
 
 def _last(each: Mapping[str, Any]) -> str:

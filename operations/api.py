@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from operations import republishing
 from operations.accepting import Acceptance, accepted
 from operations.answering import answering
-from operations.desk import Desk, UnknownProjection, Waits
+from operations.desk import Desk, Mixed, UnknownProjection, Waits
 from operations.noting import Reason
 from operations.parked import Person
 from operations.rebuilding import Running
@@ -44,6 +44,12 @@ class Accepted(BaseModel):
 
     reason: Reason
     processes: int = Field(1, ge=1, le=PROCESSES_MAX)
+
+
+MIXED = (
+    "Processes of another release fold {} too, or work without it: rebuilt now it would be wrong again "
+    "at once. Stop those: then its rebuild begins by itself."
+)
 
 
 def _desk(request: Request) -> Desk:
@@ -88,6 +94,8 @@ async def _started(
         await desk.start(name, action, processes, acceptance=acceptance)
     except UnknownProjection:
         raise _unknown(desk) from None
+    except Mixed:
+        raise Problem(409, "ReleasesMixed", MIXED.format(name)) from None
     except Waits as waits:
         nothing = "no difference to accept" if acceptance else "nothing to verify"
         raise Problem(409, "VersionWaits", f"{waits}: there is {nothing}; rebuild it.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -14,6 +14,7 @@ from chassis.service import Service
 from operations import api, bulk, consumers_api, internal, parked_api
 from operations.desk import Desk
 from operations.measuring import Measures
+from operations.members import leave
 from operations.pressure import Bounds, Pressure
 from operations.progress import Progress
 from operations.restoring import recover, tell
@@ -37,17 +38,17 @@ def composed(
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await recover(service, settings)
         await first(service, settings)
-        async with serving(app):
+        async with AsyncExitStack() as after, serving(app):
+            # Its place among those who fold is given up when its feeds have ended, not before.
+            after.push_async_callback(leave, service, settings, app.state.ground.member)
             await tell(app.state.ground)
             app.state.progress = Progress(app.state.runtime)
             app.state.pressure = Pressure(app.state.ground)
             await app.state.pressure.look()
             app.state.measures = Measures(app.state.runtime, app.state.pressure)
             resumes = role.includes(Role.CONSUMERS)
-            async with (
-                Standing(app.state.ground, end),
-                Desk(app.state.ground, resumes=resumes) as app.state.desk,
-            ):
+            desk = Desk(app.state.ground, app.state.runtime.ownership, resumes=resumes)
+            async with Standing(app.state.ground, end), desk as app.state.desk:
                 yield
 
     app.router.lifespan_context = life

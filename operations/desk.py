@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, suppress
 from typing import Any
-from uuid import uuid4
 
 import structlog
 
 from chassis.config import database_url
 from chassis.database import LOST
 from chassis.office import Ground
+from chassis.ownership import Ownership
 from chassis.part import is_to_end
 from chassis.projection import Projection
+from operations import members
 from operations.accepting import Acceptance
 from operations.filling import Site
 from operations.rebuilding import Rebuild, Running, exclusive
@@ -23,9 +24,6 @@ LOOK_S = 5.0
 
 STOP_MAX_S = 10.0
 
-PRESENT_S = 4 * LOOK_S
-"""A process that was not seen for longer folds no more."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -34,45 +32,58 @@ class UnknownProjection(LookupError):
 
 
 class Waits(Exception):
-    """An older version serves until the new one is rebuilt: there is nothing to verify; says which."""
+    """What serves until a version is rebuilt is another, or mixed: there is nothing to verify; says which."""
 
     def __init__(self, name: str, serves: int, version: int) -> None:
-        super().__init__(f"{name}: version {serves} serves until {version} is rebuilt")
+        what = (
+            f"version {serves} serves"
+            if serves != version
+            else "what another release folded, or lacks, serves"
+        )
+        super().__init__(f"{name}: {what} until {version} is rebuilt")
+
+
+class Mixed(Exception):
+    """Processes of another release fold as well: rebuilt now, the tables would be wrong again at once."""
 
 
 def due(row: dict[str, Any], mixed: bool) -> tuple[str, int] | None:
     """What a projection in this state is due to: an action and its processes; None for nothing.
 
-    A version that waits is rebuilt, unless that was tried. ``mixed`` says that a process of another version
-    folds: rebuilt now, the tables would get rows of both. A newer version's run is left to its own processes:
-    one may be folding it before it starts.
+    A version that waits is rebuilt, unless that was tried since it waits. ``mixed`` says that a process of
+    another release folds: rebuilt now, the tables would get rows of both. A newer version's run is left to
+    its own processes: one may be folding it before it starts.
     """
     open, own = row["phase"] is not None and row["ended_at"] is None, row["run_version"] == row["version"]
-    waits = _waits(row)
-    if mixed and (waits or not own):
+    if mixed:
         return None
-    if not waits:
+    if not _waits(row):
         return (row["action"], row["processes"]) if open and row["run_version"] <= row["version"] else None
     if not own or row["action"] != "rebuild":
         return "rebuild", 1
-    return ("rebuild", row["processes"]) if open else None
+    if open:
+        return "rebuild", row["processes"]
+    return ("rebuild", 1) if row["mixed_at"] and row["mixed_at"] > row["started_at"] else None
 
 
 def _waits(row: dict[str, Any]) -> bool:
-    return row["serves"] not in (None, row["version"])
+    return row["serves"] is not None and (row["serves"] != row["version"] or row["mixed_at"] is not None)
 
 
 class Desk:
     """Starts rebuilds and tells of them; with ``resumes`` goes on with what was interrupted."""
 
-    def __init__(self, ground: Ground, *, resumes: bool) -> None:
+    def __init__(self, ground: Ground, ownership: Ownership, *, resumes: bool) -> None:
         service, settings = ground.service, ground.settings
         self._site = Site(service, settings, database_url(settings, service.name))
         self._ground, self._database, self._resumes = ground, ground.database, resumes
+        self._ownership = ownership
         self._tasks: set[asyncio.Task[None]] = set()
-        self._member = uuid4()
         self.waiting: list[str] = []
-        """Each projection whose older version serves, as it was seen last, in words."""
+        """Each projection that waits for its rebuild, as it was seen last, in words."""
+
+        self.faults: list[str] = []
+        """That this process was struck off, if it was: it is not ready any more."""
 
     async def __aenter__(self) -> Desk:
         if self._resumes:
@@ -84,8 +95,6 @@ class Desk:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_MAX_S)
-        with suppress(*LOST):
-            await self._database.rows(LEAVE, self._member)
 
     def names(self) -> list[str]:
         """The names of the service's projections."""
@@ -108,10 +117,12 @@ class Desk:
     ) -> None:
         """Start one, unless its state is another than was ``seen``; one that was seen is gone on with.
 
-        Raises UnknownProjection, Running, and Waits for a verification, or a difference that is to be
-        accepted, where an older version serves.
+        Raises UnknownProjection, Running, Mixed while processes of another release fold, and Waits for a
+        verification, or a difference that is to be accepted, where an older version serves.
         """
         projection = self.projection(name)
+        if self.faults or name in await members.look(self._database, self._ground.service):
+            raise Mixed(name)
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(exclusive(self._site, projection))
             # The one that ran when it was looked at may have ended before the lock was got.
@@ -129,29 +140,35 @@ class Desk:
         task.add_done_callback(self._tasks.discard)
 
     async def _resume(self) -> None:
-        while not is_to_end():
+        while not (is_to_end() or self.faults):
             try:
-                await self._look()
+                if await members.is_seen(self._database, self._ground.member):
+                    await self._look()
+                else:
+                    await self._stand_aside()
             except LOST as error:
                 log.warning("looking_failed", error=type(error).__name__)
             await asyncio.sleep(LOOK_S)
 
     async def _look(self) -> None:
-        mixed = await self._mixed()
+        mixed = await members.look(self._database, self._ground.service)
         states = await self.states()
         self.waiting = [
             str(Waits(row["name"], row["serves"], row["version"])) for row in states if _waits(row)
         ]
         for row in states:
             if begun := due(row, row["name"] in mixed):
-                with suppress(Running, Waits):
+                with suppress(Running, Waits, Mixed):
                     await self.start(row["name"], *begun, row)
 
-    async def _mixed(self) -> set[str]:
-        """Projections that a process folds by another version: rebuilt now, they would get rows of both."""
-        own = [f"fold:{each.name()}:{each.version}" for each in self._site.service.projections]
-        await self._database.rows(ANNOUNCE, self._member, own)
-        return {row["name"] for row in await self._database.rows(MIXED, own, PRESENT_S)}
+    async def _stand_aside(self) -> None:
+        """Taken for dead while a read model was replaced: the locks, and the work under them, are for others.
+
+        Begun anew this process may fold again, as one of its version that joins.
+        """
+        self.faults.append(STRUCK_OFF)
+        log.error("struck_off", member=str(self._ground.member))
+        await self._ownership.__aexit__()
 
     async def states(self) -> list[dict[str, Any]]:
         """Each projection: its versions, tables and size, and its last or present rebuild."""
@@ -192,22 +209,18 @@ async def _carried_out(name: str, rebuild: Rebuild, held: AsyncExitStack) -> Non
                 await rebuild.give_up(type(error).__name__)
 
 
-ANNOUNCE = b"""
-insert into members (role, member) select role, %s from unnest(%s::text[]) as role
-on conflict (role, member) do update set seen_at = clock_timestamp()
-returning role
-"""
-MIXED = b"""
-select distinct split_part(role, ':', 2) as name from members
-where role like 'fold:%%' and role <> all(%s) and seen_at > clock_timestamp() - make_interval(secs => %s)
-"""
-LEAVE = b"delete from members where member = %s returning role"
-FIELDS = ("serves", "run", "action", "run_version", "processes", "phase", "total", "done", "started_at",
-          "ended_at", "outcome", "accepted", "seconds")  # fmt: skip
+STRUCK_OFF = (
+    "this process was taken for dead while a read model was replaced by another release's: it folds no "
+    "more, and leaves relay, timers and partitions to others; stop it, or start it anew"
+)
+
+FIELDS = ("serves", "mixed_at", "run", "action", "run_version", "processes", "phase", "total", "done",
+          "started_at", "ended_at", "outcome", "accepted", "seconds")  # fmt: skip
 NOTHING: dict[str, Any] = dict.fromkeys(FIELDS)
 
 STATES = b"""
-select p.name, p.version as serves, r.run, r.action, r.version as run_version, r.processes, r.phase, r.total,
+select p.name, p.version as serves, p.mixed_at,
+    r.run, r.action, r.version as run_version, r.processes, r.phase, r.total,
     (
         select coalesce(sum(passed), 0)::bigint from rebuild_places d where d.projection = p.name
     ) as done,

@@ -32,7 +32,7 @@ Mark = Annotated[int, Field(ge=0, le=2**63 - 1)]
 class Ready(BaseModel):
     """Whether a process is ready; ``paused`` names partitions, ``refusing`` is there while commands wait.
 
-    ``older`` names read models whose older version serves until the new one is rebuilt: no fault.
+    ``older`` names read models that wait for their rebuild, and what serves until then: no fault.
     """
 
     status: Literal["ready", "not ready"]
@@ -65,14 +65,15 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
     While commands are turned away, ``refusing`` says why; reads go on, so the process is ready.
     """
     runtime, excess = _runtime(request), await request.app.state.pressure.excess()
-    faults = await runtime.faults()
+    desk = request.app.state.desk
+    faults = desk.faults + await runtime.faults()
     response.status_code = 503 if faults else 200
     paused = {part for feed in runtime.feeds for part in feed.readings.paused}
     return {
         "status": "not ready" if faults else "ready",
         "faults": faults,
         "paused": [f"{topic}[{partition}]" for topic, partition in sorted(paused)],
-        "older": request.app.state.desk.waiting,
+        "older": desk.waiting,
         **({"refusing": excess.why} if excess else {}),
     }
 

@@ -16,7 +16,7 @@ from chassis.database import Connection, connect, fetch
 from chassis.office import Ground
 from chassis.positions import OWN, Fenced
 from chassis.projection import Projection
-from operations import accepting, shadows
+from operations import accepting, members, shadows
 from operations.accepting import Acceptance
 from operations.away import lasting
 from operations.filling import Filling, Site
@@ -49,14 +49,22 @@ async def exclusive(site: Site, projection: Projection, *, waits: bool = False) 
 class Rebuild:
     """One rebuild or verification, by the process that holds the projection's lock.
 
-    ``ground`` is what an accepted difference is recorded on: there once the service serves.
+    ``ground`` is what an accepted difference is recorded on: there once the service serves. ``alone`` says
+    that processes of another release cannot fold into its tables: when these serve, they must not.
     """
 
     def __init__(
-        self, site: Site, projection: Projection, connection: Connection, ground: Ground | None = None
+        self,
+        site: Site,
+        projection: Projection,
+        connection: Connection,
+        ground: Ground | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         self._site, self._projection, self._connection = site, projection, connection
         self._ground, self._verifies, self._name = ground, False, projection.name()
+        self._alone = alone
         self._filling = Filling(site, projection, connection)
 
     async def plan(
@@ -131,7 +139,7 @@ class Rebuild:
         known = await self.known_version()
         again = known != self._projection.version
         if again and self._verifies:
-            raise Failed(f"version {known} serves, and the code is of {self._projection.version}: rebuild it")
+            raise Failed(f"what serves is not of version {self._projection.version} alone: rebuild it")
         vector = await self._filling.vector()
         await self._count(vector, folds=2 if again else 1)
         await self._filling.fold(SHADOW, vector)
@@ -146,8 +154,8 @@ class Rebuild:
             await self._end(self._connection, {"outcome": "failed", "why": f"{why}: see the service's log"})
 
     async def known_version(self) -> int | None:
-        """The version of the tables that serve."""
-        rows = await fetch(self._connection, "select version from projections where name = %s", self._name)
+        """The version of the tables that serve; None where they are mixed, or there are none."""
+        rows = await fetch(self._connection, KNOWN, self._name)
         return rows[0]["version"] if rows else None
 
     async def _prove_new(self, vector: Vector) -> dict[str, Any]:
@@ -227,7 +235,7 @@ class Rebuild:
                     await self._close(still, outcome)
                     await shadows.swap(still, self._projection)
                     await shadows.drop(still, self._projection, PROOF)
-                    await still.execute(VERSION, (self._name, self._projection.version))
+                    await members.replaced(still, self._name, self._projection.version, alone=self._alone)
                     if acceptance:
                         await self._record(still, acceptance, proof)
                 return outcome
@@ -275,6 +283,7 @@ def _tables(sums: dict[str, Sum]) -> dict[str, Any]:
     return {name: {"rows": found.rows, "checksum": found.checksum} for name, found in sums.items()}
 
 
+KNOWN = b"select version from projections where name = %s and mixed_at is null"
 BEGIN = b"""
 insert into rebuilds (projection, run, action, version, processes, accepted, phase)
 values (%s, %s, %s, %s, %s, %s, 'folding')
@@ -294,10 +303,6 @@ update rebuilds set turn = turn + 1 where projection = %s and run = %s and ended
 returning turn
 """
 PLACES_TURN = b"update rebuild_places set turn = %s where projection = %s"
-VERSION = b"""
-insert into projections (name, version) values (%s, %s)
-on conflict (name) do update set version = excluded.version
-"""
 TOTAL = b"""
 update rebuilds set total = %s * (
     (select count(*) from events where position <= %s and type = any(%s::text[])) + %s

@@ -95,6 +95,8 @@ async def _applied(
 ) -> Redriven:
     """Apply rows up to the first that fails: what they lead to, their deletion and the fact of it at once."""
     handler, done, failed = handler_of(ground, rows[0]["handler"]), [], None
+    if isinstance(handler, Projection):
+        await connection.execute(MIXES, (handler.name(), handler.version))
     async with nullcontext() if careful else connection.pipeline():
         for row in rows:
             if careful and (failed := await _attempt(batch, handler, row)):
@@ -168,5 +170,8 @@ async def left(connection: Connection, row: Row, done: int, failed: Exception | 
 
 NEXT = b"select * from parked where handler = %s and key = %s order by id limit %s"
 APPLIED = b"delete from parked where id = any(%s)"
+MIXES = b"""
+update projections set mixed_at = clock_timestamp() where name = %s and version <> %s and mixed_at is null
+"""
 FAILS = b"update parked set error = %s, attempts = attempts + 1 where id = %s"
 LEFT = b"select min(id) as next, count(*) as records from parked where handler = %s and key = %s"

@@ -48,7 +48,7 @@ async def _made_ready(site: Site, projection: Projection, connection: Connection
     log.info("projection_is_folded_before_the_start", projection=name, version=version)
     # An older process may be rebuilding it by its version: that ends first.
     async with exclusive(site, projection, waits=True) as held:
-        rebuild = Rebuild(site, projection, held)
+        rebuild = Rebuild(site, projection, held, alone=folded)
         if await rebuild.known_version() == version:
             return
         await rebuild.plan("rebuild", 1)

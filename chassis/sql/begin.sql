@@ -1,4 +1,5 @@
--- Positions that a reader has not stored before; fenced where one is there, which another process stored.
+-- Positions that a reader has not stored before; fenced where another process stored one,
+-- and who was taken for dead.
 with n as (
     select * from unnest(%s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[])
         as n (topic, partition, source, epoch, position, kafka_offset)
@@ -8,4 +9,4 @@ with n as (
     on conflict do nothing
     returning topic
 )
-select fence((select count(*) from begun), (select count(*) from n))
+select fence((select count(*) from begun), (select count(*) from n), %s)

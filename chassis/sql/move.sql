@@ -1,4 +1,4 @@
--- Positions of a reader, moved from where it knows them to be and no other; fenced where one is not.
+-- Positions of a reader, moved from where it knows them to be and no other; fenced where one is not, and who was taken for dead.
 with n as (
     select * from unnest(
         %s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::bigint[]
@@ -11,4 +11,4 @@ with n as (
       and p.epoch = n.known_epoch and p.position = n.known
     returning p.topic
 )
-select fence((select count(*) from moved), (select count(*) from n))
+select fence((select count(*) from moved), (select count(*) from n), %s)

@@ -19,6 +19,7 @@ from chassis.store import Origin
 from tests.chassis.test_store import TABLES
 from tests.memory import envelope_of
 
+MEMBER = UUID(int=7)
 TOPIC = "caretrail.intake.events"
 
 
@@ -27,6 +28,7 @@ async def database(database: str) -> AsyncIterator[Database]:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(TABLES)
     async with Database(database) as found:
+        await found.rows("select join_folding(%s, '{}')", MEMBER)
         yield found
 
 
@@ -44,7 +46,7 @@ async def moved(database: Database, positions: Positions, *records: Record) -> N
     steps = Steps(positions, TOPIC)
     new = [record for record in records if steps.take(record, record.envelope.position)]
     async with database.transaction() as connection:
-        await steps.move(connection, new)
+        await steps.move(connection, new, MEMBER)
     steps.done()
 
 
@@ -61,6 +63,21 @@ async def test_who_reads_beside_another_is_fenced(database: Database, before: in
     assert refused.value.sqlstate == FENCED
     [row] = await database.rows("select epoch, position, kafka_offset from positions")
     assert row == {"epoch": 1, "position": before + 1, "kafka_offset": before + 1}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("before", [0, 1])
+async def test_who_was_struck_off_is_fenced_though_nobody_moved_since(
+    database: Database, before: int
+) -> None:
+    positions = Positions()
+    for position in range(1, before + 1):
+        await moved(database, positions, record(position, position - 1 or None))
+    await database.rows("delete from members where member = %s returning 1", MEMBER)
+    with pytest.raises(psycopg.DatabaseError) as refused:
+        await moved(database, positions, record(before + 1, before or None))
+    assert refused.value.sqlstate == FENCED
+    assert len(await database.rows("select from positions where position > %s", before)) == 0
 
 
 @pytest.mark.servers

@@ -50,12 +50,18 @@ LISTED = {
 }
 
 
-def test_on_a_narrow_screen_numbers_and_services_stay_whole(run: Run, stack: Callable[..., None]) -> None:
-    found = STATE | LISTED | {"name": "AuthorizationRunwayOfEpisodes"}
+@pytest.mark.parametrize(
+    ("more", "version"),
+    [({}, "2 (code: 3)"), ({"serves": 3, "mixed_at": "2026-11-26T09:00:00Z"}, "3 (mixed)")],
+)
+def test_on_a_narrow_screen_numbers_and_services_stay_whole(
+    run: Run, stack: Callable[..., None], more: dict[str, Any], version: str
+) -> None:
+    found = STATE | LISTED | {"name": "AuthorizationRunwayOfEpisodes"} | more
     with serving(lambda asked: (200, [found])) as billing:
         stack(billing=billing.url)
         shown = run("projections", "list", columns=60).stdout
-    assert all(f" {whole} " in shown for whole in ("billing", "1,214,512", "84.1 MB", "2 (code: 3)"))
+    assert all(f" {whole} " in shown for whole in ("billing", "1,214,512", "84.1 MB", version))
     assert max(map(len, shown.splitlines())) <= 60
 
 

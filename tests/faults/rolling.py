@@ -1,7 +1,9 @@
 """Rounds in which a release is rolled out under load: in every service old and new code work side by side.
 
-The release is a copy of the tree with a new version of an event, a read model that folds what is new in it,
-and a column of the ledger under another name: its table is expanded first, and contracted once all is rolled.
+The release is a copy of the tree with a new version of an event, a read model that folds what is new in it, a
+further read model, and a column of the ledger under another name: its table is expanded first, and contracted
+once all is rolled. While both releases fold, somebody asks for a rebuild; in every other round the old
+process is frozen until the new read models serve, and then goes on.
 """
 
 from __future__ import annotations
@@ -12,11 +14,13 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
 
+import aiohttp
 import psycopg
 from pydantic import SecretStr
 
@@ -26,6 +30,7 @@ from deploy.migration import migrate
 from tests.faults.evidence import Evidence
 from tests.faults.faults import Fault, Note, lane
 from tests.faults.processes import Kill
+from tests.faults.read_models import PUTS
 from tests.faults.theatre import Theatre, answers, until
 
 PARTS = ("chassis", "cli", "contracts", "deploy", "keystore", "operations", "services", "tests/faults")
@@ -79,8 +84,45 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         "event_id, service, stream, stream_version, type, patient,",
         "event_id, service, stream, version, version as stream_version, type, patient,",
     ),
+    (
+        "services/intake/app.py",
+        "import Census\n",
+        "import Census\nfrom services.intake.projections.arrivals import Arrivals\n",
+    ),
+    ("services/intake/app.py", "Census(), ", "Census(), Arrivals(), "),
 )
 """File, what it says in one place, and what it says instead."""
+
+ARRIVALS = """
+from uuid import UUID
+from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
+from chassis.projection import Projection, Table, on
+
+ARRIVALS = Table(
+    "arrivals", key={"referral": "uuid"},
+    values={"patient": "uuid", "received_at": "timestamptz", "decided_at": "timestamptz"},
+)
+
+
+class Arrivals(Projection):
+    tables = (ARRIVALS,)
+
+    @on(ReferralReceived)
+    def received(self, event, about):
+        yield ARRIVALS.put(referral=event.referral, patient=event.patient, received_at=about.occurred_at)
+
+    @on(ReferralAccepted)
+    def accepted(self, event, about):
+        yield ARRIVALS.put(referral=UUID(about.stream[-36:]), decided_at=about.occurred_at)
+"""
+FOLDED = {
+    "intake.arrivals": {
+        "referral": "",
+        "intake.ReferralReceived": "referral patient received_at=@occurred_at",
+        "intake.ReferralAccepted": "referral=@subject decided_at=@occurred_at",
+    }
+}
+"""The read model that is new, and what the checker has to know of it."""
 
 EXPAND = """
 alter table ledger add column version integer;
@@ -96,7 +138,13 @@ BOTH_S = (4.0, 8.0)
 
 STARTS_MAX_S = 60.0
 SERVES_MAX_S = 60.0
-"""In which the read model is folded anew, once no process of the old release is left."""
+"""In which the read models are folded anew, once no process of the old release is left."""
+
+FROZEN_MAX_S = 60.0
+"""In which they are, once the old process was not seen for 20 s; not where it is killed meanwhile."""
+
+REFUSED = 409
+OUTSIDERS = ("payer", "mailbox")
 
 
 class NotAsKnown(Exception):
@@ -109,6 +157,8 @@ class Roll(Fault):
 
     service: str = ""
     release: Path = Path()
+    frozen: set[str] = field(default_factory=set)
+    """Who is not to be killed just then: it would come back awake."""
 
     async def strike(self) -> None:
         """The old one is stopped or killed. Raises TimeoutError where the new one does not start."""
@@ -117,6 +167,7 @@ class Roll(Fault):
         if not name:
             raise TimeoutError(f"the new release of {self.service} does not answer")
         await self.lasting(*BOTH_S)
+        both = await self._both(name) if self.service == "intake" else ""
         child, killed = self.theatre.child(self.service), self.draw.random() < 0.5
         if killed:
             self.theatre.signal(self.service, signal.SIGKILL)
@@ -126,7 +177,36 @@ class Roll(Fault):
         await child.start()
         await answers(self.theatre, self.service, STARTS_MAX_S)
         await self.theatre.leave(name, killed=self.draw.random() < 0.5)
-        self.told = f"{self.service}, the old one {'killed' if killed else 'stopped'}"
+        self.told = f"{self.service}, the old one {'killed' if killed else 'stopped'}{both}"
+
+    async def _both(self, name: str) -> str:
+        """While both fold: what a person asks of the new one is refused; the old one is frozen, or works on.
+
+        Raises RuntimeError where it is not refused.
+        """
+        told, url = "", f"http://127.0.0.1:{self.theatre.replicas[name].program.port}"
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=5)) as session:
+                asked = {"action": "rebuild"}
+                async with session.post("/internal/projections/Census", json=asked) as response:
+                    answer, told = await response.text(), ", a rebuild refused"
+            if response.ok or (response.status == REFUSED and "Releases mixed" not in answer):
+                raise RuntimeError(f"a rebuild while both releases fold: {response.status} {answer}")
+        if self.draw.random() < 0.5:
+            return told
+        self.frozen.add(self.service)
+        try:
+            served = await until(self._serves_beside_the_frozen, FROZEN_MAX_S, 1.0)
+        finally:
+            self.theatre.signal(self.service, signal.SIGCONT)
+            self.frozen.clear()
+        await self.lasting(*BOTH_S)
+        return f"{told}, frozen until the new read models {'served' if served else 'should have served'}"
+
+    def _serves_beside_the_frozen(self) -> bool:
+        # Each time anew: a kill may have been under way.
+        self.theatre.signal(self.service, signal.SIGSTOP)
+        return _served(self.theatre)
 
 
 def environment(release: Path) -> dict[str, str]:
@@ -137,13 +217,24 @@ def environment(release: Path) -> dict[str, str]:
 async def rolling(stage: Theatre, note: Note, seconds: float, seed: int) -> None:
     """Expand, roll every service, contract; services are killed all the while."""
     draw, end = Random(f"rolling {seed}"), time.monotonic() + seconds
+    frozen: set[str] = set()
+    PUTS.update(FOLDED)
+
+    def spare(kill: Fault) -> None:
+        if isinstance(kill, Kill):
+            kill.name = kill.draw.choice([name for name in (*SERVICES, *OUTSIDERS) if name not in frozen])
+
     release = await asyncio.to_thread(make, stage.home / "release")
     async with asyncio.TaskGroup() as together:
-        together.create_task(lane(stage, note, Random(f"rolling kills {seed}"), end, {Kill: 1.0}))
+        kills = Random(f"rolling kills {seed}")
+        together.create_task(lane(stage, note, kills, end, {Kill: 1.0}, made=spare))
         await asyncio.sleep(seconds / 10)
         await asyncio.to_thread(_migrate, stage, release, "0002_expand", EXPAND)
         for service in draw.sample(SERVICES, len(SERVICES)):
-            fault, began = Roll(stage, draw, service=service, release=release), time.monotonic()
+            fault, began = (
+                Roll(stage, draw, service=service, release=release, frozen=frozen),
+                time.monotonic(),
+            )
             await fault.strike()
             note(fault, began)
         await asyncio.to_thread(_migrate, stage, release, "0003_contract", CONTRACT)
@@ -151,13 +242,19 @@ async def rolling(stage: Theatre, note: Note, seconds: float, seed: int) -> None
 
 
 def _served(stage: Theatre) -> bool:
-    """Whether the read model of the release serves; the checker sees what it holds."""
+    """Whether the read models of the release serve; the checker sees what they hold."""
     try:
         with psycopg.connect(stage.store("intake"), connect_timeout=5) as connection:
-            found = connection.execute("select version from projections where name = 'Census'").fetchone()
+            found = connection.execute(SERVING).fetchone()
     except psycopg.OperationalError:
         return False
     return found == (2,)
+
+
+SERVING = """
+select count(*) from projections
+where (name, version) in (('Census', 2), ('Arrivals', 1)) and mixed_at is null
+"""
 
 
 def make(release: Path) -> Path:
@@ -169,6 +266,7 @@ def make(release: Path) -> Path:
         if text.count(old) != 1:
             raise NotAsKnown(f"{name} says {text.count(old)} times: {old.strip()}")
         (release / name).write_text(text.replace(old, new))
+    (release / "services/intake/projections/arrivals.py").write_text(ARRIVALS)
     return release
 
 

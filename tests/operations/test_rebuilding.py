@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from caretrail_contracts.envelope import Envelope
@@ -42,10 +43,16 @@ async def refer(run: Running, count: int, patients: int = 40) -> None:
 
 
 async def ask(
-    run: Running, action: str, name: str = "Counts", service: str = "scheduling", **more: Any
+    run: Running,
+    action: str,
+    name: str = "Counts",
+    service: str = "scheduling",
+    client: httpx.AsyncClient | None = None,
+    **more: Any,
 ) -> Any:
     """Start a rebuild or verification and wait for its outcome."""
-    answer = await run.clients[service].post(f"/internal/projections/{name}", json={"action": action, **more})
+    client = client or run.clients[service]
+    answer = await client.post(f"/internal/projections/{name}", json={"action": action, **more})
     assert answer.status_code == 202, answer.text
     return await outcome(run, name, service)
 

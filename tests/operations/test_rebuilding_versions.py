@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, cast
 from uuid import UUID
 
+import httpx
 import pytest
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
 
 from chassis.config import database_url
-from chassis.projection import Change, Table, on
+from chassis.database import Database
+from chassis.projection import Change, Projection, Table, on
+from operations import members
 from operations.composed import composed
 from operations.desk import LOOK_S
 from operations.filling import Site
@@ -22,7 +25,7 @@ from operations.processes import Failed
 from operations.rebuilding import exclusive
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
-from tests.operations.test_rebuilding import ENDED_MAX_S, ask, cut, refer, rows
+from tests.operations.test_rebuilding import ENDED_MAX_S, Openings, ask, cut, refer, rows
 from tests.running import Running
 
 pytestmark = pytest.mark.servers
@@ -101,6 +104,114 @@ async def test_a_new_version_that_depends_on_the_order_of_keys_is_not_swapped_in
         refused = await run.post("scheduling", path, {"reason": "it is wrong"})
         assert (refused.status_code, refused.json()["title"]) == (409, "Version waits")
         assert (await rows(run, "select sum(received)::int as n from counts"))[0]["n"] == 100
+
+
+@asynccontextmanager
+async def beside(run: Running, *projections: Projection) -> AsyncIterator[httpx.AsyncClient]:
+    """A further process of scheduling, with these projections."""
+    app = composed(replace(SCHEDULING, projections=projections), run.settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            yield client
+
+
+async def until(client: httpx.AsyncClient, name: str, **wanted: object) -> dict[str, Any]:
+    """Wait until a projection's state has these values; gives it."""
+    state: dict[str, Any] = {}
+    async with asyncio.timeout(ENDED_MAX_S):
+        while not wanted.items() <= state.items():
+            await asyncio.sleep(0.05)
+            state = (await client.get(f"/internal/projections/{name}")).json()
+    return state
+
+
+@pytest.fixture
+def looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Desks look often."""
+    monkeypatch.setattr("operations.desk.LOOK_S", 0.2)
+
+
+async def test_a_projection_that_an_old_process_lacks_is_folded_again_once_that_is_gone(
+    running: Run, looking: None
+) -> None:
+    async with AsyncExitStack() as older, AsyncExitStack() as newer:
+        run = await older.enter_async_context(running(INTAKE, SCHEDULING))
+        await refer(run, 20)
+        await run.settle()
+        client = await newer.enter_async_context(beside(run, Counts(), Openings()))
+        while not (told := (await client.get("/health/ready")).json()["older"]):
+            await asyncio.sleep(0.05)
+        assert told == ["Openings: what another release folded, or lacks, serves until 1 is rebuilt"]
+        await refer(run, 40, patients=40)
+        await run.settle()
+        for action in ("rebuild", "verify"):
+            refused = await client.post("/internal/projections/Openings", json={"action": action})
+            assert (refused.status_code, refused.json()["title"]) == (409, "Releases mixed")
+        assert (await ask(run, "verify", "Counts"))["outcome"] == "equal", "which both fold alike"
+        await older.aclose()
+        state = await until(client, "Openings", mixed_at=None)
+        assert state["outcome"]["against"] == "proof"
+        assert state["outcome"]["tables"]["openings"]["rows"] == 60
+        assert (await client.get("/health/ready")).json()["older"] == []
+
+
+async def test_an_old_process_that_was_taken_for_dead_folds_no_more(
+    running: Run, looking: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was frozen, and thaws once the new version serves; its look at who is there comes last."""
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 40)
+        await run.settle()
+        frozen, thawed = run.runtime("scheduling").ground.member, asyncio.Event()
+
+        async def is_seen(database: Database, member: UUID) -> bool:
+            if member == frozen:
+                await thawed.wait()
+            return await seen(database, member)
+
+        seen = members.is_seen
+        monkeypatch.setattr("operations.members.is_seen", is_seen)
+        async with beside(run, Next()) as client:
+            await rows(run, f"update members set seen_at = 'epoch' where member = '{frozen}' returning 1")
+            await until(client, "Counts", serves=2, mixed_at=None)
+            await refer(run, 80, patients=80)
+            old = run.clients["scheduling"]
+            async with asyncio.timeout(ENDED_MAX_S):
+                while "Fenced" not in str((await old.get("/health/ready")).json()["faults"]):
+                    await asyncio.sleep(0.05)
+            thawed.set()
+            async with asyncio.timeout(ENDED_MAX_S):
+                while (await rows(run, "select sum(accepted) as n from counts"))[0]["n"] < 120:
+                    await asyncio.sleep(0.05)
+            assert (await ask(run, "verify", client=client))["outcome"] == "equal"
+            assert (await client.get("/health/ready")).json()["older"] == []
+            answer = await old.get("/health/ready")
+            assert answer.status_code == 503
+            assert answer.json()["faults"][0].startswith("this process was taken for dead")
+
+
+async def test_a_release_that_is_rolled_back_folds_again_what_it_missed(running: Run, looking: None) -> None:
+    """The newer one dropped a projection, which stops nobody, and had another version of a second one."""
+    async with running(INTAKE, TWO_MODELS) as run:
+        await refer(run, 20)
+        await run.settle()
+        async with beside(run, Next()) as client:
+            await run.apps["scheduling"].state.runtime.ownership.__aexit__()
+            await refer(run, 20, patients=20)
+            async with asyncio.timeout(ENDED_MAX_S):
+                while (await rows(run, "select sum(accepted) as n from counts"))[0]["n"] < 40:
+                    await asyncio.sleep(0.05)
+            assert (await client.get("/health/ready")).json()["faults"] == []
+    async with running(INTAKE, TWO_MODELS) as run:
+        client = run.clients["scheduling"]
+        for name in ("Counts", "Openings"):
+            await until(client, name, serves=1, mixed_at=None)
+            assert (await ask(run, "verify", name))["outcome"] == "equal"
+        assert (await rows(run, "select count(*) as n from openings"))[0]["n"] == 40
+
+
+TWO_MODELS = replace(SCHEDULING, projections=(Counts(), Openings()))
 
 
 async def test_a_new_version_waits_for_its_rebuild_until_no_process_of_another_one_folds(
