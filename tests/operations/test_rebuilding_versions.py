@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import UUID
 
 import httpx
@@ -14,15 +14,11 @@ import pytest
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
 
-from chassis.config import database_url
 from chassis.database import Database
 from chassis.projection import Change, Projection, Table, on
 from operations import members
 from operations.composed import composed
 from operations.desk import LOOK_S
-from operations.filling import Site
-from operations.processes import Failed
-from operations.rebuilding import exclusive
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
 from tests.operations.test_rebuilding import ENDED_MAX_S, Openings, ask, cut, refer, rows
@@ -244,158 +240,6 @@ async def test_a_new_version_waits_for_its_rebuild_until_no_process_of_another_o
         assert await database.rows("select count(*) as n, count(first_at) as known from counts") == [
             {"n": 80, "known": 80}
         ]
-
-
-BY_KIND = Table("counts", key={"patient": "uuid", "kind": "text"}, counters={"n": "integer"})
-BY_TEXT = Table("counts", key={"patient": "text"}, counters={"received": "integer", "accepted": "integer"})
-LARGE = Table("counts", key={"patient": "uuid"}, counters={"received": "bigint", "accepted": "numeric(12,2)"})
-NOTED = Table("counts", key={"patient": "uuid"}, values={"received": "integer", "accepted": "integer"})
-LARGER = Table("counts", key={"patient": "uuid"}, counters={"received": "bigint", "accepted": "numeric(9,1)"})
-
-
-class ByKind(Next):
-    """A version whose key has one more column, and whose values became rows."""
-
-    tables: ClassVar[tuple[Table, ...]] = (BY_KIND,)
-
-    @on(ReferralReceived)
-    def received(self, event: ReferralReceived, about: Envelope) -> Iterator[Change]:
-        yield BY_KIND.add(patient=event.patient, kind="received", n=1)
-
-    @on(ReferralAccepted)
-    def accepted(self, event: ReferralAccepted, about: Envelope) -> Iterator[Change]:
-        yield BY_KIND.add(patient=about.patient, kind="accepted", n=1)
-
-
-class ByText(Next):
-    """A version whose key is of another type."""
-
-    tables: ClassVar[tuple[Table, ...]] = (BY_TEXT,)
-
-    @on(ReferralReceived)
-    def received(self, event: ReferralReceived, about: Envelope) -> Iterator[Change]:
-        yield BY_TEXT.add(patient=str(event.patient), received=1)
-
-    @on(ReferralAccepted)
-    def accepted(self, event: ReferralAccepted, about: Envelope) -> Iterator[Change]:
-        yield BY_TEXT.add(patient=str(about.patient), accepted=1)
-
-
-class Large(Counts):
-    """A version that counts further."""
-
-    tables: ClassVar[tuple[Table, ...]] = (LARGE,)
-
-    @on(ReferralReceived)
-    def received(self, event: ReferralReceived, about: Envelope) -> Iterator[Change]:
-        yield self.tables[0].add(patient=event.patient, received=1)
-
-    @on(ReferralAccepted)
-    def accepted(self, event: ReferralAccepted, about: Envelope) -> Iterator[Change]:
-        yield self.tables[0].add(patient=about.patient, accepted=1)
-
-
-class Larger(Large):
-    """One whose numbers have other digits."""
-
-    tables: ClassVar[tuple[Table, ...]] = (LARGER,)
-
-
-class Noted(Large):
-    """A version that notes what the others count: where it notes nothing there is null."""
-
-    tables: ClassVar[tuple[Table, ...]] = (NOTED,)
-
-    @on(ReferralAccepted)
-    def accepted(self, event: ReferralAccepted, about: Envelope) -> Iterator[Change]:
-        yield NOTED.put(patient=about.patient, accepted=1)
-
-    @on(ReferralReceived)
-    def received(self, event: ReferralReceived, about: Envelope) -> Iterator[Change]:
-        yield NOTED.put(patient=event.patient)
-
-
-class Unfit(ByText):
-    """A version that its own table refuses."""
-
-    @on(ReferralReceived)
-    def received(self, event: ReferralReceived, about: Envelope) -> Iterator[Change]:
-        yield BY_TEXT.put(patient="\0", received=1)
-
-
-class Unordered(ByText):
-    """A version whose key is of another type, and whose fold does not commute."""
-
-    @on(ReferralReceived)
-    def received(self, event: ReferralReceived, about: Envelope) -> Iterator[Change]:
-        yield BY_TEXT.put(patient=str(event.patient.int % 10), received=about.position)
-
-
-def of_version(kind: type[Counts], number: int) -> Counts:
-    """The counts as a class folds them, by another number."""
-    named = {"version": number, "name": classmethod(lambda cls: "Counts")}
-    made = type("Version", (kind,), {"received": kind.received, "accepted": kind.accepted, **named})
-    return cast(Counts, made())
-
-
-async def test_tables_whose_key_or_types_changed_are_folded_before_the_service_serves(running: Run) -> None:
-    async with running(INTAKE, SCHEDULING) as run:
-        await refer(run, 30, patients=20)
-        await run.settle()
-    for number, kind in enumerate((ByKind, Noted, Counts, Large, Larger), 2):
-        scheduling = replace(SCHEDULING, projections=(of_version(kind, number),))
-        async with running(INTAKE, scheduling) as run:
-            assert await rows(run, "select version from projections") == [{"version": number}]
-            assert await columns_of(run) == kind.tables[0].columns
-            assert len(await rows(run, "select * from counts")) == (40 if kind is ByKind else 20)
-            await refer(run, 5, patients=5)
-            await run.settle()
-            assert (await ask(run, "verify"))["outcome"] == "equal"
-
-
-async def columns_of(run: Running) -> dict[str, str]:
-    found = await rows(
-        run,
-        "select attname::text as name, format_type(atttypid, atttypmod) as type from pg_attribute"
-        " where attrelid = 'counts'::regclass and attnum > 0 order by attnum",
-    )
-    return {row["name"]: row["type"] for row in found}
-
-
-async def test_a_start_that_cannot_fold_says_why(running: Run) -> None:
-    async with running(INTAKE, SCHEDULING) as run:
-        await refer(run, 40)
-        await run.settle()
-    for kind, why in (
-        (Unfit, "the event .* cannot be folded"),
-        (Unordered, "two folds .* first at the event"),
-    ):
-        with pytest.raises(Failed, match=f"version 2 of Counts could not be folded: {why}"):
-            async with running(INTAKE, replace(SCHEDULING, projections=(kind(),))):
-                pass
-
-
-async def test_a_start_that_folds_waits_for_the_rebuild_of_an_older_process(running: Run) -> None:
-    async with running(INTAKE, SCHEDULING) as run:
-        await refer(run, 10)
-        await run.settle()
-        site = Site(SCHEDULING, run.settings, database_url(run.settings, SCHEDULING.name))
-        async with AsyncExitStack() as later:
-            app = composed(replace(SCHEDULING, projections=(ByText(),)), run.settings)
-            async with exclusive(site, Counts()):
-                starting = asyncio.create_task(later.enter_async_context(app.router.lifespan_context(app)))
-                async with asyncio.timeout(ENDED_MAX_S):
-                    while not await rows(run, WAITS_FOR_A_LOCK):
-                        await asyncio.sleep(0.02)
-                assert await rows(run, "select * from rebuilds") == []
-            await starting
-            assert await columns_of(run) == BY_TEXT.columns
-
-
-WAITS_FOR_A_LOCK = """
-select from pg_locks where locktype = 'advisory' and not granted
-    and database = (select oid from pg_database where datname = current_database())
-"""
 
 
 async def test_a_new_version_whose_swap_is_interrupted_is_swapped_in_all_the_same(running: Run) -> None:
