@@ -45,7 +45,7 @@ def _fields(w: Node, r: Node, below: Below) -> None:
     most = len(known) if closed else None
     least = len(set(w.get("required", ())))
     sure = all(not _doubtful(w.child("properties", name)) for name in known)
-    compare_size(w, r, ("minProperties", "maxProperties"), (least, most), "fields", sure)
+    compare_size(w, r, ("minProperties", "maxProperties"), (least, most), "fields", (sure, sure))
 
 
 def _sent_as(w: Node, name: str) -> Node | None:
@@ -92,7 +92,7 @@ def compare_arrays(w: Node, r: Node, below: Below) -> None:
         below(_item(w, rest), _item(r, rest))
     sure = not any(_doubtful(_item(w, index)) for index in range(len(ours) + 1))
     distinct = not w.get("uniqueItems", False) or not ("items" in w or ours)
-    compare_size(w, r, ("minItems", "maxItems"), (0, most), "items", sure and distinct)
+    compare_size(w, r, ("minItems", "maxItems"), (0, most), "items", (sure, sure and distinct))
     if r.get("uniqueItems", False) and not w.get("uniqueItems", False) and (most is None or most > 1):
         says = "the reader takes each item once, the writer may repeat one"
         fail(w, r, "uniqueItems", says, decided=sure and not ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -18,6 +19,9 @@ that counts on it."""
 
 SHAPES = ("pattern", "format", "contentEncoding")
 """Keywords that may say how long a text is."""
+
+ENDLESS = re.compile(r"\^(\[[^][\\]+\])+[*+]\$")
+"""Patterns, of one character after another, that take texts of any length."""
 
 LOW, HIGH = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
 
@@ -73,15 +77,22 @@ def compare_values(w: Node, r: Node) -> None:
         lengths = [len(value) for value in w.listed() or () if isinstance(value, str)]
         low, high = (min(lengths), max(lengths)) if lengths else (0, None)
         sure = not any(keyword in w for keyword in SHAPES)
-        compare_size(w, r, ("minLength", "maxLength"), (low, high), "characters", sure)
+        long = {*SHAPES} & w.schema.keys() == {"pattern"} and ENDLESS.fullmatch(w.get("pattern"))
+        both = (sure, sure or bool(long))
+        compare_size(w, r, ("minLength", "maxLength"), (low, high), "characters", both)
 
 
 def compare_size(
-    w: Node, r: Node, keywords: tuple[str, str], known: tuple[int, int | None], unit: str, sure: bool
+    w: Node,
+    r: Node,
+    keywords: tuple[str, str],
+    known: tuple[int, int | None],
+    unit: str,
+    sure: tuple[bool, bool],
 ) -> None:
     """Compare how many characters, items or fields there may be; ``known`` bounds the writer's besides.
 
-    Not ``sure``: something may bound them that is not looked into.
+    Not ``sure``, of the least or of the most: something may bound them that is not looked into.
     """
     least = max(w.get(keywords[0], 0), known[0])
     bounds = [bound for bound in (w.get(keywords[1]), known[1]) if bound is not None]
@@ -89,10 +100,10 @@ def compare_size(
     wanted, taken = r.get(keywords[0], 0), r.get(keywords[1])
     if least < wanted:
         says = f"the reader wants {wanted} {unit} at least, the writer may send {least}"
-        fail(w, r, keywords[0], says, decided=sure)
+        fail(w, r, keywords[0], says, decided=sure[0])
     if taken is not None and (most is None or most > taken):
         says = f"the reader takes {taken} {unit} at most, the writer may send {most or 'more'}"
-        fail(w, r, keywords[1], says, decided=sure)
+        fail(w, r, keywords[1], says, decided=sure[1])
 
 
 def _types(w: Node, r: Node) -> None:

@@ -293,6 +293,9 @@ NARROWED: dict[str, tuple[Any, Any, str, str]] = {
     "on a condition that always holds": ({"if": True, "then": WHOLE}, WHOLE, "? /type", "? /if"),
     "a pattern says how long": (TEXT | {"pattern": "^...$"}, TEXT | {"pattern": "^...$", "minLength": 3},
         "? /minLength", FITS),
+    "a pattern without an end":
+        (TEXT | {"pattern": "^[A-Z][a-z]*$"}, TEXT | {"pattern": "^[A-Z][a-z]*$", "maxLength": 3},
+        "/maxLength", FITS),
     "two between bounds": (WHOLE | {"minimum": 0, "maximum": 1}, {"enum": [0, 1]}, "? /enum", FITS),
     "one number, a whole one": (NUMBER | {"minimum": 1, "maximum": 1}, WHOLE, "? /type", "/minimum"),
 }  # fmt: skip
