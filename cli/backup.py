@@ -82,7 +82,8 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
             "kafka_bootstrap": stack_file.read(settings.home).kafka_bootstrap,
         }
         asked = Restore(settings.model_copy(update=known), found, service, at, say=_said(as_json))
-        done = asyncio.run(asked.carry_out())
+        with _interrupted(service, as_json):
+            done = asyncio.run(asked.carry_out())
     if as_json:
         screen.print_json(asdict(done) | {"to": done.to.isoformat()})
     else:
@@ -93,6 +94,20 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
 
 def _said(quiet: bool) -> Any:
     return (lambda step: None) if quiet else typer.echo
+
+
+@contextmanager
+def _interrupted(service: str, as_json: bool) -> Iterator[None]:
+    """Where who waits goes away, say what that leaves."""
+    from cli.problem import Problem
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        done = f"If it had come to wait until {service} is ready, it is done; else nothing was changed."
+        see = f"`caretrail status` shows whether {service} runs."
+        Problem(f"the restore of {service} was interrupted", done, advice=see).tell(as_json)
+        raise
 
 
 def _expected(service: str, services: tuple[str, ...]) -> str:

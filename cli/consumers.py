@@ -13,6 +13,7 @@ from cli import screen
 from cli.options import ActorOption, JsonOption, PurposeOption, moment
 
 if TYPE_CHECKING:
+    from cli.problem import Problem
     from cli.stack_file import Stack
 
 app = typer.Typer(
@@ -42,19 +43,23 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List readers: position, lag in records and seconds, owning process, paused by whom, since when, why."""
+    from cli.looking import look
     from cli.problem import told
     from cli.settings import CliSettings, asking_as
 
     who = asking_as(CliSettings(), actor, purpose) if opened else None
     with told(as_json):
-        stack, found = _stack(), list[dict[str, Any]]()
-        for name in [service] if service else sorted(stack.services):
-            found += _answer(stack, name, "GET", "", {})
-        asyncio.run(_open_reasons(stack, found, who))
+        stack = _stack()
+        seen = look(stack, [service] if service else sorted(stack.services), "/internal/consumers")
+        found = [reader for readers in seen.answers.values() for reader in readers]
+        closed = asyncio.run(_open_reasons(stack, found, None if "audit" in seen.problems else who))
         if as_json:
             screen.print_json(found)
         else:
             _show(found, apart=each)
+        if closed:
+            seen.problems["audit"] = closed
+        seen.end(as_json)
 
 
 @app.command()
@@ -142,7 +147,7 @@ def _told(
 
     who = asking_as(CliSettings(), actor, purpose)
     with told(as_json):
-        found: dict[str, Any] = _answer(_stack(), service, "POST", f"/{action}", who, asked)
+        found = _answer(_stack(), service, f"/{action}", who, asked)
         if as_json:
             screen.print_json(found)
     return found
@@ -155,24 +160,28 @@ def _stack() -> Stack:
     return stack_file.read(CliSettings().home)
 
 
-def _answer(
-    stack: Stack, service: str, method: str, path: str, headers: Mapping[str, str], body: Any = None
-) -> Any:
-    """A service's answer about its readers. Raises Problem."""
+def _answer(stack: Stack, service: str, path: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
+    """A service's answer to what its readers are to do. Raises Problem."""
     from cli.service import answer, client
 
-    key = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
-    with client(stack, service, {**headers, **key}) as asked:
-        return answer(asked.request(method, f"/internal/consumers{path}", json=body))
+    with client(stack, service, {**headers, "Idempotency-Key": uuid4().hex}) as asked:
+        found: dict[str, Any] = answer(asked.post(f"/internal/consumers{path}", json=body))
+    return found
 
 
-async def _open_reasons(stack: Stack, found: list[dict[str, Any]], who: Mapping[str, str] | None) -> None:
-    """Put a word in the places of sealed reasons, or with ``who`` what they say. Raises Problem."""
+async def _open_reasons(
+    stack: Stack, found: list[dict[str, Any]], who: Mapping[str, str] | None
+) -> Problem | None:
+    """Put a word in the places of sealed reasons, or with ``who`` what they say.
+
+    Where audit is silent they stay sealed, and that is the problem given. Raises Problem where it refuses.
+    """
+    sealed = {id(each): each["paused"]["reason"] for each in found if each["paused"]}
     paused = [each for each in found if each["paused"]]
+    for each in paused:
+        each["paused"]["reason"] = screen.SEALED_TEXT
     if who is None or not paused:
-        for each in paused:
-            each["paused"]["reason"] = screen.SEALED_TEXT
-        return
+        return None
     import httpx
     from caretrail_contracts.sealed import FreeText, Sealed
 
@@ -183,11 +192,12 @@ async def _open_reasons(stack: Stack, found: list[dict[str, Any]], who: Mapping[
     try:
         async with httpx.AsyncClient(base_url=base, headers=who, timeout=service.TIMEOUT_S) as audit:
             for each in paused:
-                reason = Sealed[FreeText](**each["paused"]["reason"])
+                reason = Sealed[FreeText](**sealed[id(each)])
                 topic = f"{each['service']}.events"
                 [each["paused"]["reason"]] = await open_sealed(audit, None, [reason], topic)
     except httpx.TransportError as error:
-        raise service.silent("audit", base, error) from None
+        return service.silent("audit", base, f"{type(error).__name__}.").of("audit")
+    return None
 
 
 def _together(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

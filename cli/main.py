@@ -9,6 +9,7 @@ import typer
 
 from cli import (
     backup,
+    check,
     consumers,
     contracts,
     demo,
@@ -17,6 +18,7 @@ from cli import (
     parked,
     projections,
     stack,
+    status,
     tail,
     timeline,
     topics,
@@ -34,7 +36,7 @@ app = typer.Typer(
 )
 app.command("up")(stack.up)
 app.command("down")(stack.down)
-app.command("status")(stack.status)
+app.command("status")(status.status)
 app.command("url")(stack.url)
 app.command("demo")(demo.demo)
 app.command("timeline")(timeline.timeline)
@@ -46,7 +48,7 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(consumers.app, name="consumers")
 app.add_typer(topics.app, name="topics")
 app.command("mailbox")(mailbox.mailbox)
-app.command("check")(stack.check)
+app.command("check")(check.check)
 app.command("migrate")(stack.migrate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

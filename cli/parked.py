@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
@@ -12,7 +12,14 @@ from cli import screen
 from cli.options import ActorOption, JsonOption, PurposeOption
 
 if TYPE_CHECKING:
+    from cli.looking import Seen
+    from cli.problem import Problem
     from cli.stack_file import Stack
+
+UNAUTHORIZED, NOT_PARKED = 401, 404
+
+AWAY = (0, 503)
+"""Where a service gave no answer, or said that it can do nothing now: the same holds for its other keys."""
 
 app = typer.Typer(help="Parked records: list, show, redrive, discard.", no_args_is_help=True)
 
@@ -29,11 +36,14 @@ def list_(service: ServiceOption = "", handler: HandlerOption = "", as_json: Jso
     from cli.problem import told
 
     with told(as_json):
-        found = _heads(_stack(), service, handler)
+        seen, found = _heads(_stack(), service, handler, as_json)
         if as_json:
             screen.print_json(found)
-        else:
+        elif found:
             _show_list(found)
+        else:
+            typer.echo(f"Nothing is parked{seen.of_those()}.")
+        seen.end(as_json)
 
 
 @app.command()
@@ -70,22 +80,19 @@ def redrive(
 
     if bool(record) == every:
         raise typer.BadParameter("expected a RECORD, or --all", param_hint="RECORD")
-    who, chosen = _who(actor, purpose), [] if every else [_reference(record)]
+    who = _who(actor, purpose)
+    if record:
+        _reference(record)
     with told(as_json):
         stack = _stack()
         if every:
-            chosen = [(head["service"], head["id"]) for head in _heads(stack, service, handler)]
-        done = [
-            found
-            for each, number in chosen
-            if (found := _redriven(stack, each, number, who, quiet=as_json, among=every))
-        ]
+            _redrive_all(stack, service, handler, who, as_json)
+            return
+        found = _redriven(stack, *_reference(record), who, quiet=as_json)
         if as_json:
-            screen.print_json(done if every else done[0])
-        elif not done:
-            typer.echo("Nothing is parked.")
-    if any(each["error"] for each in done):
-        raise typer.Exit(1)
+            screen.print_json(found)
+        if found["error"]:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -147,33 +154,89 @@ def _asked(
         return found
 
 
-def _heads(stack: Stack, service: str, handler: str) -> list[dict[str, Any]]:
-    """The parked records of one service, or of all. Raises Problem."""
+def _heads(stack: Stack, service: str, handler: str, as_json: bool) -> tuple[Seen, list[dict[str, Any]]]:
+    """The parked records of one service, or of all, with which of them answered. Raises Problem."""
+    from cli.looking import look
     from cli.problem import Problem
 
+    seen = look(stack, [service] if service else sorted(stack.services), "/internal/parked")
     heads, known = list[dict[str, Any]](), set[str]()
-    for each in [service] if service else sorted(stack.services):
-        found = _asked(stack, each, "GET", "", {})
+    for each, found in seen.answers.items():
         heads += [{"record": f"{each}/{head['id']}", **head} for head in found["parked"]]
         known |= set(found["handlers"])
         if (more := found["keys"] - len(found["parked"])) > 0:
             screen.err().print(f"{each}: {more} more keys are parked; these are the oldest.")
     known |= {head["handler"] for head in heads}  # also of one that is gone since
     if handler and handler not in known:
-        whose = service or "no service"
+        seen.tell(as_json)
+        whose = service or ("no service that answers" if seen.problems else "no service")
         raise Problem(
             f"{whose} has {'no' if service else 'a'} handler {handler}",
             f"There are: {', '.join(sorted(known))}.",
         )
-    return [head for head in heads if handler in ("", head["handler"])]
+    return seen, [head for head in heads if handler in ("", head["handler"])]
+
+
+def _redrive_all(stack: Stack, service: str, handler: str, who: Mapping[str, str], as_json: bool) -> None:
+    """Redrive every key of the services that answer; one that cannot be redriven stops no other.
+
+    A service that is away meanwhile is not asked for its other keys. Raises Problem, and typer.Exit where
+    anything is left.
+    """
+    from cli.problem import Problem
+
+    seen, heads = _heads(stack, service, handler, as_json)
+    done, away = list[dict[str, Any]](), dict[str, str]()
+
+    def keep(problem: Problem, service: str) -> bool:
+        if problem.status in AWAY:
+            away[service] = problem.detail or problem.title
+        return problem.status not in (UNAUTHORIZED, NOT_PARKED)
+
+    for head in heads:
+        name, number = head["service"], head["id"]
+        if why := away.get(name):
+            done.append(_outcome(name, number, 0, _stopped(number, f"not tried: {why}")))
+            if not as_json:
+                _tell(done[-1])
+            continue
+        try:
+            done.append(_redriven(stack, name, number, who, quiet=as_json, keep=keep))
+        except Problem as problem:
+            if problem.status != NOT_PARKED:  # else somebody redrove or discarded it meanwhile
+                raise
+    if as_json:
+        screen.print_json(done)
+    elif not done:
+        typer.echo(f"Nothing is parked{seen.of_those()}.")
+    seen.end(as_json)
+    if any(each["error"] for each in done):
+        raise typer.Exit(1)
+
+
+def _stopped(next: int, why: str) -> dict[str, Any]:
+    """What a service would have answered, where it is known only why it did nothing."""
+    return {"applied": 0, "next": next, "waiting": 0, "error": why}
+
+
+def _outcome(service: str, number: int, applied: int, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What became of a key, its records named as `list` has them."""
+    left = f"{service}/{found['next']}" if found["next"] else None
+    return {**found, "record": f"{service}/{number}", "applied": applied, "next": left}
 
 
 def _redriven(
-    stack: Stack, service: str, number: int, who: Mapping[str, str], *, quiet: bool, among: bool
+    stack: Stack,
+    service: str,
+    number: int,
+    who: Mapping[str, str],
+    *,
+    quiet: bool,
+    keep: Callable[[Problem, str], bool] | None = None,
 ) -> dict[str, Any]:
     """Redrive a key to its end, or to the record that fails; a service answers every few seconds.
 
-    ``among`` others, one that cannot be redriven stops none of them, and one that was meanwhile is left out.
+    Where ``keep`` says so, what the service refuses is the key's outcome. Raises Problem else.
     """
     from cli.problem import Problem
 
@@ -182,22 +245,19 @@ def _redriven(
         try:
             found = _asked(stack, service, "POST", f"/{next}/redrive", who)
         except Problem as problem:
-            if not among or problem.status not in (404, 409):
+            if keep is None or not keep(problem, service):
                 raise
-            if problem.status == 404:
-                return {}
-            found = {"applied": 0, "next": next, "waiting": 0, "error": problem.detail}
+            found = _stopped(next, problem.detail or problem.title)
         applied += found["applied"]
         if found["error"] or not found["next"]:
             break
         next = found["next"]
         if not quiet:
             screen.err().print(f"{service}: {applied} applied, {_counted(found['waiting'] + 1)}")
-    left = f"{service}/{found['next']}" if found["next"] else None
-    found |= {"record": f"{service}/{number}", "applied": applied, "next": left}
+    outcome = _outcome(service, number, applied, found)
     if not quiet:
-        _tell(found)
-    return found
+        _tell(outcome)
+    return outcome
 
 
 def _tell(found: Mapping[str, Any]) -> None:
@@ -219,9 +279,6 @@ def _counted(waiting: int) -> str:
 
 
 def _show_list(found: list[dict[str, Any]]) -> None:
-    if not found:
-        typer.echo("Nothing is parked.")
-        return
     from rich.console import Group
     from rich.text import Text
 

@@ -33,7 +33,7 @@ class Problem(Exception):
     ) -> None:
         super().__init__(title)
         self.title, self.detail, self.advice, self.status = title, detail, advice, status
-        self.places, self.file = tuple(places), ""
+        self.places, self.file, self.service = tuple(places), "", ""
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any], status: int) -> Problem:
@@ -50,6 +50,12 @@ class Problem(Exception):
     def about(self, file: str) -> Problem:
         """This problem, as one of a file."""
         self.file = file
+        return self
+
+    def of(self, service: str) -> Problem:
+        """This problem, as one that keeps a service among several from answering."""
+        self.service = service
+        self.title = self.title if self.title.startswith(service) else f"{service}: {self.title}"
         return self
 
     def at(self, names: Mapping[str, str]) -> Problem:
@@ -75,6 +81,7 @@ class Problem(Exception):
         ]
         fields = {
             "file": self.file,
+            "service": self.service,
             "title": self.title,
             "status": self.status,
             "detail": self.detail,

@@ -14,11 +14,15 @@ from cli import screen
 from cli.options import ActorOption, JsonOption, PurposeOption
 
 if TYPE_CHECKING:
+    from cli.looking import Seen
     from cli.stack_file import Stack
 
 POLL_S = 0.2
 CONFLICT = 409
 """The status where another rebuild, or a version that waits for one, is in the way."""
+
+NARROW = 80
+"""Columns below which even a projection's name is folded, so that the figures stay whole."""
 
 EXPLAINED_MAX = 5
 """Differences shown to a person; JSON holds all that were looked into."""
@@ -63,11 +67,12 @@ def list_(service: ServiceOption = "", as_json: JsonOption = False) -> None:
     from cli.problem import told
 
     with told(as_json):
-        found = _all(_stack(), service)
+        seen, found = _all(_stack(), service)
         if as_json:
             screen.print_json(found)
         else:
             _show(found)
+        seen.end(as_json)
 
 
 @app.command()
@@ -115,13 +120,17 @@ def _carry_out(order: Order, name: str, service: str, as_json: bool) -> None:
 
     with told(as_json):
         stack, ended = _stack(), list[dict[str, Any]]()
-        for each in _named(_all(stack, service), name):
+        seen, found = _all(stack, service)
+        chosen = _named(found, name, service, seen, as_json)
+        for each in chosen:
             with _kept(each, order.action, ended, alone=bool(name)):
                 ended.append(_ended(stack, each, order, as_json))
             if not as_json:
                 _tell(ended[-1], order)
         if as_json:
             screen.print_json(ended[0] if name else ended)
+        if not name:  # else all that was asked for is done
+            seen.end(as_json)
     if any(each["outcome"] not in ("equal", "swapped") for each in ended):
         raise typer.Exit(1)
 
@@ -154,25 +163,26 @@ def _stack() -> Stack:
     return stack_file.read(CliSettings().home)
 
 
-def _all(stack: Stack, service: str) -> list[dict[str, Any]]:
-    """The projections of one service, or of all."""
-    from cli.service import answer, client
+def _all(stack: Stack, service: str) -> tuple[Seen, list[dict[str, Any]]]:
+    """The projections of one service, or of all, with which of them answered. Raises Problem."""
+    from cli.looking import look
 
-    found = []
-    for each in [service] if service else sorted(stack.services):
-        with client(stack, each, {}) as asked:
-            found += answer(asked.get("/internal/projections"))
-    return found
+    seen = look(stack, [service] if service else sorted(stack.services), "/internal/projections")
+    return seen, [each for projections in seen.answers.values() for each in projections]
 
 
-def _named(found: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def _named(
+    found: list[dict[str, Any]], name: str, service: str, seen: Seen, as_json: bool
+) -> list[dict[str, Any]]:
     """Those of a name, else all. Raises Problem."""
     from cli.problem import Problem
 
     chosen = [each for each in found if each["name"] == name] if name else found
     if name and not chosen:
-        known = ", ".join(each["name"] for each in found)
-        raise Problem(f"no service has a projection {name}", f"There are: {known}.")
+        seen.tell(as_json)
+        whose = service or ("no service that answers" if seen.problems else "no service")
+        has = f"{whose} has {'no' if service else 'a'} projection {name}"
+        raise Problem(has, f"There are: {', '.join(each['name'] for each in found)}.")
     if name and len(chosen) > 1:
         raise Problem(f"{name} is in {' and '.join(each['service'] for each in chosen)}: name a --service")
     return chosen
@@ -185,7 +195,7 @@ def _ended(stack: Stack, projection: Mapping[str, Any], order: Order, as_json: b
     path, asked_for = order.sent(projection["name"])
     with client(stack, projection["service"], order.who) as asked, _Bar(quiet=as_json) as bar:
         state = answer(asked.post(path, json=asked_for))
-        with _going_on(order.action):
+        with _going_on(order.action, projection, as_json):
             while not state["ended_at"]:
                 bar.show(state)
                 time.sleep(POLL_S)
@@ -201,8 +211,8 @@ def _ended(stack: Stack, projection: Mapping[str, Any], order: Order, as_json: b
 
 
 @contextmanager
-def _going_on(action: str) -> Iterator[None]:
-    """Where a service goes away meanwhile, say what becomes of its work. Raises Problem."""
+def _going_on(action: str, projection: Mapping[str, Any], as_json: bool) -> Iterator[None]:
+    """Where a service, or who waits, goes away meanwhile, say what becomes of the work. Raises Problem."""
     import httpx
 
     from cli.problem import Problem
@@ -215,6 +225,12 @@ def _going_on(action: str) -> Iterator[None]:
             f"{type(error).__name__}. The {action} goes on by itself once the service is back.",
             advice="`caretrail status` shows whether it runs, `caretrail projections list` what came of it.",
         ) from None
+    except KeyboardInterrupt:
+        Problem(
+            f"the {action} of {projection['name']} goes on in {projection['service']}",
+            advice="`caretrail projections list` shows how far it is, and what came of it.",
+        ).tell(as_json)
+        raise
 
 
 class _Bar:
@@ -261,15 +277,21 @@ class _Bar:
 
 def _show(found: list[dict[str, Any]]) -> None:
     names = ("projection", "service", "version", "rows about", "size", "last rebuild")
-    table = screen.new_table(*names, numbers=("version", "rows about", "size"))
+    whole = "projection" if screen.out().width >= NARROW else ""
+    table = screen.new_table(*names, whole=whole, numbers=("version", "rows about", "size"))
     table.columns[1].no_wrap = True
     for each in found:
         size = sum(table_["bytes"] or 0 for table_ in each["tables"])
-        rows = sum(table_["rows_about"] or 0 for table_ in each["tables"])
         table.add_row(
-            each["name"], each["service"], _version(each), f"{rows:,}", f"{size / 1e6:,.1f} MB", _last(each)
+            each["name"], each["service"], _version(each), _rows(each), f"{size / 1e6:,.1f} MB", _last(each)
         )
     screen.out().print(table)
+
+
+def _rows(each: Mapping[str, Any]) -> str:
+    """About how many rows there are; `?` until PostgreSQL has counted each table once."""
+    counts = [table["rows_about"] for table in each["tables"]]
+    return "?" if None in counts else f"{sum(counts):,}"
 
 
 def _version(each: Mapping[str, Any]) -> str:
@@ -283,7 +305,9 @@ def _last(each: Mapping[str, Any]) -> str:
     if not each["action"]:
         return ""
     if not each["ended_at"]:
-        return f"{each['action']}: {each['phase']}"
+        done = each["done"] or 0
+        share = f" {done / total:.0%}" if (total := max(each["total"] or 0, done)) else ""
+        return f"{each['action']}: {each['phase']}{share}"
     return f"{each['action']}: {each['outcome']['outcome']} {each['ended_at'][:16].replace('T', ' ')}"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -50,6 +52,16 @@ def err() -> Console:
 def _width(stream: TextIO) -> int | None:
     """None where the terminal is to be asked."""
     return None if stream.isatty() or "COLUMNS" in os.environ else PIPED
+
+
+@contextmanager
+def waiting(what: str, *, quiet: bool) -> Iterator[None]:
+    """Say on a terminal what is waited for, until the block ends; nothing for programs."""
+    if quiet or not err().is_terminal:
+        yield
+        return
+    with err().status(what):
+        yield
 
 
 def print_json(document: Any, *, compact: bool = False) -> None:

@@ -36,14 +36,14 @@ def client(stack: Stack, service: str, headers: Mapping[str, str]) -> Iterator[h
         with httpx.Client(base_url=base, headers=carried, timeout=TIMEOUT_S) as found:
             yield found
     except httpx.TransportError as error:
-        raise silent(service, base, error) from None
+        raise silent(service, base, f"{type(error).__name__}.") from None
 
 
-def silent(service: str, base: str, error: Exception) -> Problem:
+def silent(service: str, base: str, why: str) -> Problem:
     """The problem that a service does not answer."""
     return Problem(
         f"{service} does not answer at {base}",
-        f"{type(error).__name__}.",
+        why,
         advice="`caretrail status` shows which processes run; `caretrail up` starts the stack.",
     )
 

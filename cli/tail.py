@@ -104,7 +104,7 @@ async def _audit(
         ) as audit:
             yield audit
     except httpx.TransportError as error:
-        raise service.silent("audit", base, error) from None
+        raise service.silent("audit", base, f"{type(error).__name__}.") from None
 
 
 async def follow(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,16 +25,19 @@ app = typer.Typer(help="Topics: list them beside their stores, publish one again
 def list_(as_json: JsonOption = False) -> None:
     """Each topic and its service: what it holds, and whether it lacks or exceeds what the store has."""
     from cli import stack_file
+    from cli.looking import look
     from cli.problem import told
     from cli.settings import CliSettings
 
     with told(as_json):
         stack = stack_file.read(CliSettings().home)
-        found = [_asked(stack, service) for service in stack.services]
+        seen = look(stack, list(stack.services), "/internal/topic")
+        found = list(seen.answers.values())
         if as_json:
             screen.print_json(found)
         else:
             _show(found)
+        seen.end(as_json)
 
 
 @app.command()
@@ -82,14 +87,6 @@ def _service(stack: Stack, settings: CliSettings, topic: str) -> str:
     raise Problem(f"no service has a topic {topic}", f"There are: {known}.")
 
 
-def _asked(stack: Stack, service: str) -> dict[str, Any]:
-    from cli.service import answer, client
-
-    with client(stack, service, {}) as asked:
-        found: dict[str, Any] = answer(asked.get("/internal/topic"))
-    return found
-
-
 def _restored(
     settings: CliSettings, stack: Stack, service: str, asking: dict[str, str], quiet: bool
 ) -> dict[str, Any]:
@@ -106,9 +103,23 @@ def _restored(
         with reached():
             make_topics(stack.kafka_bootstrap, [service], settings.topic_prefix)
         head = answer(asked.get("/internal/progress"))["head"]
-        _follow(asked, found["after"], head, quiet)
+        with _going_on(found["topic"], quiet):
+            _follow(asked, found["after"], head, quiet)
         after = answer(asked.get("/internal/topic"))
     return {**found, "records": after["records"], "state": after["state"]}
+
+
+@contextmanager
+def _going_on(topic: str, as_json: bool) -> Iterator[None]:
+    """Where who waits goes away, say what becomes of the work."""
+    from cli.problem import Problem
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        said = f"{topic} is published on by its service"
+        Problem(said, advice="`caretrail topics list` shows whether it is whole.").tell(as_json)
+        raise
 
 
 def _follow(asked: Any, after: int | None, head: int, quiet: bool) -> None:

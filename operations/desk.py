@@ -229,6 +229,6 @@ select p.name, p.version as serves, p.mixed_at,
 from projections p left join rebuilds r on r.projection = p.name
 """
 SIZE = b"""
-select greatest(c.reltuples, 0)::bigint as rows_about, pg_total_relation_size(c.oid) as bytes
+select nullif(c.reltuples, -1)::bigint as rows_about, pg_total_relation_size(c.oid) as bytes
 from pg_class c where c.oid = to_regclass('public.' || quote_ident(%s))
 """

@@ -226,21 +226,22 @@ def fits(kind: str, types: frozenset[str] | set[str]) -> bool:
 
 def same(a: Any, b: Any) -> bool:
     """Whether two JSON values are equal: true is not 1, but 1.0 is."""
-    return bool(_canonical(a) == _canonical(b))
+    return bool(canonical(a) == canonical(b))
+
+
+def canonical(value: Any) -> Any:
+    """A JSON value as what can be compared and looked up."""
+    if isinstance(value, dict):
+        return "object", tuple(sorted((key, canonical(part)) for key, part in value.items()))
+    if isinstance(value, list):
+        return "array", tuple(canonical(part) for part in value)
+    return ("number" if type_of(value) == "integer" else type_of(value)), value
 
 
 def shown(value: Any) -> str:
     """A value as messages have it."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:59] + "…"
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, dict):
-        return "object", tuple(sorted((key, _canonical(part)) for key, part in value.items()))
-    if isinstance(value, list):
-        return "array", tuple(_canonical(part) for part in value)
-    return ("number" if type_of(value) == "integer" else type_of(value)), value
 
 
 def _as_object(schema: Any) -> dict[str, Any]:

@@ -7,11 +7,12 @@ What cannot be decided is refused, and called so. Nothing is ever let through on
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .schema_node import KNOWN, Key, Node, fits, same, shown
-from .subset_marks import bearing, compare_marks, hides
+from .schema_node import KNOWN, Key, Node, canonical, fits, shown
+from .subset_marks import UNREAD, bearing, compare_marks, hides
 from .subset_parts import compare_arrays, compare_objects
 from .subset_values import Mismatch, compare_values, fail, require_no_parts_listed
 
@@ -79,12 +80,13 @@ class _Comparison:
         compare_marks(w, r, self.below)
         if not any(keyword in KNOWN for keyword in r.schema):
             return
-        compare_values(w, r)
-        require_no_parts_listed(w, r)
-        if "array" in w.types():
-            compare_arrays(w, r, self.below)
-        if "object" in w.types():
-            compare_objects(w, r, self.below)
+        with _undecided(_narrowed(w)):
+            compare_values(w, r)
+            require_no_parts_listed(w, r)
+            if "array" in w.types():
+                compare_arrays(w, r, self.below)
+            if "object" in w.types():
+                compare_objects(w, r, self.below)
 
     def _through_references(self, w: Node, r: Node) -> None:
         if "$ref" in w and w.has_siblings("$ref"):
@@ -123,8 +125,10 @@ class _Comparison:
             parts = [replace(branch, composed=branch.composed or composed) for branch in branches]
             self._one_of_writer(w, keyword, [*rest, *parts], r)
         elif not rest:
-            for branch in branches:
-                self.within(branch, r)
+            apart = keyword != "oneOf" or _all_apart(branches)
+            with _undecided(not apart):  # what two alternatives of a oneOf allow is not sent
+                for branch in branches:
+                    self.within(branch, r)
         else:
             self._either(w, keyword, rest[0], branches, r)
 
@@ -158,8 +162,8 @@ class _Comparison:
         if r.has_siblings(keyword):
             self.within(w, r.without(keyword))
         branches = [r.branch(keyword, index) for index in range(len(r.get(keyword)))]
-        if keyword == "oneOf":
-            _require_apart(w, r, branches)
+        if keyword == "oneOf" and not _all_apart(branches):
+            fail(w, r, "oneOf", "nothing shows that its alternatives exclude each other", decided=False)
         for piece in _pieces(w):
             self._into_one(piece, r, keyword, branches)
 
@@ -183,6 +187,27 @@ class _Comparison:
             fail(w, r, keyword, f"the writer may send {sent}, which no alternative of the reader takes")
         says = f"no single alternative of the reader takes each {sent} that the writer may send"
         fail(w, r, keyword, says, decided=False)
+
+
+def _narrowed(w: Node) -> bool:
+    """Whether a writer may send less than what is compared: others, or what is not looked into, speak too.
+
+    So it is with listed values beside other keywords: which of the values those allow is not looked into.
+    """
+    listed = "enum" in w or "const" in w
+    beside = (name for name in w.schema if name in KNOWN and name not in ("enum", "const", "type"))
+    return w.composed or not UNREAD.isdisjoint(w.schema) or (listed and any(beside))
+
+
+@contextmanager
+def _undecided(doubtful: bool) -> Iterator[None]:
+    """Where it is doubtful that the writer sends it at all, a mismatch is not decided. Raises Mismatch."""
+    try:
+        yield
+    except Mismatch as found:
+        if doubtful and found.decided:
+            raise Mismatch(found.writer, found.reader, found.says, decided=False) from None
+        raise
 
 
 def _target(node: Node, w: Node, r: Node) -> Node:
@@ -224,13 +249,14 @@ def _may_meet(w: Node, branch: Node) -> bool:
     return plain is None or not _apart(w, plain)
 
 
-def _require_apart(w: Node, r: Node, branches: Sequence[Node]) -> None:
-    """The alternatives of a oneOf exclude each other, even for a reader that ignores unknown fields."""
+def _all_apart(branches: Sequence[Node]) -> bool:
+    """Whether alternatives plainly exclude each other, even for a reader that ignores unknown fields."""
     plain = [_plain(branch) for branch in branches]
-    for index, one in enumerate(plain):
-        for other in plain[index + 1 :]:
-            if one is None or other is None or not _apart(one, other):
-                fail(w, r, "oneOf", "nothing shows that its alternatives exclude each other", decided=False)
+    return all(
+        one is not None and other is not None and _apart(one, other)
+        for index, one in enumerate(plain)
+        for other in plain[index + 1 :]
+    )
 
 
 def _apart(one: Node, other: Node) -> bool:
@@ -250,4 +276,4 @@ def _tags_apart(one: Node, other: Node, name: str) -> bool:
     values = [node.child("properties", name).listed() for node in (one, other)]
     if values[0] is None or values[1] is None:
         return False
-    return not any(same(a, b) for a in values[0] for b in values[1])
+    return {canonical(value) for value in values[0]}.isdisjoint(map(canonical, values[1]))

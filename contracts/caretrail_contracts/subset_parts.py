@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
-from .schema_node import Node
-from .subset_values import Mismatch, compare_size, fail
+from .schema_node import COMPOSING, Node
+from .subset_values import OPAQUE, Mismatch, compare_size, fail
 
 Below = Callable[[Node, Node], None]
 """Compares two places that hold a part of the value."""
@@ -33,7 +34,8 @@ def _fields(w: Node, r: Node, below: Below) -> None:
         if name in w.get("required", ()):
             continue
         sent = "may leave it out" if name in known or not w.is_closed() else "does not send it"
-        fail(w, r, "required", f"the reader requires {name}, the writer {sent}")
+        sure = name not in known or not w.get("minProperties")  # else it may have to send what it declares
+        fail(w, r, "required", f"the reader requires {name}, the writer {sent}", decided=sure)
     for name in r.get("properties", {}):
         found = _sent_as(w, name)
         if found is not None:
@@ -41,7 +43,9 @@ def _fields(w: Node, r: Node, below: Below) -> None:
     _others(w, r, below)
     closed = w.is_closed() and not w.get("patternProperties")
     most = len(known) if closed else None
-    compare_size(w, r, ("minProperties", "maxProperties"), (len(set(w.get("required", ()))), most), "fields")
+    least = len(set(w.get("required", ())))
+    sure = all(not _doubtful(w.child("properties", name)) for name in known)
+    compare_size(w, r, ("minProperties", "maxProperties"), (least, most), "fields", (sure, sure))
 
 
 def _sent_as(w: Node, name: str) -> Node | None:
@@ -86,15 +90,23 @@ def compare_arrays(w: Node, r: Node, below: Below) -> None:
     if most is None or most > max(len(ours), len(theirs)):
         rest = max(len(ours), len(theirs))
         below(_item(w, rest), _item(r, rest))
-    compare_size(w, r, ("minItems", "maxItems"), (0, most), "items")
+    sure = not any(_doubtful(_item(w, index)) for index in range(len(ours) + 1))
+    distinct = not w.get("uniqueItems", False) or not ("items" in w or ours)
+    compare_size(w, r, ("minItems", "maxItems"), (0, most), "items", (sure, sure and distinct))
     if r.get("uniqueItems", False) and not w.get("uniqueItems", False) and (most is None or most > 1):
-        fail(w, r, "uniqueItems", "the reader takes each item once, the writer may repeat one")
+        says = "the reader takes each item once, the writer may repeat one"
+        fail(w, r, "uniqueItems", says, decided=sure and not ours)
 
 
 def _item(node: Node, index: int) -> Node:
     if index < len(node.get("prefixItems", [])):
         return node.child("prefixItems", index)
     return node.child("items") if "items" in node else _anything(node)
+
+
+def _doubtful(node: Node) -> bool:
+    """Whether it takes a closer look to tell that a part may be sent at all."""
+    return node.listed() == [] or any(keyword in node for keyword in (*chain(*OPAQUE), *COMPOSING))
 
 
 def _anything(node: Node) -> Node:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from fractions import Fraction
 from typing import Any, NoReturn
 
-from .schema_node import TYPES, Node, fits, same, shown
+from .schema_node import TYPES, Node, canonical, fits, same, shown
 
 OF_TEXTS = ("pattern", "contentEncoding", "contentMediaType")
 
@@ -16,11 +17,22 @@ HELD = (*OF_TEXTS, "format", "const")
 decided here, who decodes a text counts on how it was encoded, and who read a value as the only one has code
 that counts on it."""
 
+SHAPES = ("pattern", "format", "contentEncoding")
+"""Keywords that may say how long a text is."""
+
+ENDLESS = re.compile(r"\^(\[[^][\\]+\])+[*+]\$")
+"""Patterns, of one character after another, that take texts of any length."""
+
+LOW, HIGH = ("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")
+
 PARTS = (
     *("properties", "additionalProperties", "required", "minProperties", "maxProperties"),
     *("prefixItems", "items", "minItems", "maxItems", "uniqueItems"),
 )
 """Keywords that speak of the parts of a value."""
+
+FEW = (*SHAPES, *HIGH, *PARTS)
+"""Keywords that may leave so few values that they can be listed."""
 
 OPAQUE = (
     ("not",),
@@ -58,29 +70,40 @@ def compare_values(w: Node, r: Node) -> None:
     _held(w, r)
     _opaque(w, r)
     if w.types() & {"integer", "number"}:
-        _bound(w, r, ("minimum", "exclusiveMinimum"), 1)
-        _bound(w, r, ("maximum", "exclusiveMaximum"), -1)
+        _bound(w, r, LOW, 1)
+        _bound(w, r, HIGH, -1)
         _multiple(w, r)
     if "string" in w.types():
         lengths = [len(value) for value in w.listed() or () if isinstance(value, str)]
         low, high = (min(lengths), max(lengths)) if lengths else (0, None)
-        compare_size(w, r, ("minLength", "maxLength"), (low, high), "characters")
+        sure = not any(keyword in w for keyword in SHAPES)
+        long = {*SHAPES} & w.schema.keys() == {"pattern"} and ENDLESS.fullmatch(w.get("pattern"))
+        both = (sure, sure or bool(long))
+        compare_size(w, r, ("minLength", "maxLength"), (low, high), "characters", both)
 
 
 def compare_size(
-    w: Node, r: Node, keywords: tuple[str, str], known: tuple[int, int | None], unit: str
+    w: Node,
+    r: Node,
+    keywords: tuple[str, str],
+    known: tuple[int, int | None],
+    unit: str,
+    sure: tuple[bool, bool],
 ) -> None:
-    """Compare how many characters, items or fields there may be; ``known`` bounds the writer's besides."""
+    """Compare how many characters, items or fields there may be; ``known`` bounds the writer's besides.
+
+    Not ``sure``, of the least or of the most: something may bound them that is not looked into.
+    """
     least = max(w.get(keywords[0], 0), known[0])
     bounds = [bound for bound in (w.get(keywords[1]), known[1]) if bound is not None]
     most = min(bounds) if bounds else None
     wanted, taken = r.get(keywords[0], 0), r.get(keywords[1])
     if least < wanted:
         says = f"the reader wants {wanted} {unit} at least, the writer may send {least}"
-        fail(w, r, keywords[0], says)
+        fail(w, r, keywords[0], says, decided=sure[0])
     if taken is not None and (most is None or most > taken):
         says = f"the reader takes {taken} {unit} at most, the writer may send {most or 'more'}"
-        fail(w, r, keywords[1], says)
+        fail(w, r, keywords[1], says, decided=sure[1])
 
 
 def _types(w: Node, r: Node) -> None:
@@ -89,7 +112,8 @@ def _types(w: Node, r: Node) -> None:
         if not fits("integer" if kind == "number" and whole else kind, taken):
             sent = kind if w.types() != TYPES else "anything"
             says = f"the writer may send {sent}, the reader takes {' or '.join(sorted(taken)) or 'nothing'}"
-            fail(w, r, "" if "type" not in r else "type", says)
+            fraction = kind == "number" and fits("integer", taken) and _between(w)
+            fail(w, r, "" if "type" not in r else "type", says, decided=not fraction)
 
 
 def _listed(w: Node, r: Node) -> None:
@@ -99,9 +123,11 @@ def _listed(w: Node, r: Node) -> None:
     sent, keyword = w.listed(), "const" if "const" in r else "enum"
     only = " or ".join(map(shown, taken)) if keyword == "const" else shown(taken)
     if sent is None:
-        fail(w, r, keyword, f"the reader takes {only} only, the writer may send others")
+        says = f"the reader takes {only} only, the writer may send others"
+        fail(w, r, keyword, says, decided=not any(each in w for each in FEW) and w.get("maxLength", 1) > 0)
+    known = {canonical(value) for value in taken}
     for value in sent:
-        if not any(same(value, each) for each in taken):
+        if canonical(value) not in known:
             fail(w, r, keyword, f"the writer may send {shown(value)}, which the reader does not take")
 
 
@@ -167,11 +193,27 @@ def _least(w: Node, keywords: tuple[str, str], sign: int) -> Bound | None:
     for keyword, excluded in zip(keywords, (False, True), strict=True):
         if keyword in w:
             found.append((sign * _exact(w.get(keyword)), excluded))
-    if "number" not in w.types():
-        found = [(Fraction(math.floor(n) + 1 if excluded else math.ceil(n)), False) for n, excluded in found]
+    if step := _step(w):
+        found = [
+            (step * (math.floor(n / step) + 1 if excluded else math.ceil(n / step)), False)
+            for n, excluded in found
+        ]
     if listed := _numbers_listed(w):
         found.append((min(sign * number for number in listed), False))
     return max(found, default=None)
+
+
+def _step(w: Node) -> Fraction | None:
+    """What the writer's numbers are whole multiples of; None where they may have fractions."""
+    step = _exact(w.get("multipleOf", 0.5))
+    if step.denominator == 1:
+        return step
+    return None if "number" in w.types() else Fraction(1)
+
+
+def _between(w: Node) -> bool:
+    """Whether the writer's numbers lie between two: how many are left there is not counted."""
+    return all(_least(w, keywords, sign) is not None for keywords, sign in ((LOW, 1), (HIGH, -1)))
 
 
 def _bound(w: Node, r: Node, keywords: tuple[str, str], sign: int) -> None:
@@ -182,7 +224,8 @@ def _bound(w: Node, r: Node, keywords: tuple[str, str], sign: int) -> None:
         if least is None or least < (sign * _exact(r.get(keyword)), excluded):
             beyond = "above" if sign < 0 else "below"
             limit = f"{'excluded ' if excluded else ''}{r.get(keyword)}"
-            fail(w, r, keyword, f"the reader takes no number {beyond} {limit}, the writer may send one")
+            says = f"the reader takes no number {beyond} {limit}, the writer may send one"
+            fail(w, r, keyword, says, decided=_exact(w.get("multipleOf", 1)).denominator == 1)
 
 
 def _multiple(w: Node, r: Node) -> None:
@@ -197,4 +240,4 @@ def _multiple(w: Node, r: Node) -> None:
     listed = _numbers_listed(w)
     steps = listed or [_exact(sent) if sent is not None else Fraction(1)]
     if ("number" in w.types() and sent is None and not listed) or any(step % wanted for step in steps):
-        fail(w, r, "multipleOf", says)
+        fail(w, r, "multipleOf", says, decided=not _between(w))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import screen, stack_file
+from cli import looking, screen, stack_file
 from cli.main import app
 
 Run = Callable[..., Result]
@@ -41,6 +43,15 @@ def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a service that is stopped in its tracks: it takes connections and says nothing."""
+    monkeypatch.setattr(looking, "PROBE_S", 0.05)
+    monkeypatch.setattr(looking, "ALIVE_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
 def stack(home: Path) -> Callable[..., None]:
     """Write down a running stack with these services."""
 
@@ -50,3 +61,13 @@ def stack(home: Path) -> Callable[..., None]:
         path.write_text(json.dumps({"pid": 1, "kafka_bootstrap": kafka, "services": services}))
 
     return write
+
+
+@pytest.fixture
+def held(home: Path) -> Iterator[None]:
+    """A stack of the home runs, starts or stops."""
+    path = home / "run" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -77,6 +77,13 @@ NO_SCHEMAS: dict[str, tuple[str, str]] = {
     "a list": ("[]", "an object, or true or false"),
     "another dialect": ('{"$schema": "http://json-schema.org/draft-07/schema#"}', "another dialect"),
     "a wrong type": ('{"properties": {"a": {"type": "strin"}}}', "/properties/a/type"),
+    "a wrong type of a field with a slash": ('{"properties": {"a/b~": {"type": "strin"}}}', "/a~1b~0/type"),
+    "a wrong type, sealed with a slash": (
+        '{"properties": {"a/b": {"x-sealed": {"type": "strin"}}}}',
+        "/properties/a~1b/x-sealed/type",
+    ),
+    "a pattern that is none": ('{"properties": {"a": {"pattern": "(x"}}}', "/properties/a/pattern"),
+    "a pattern of names that is none": ('{"patternProperties": {"*x": {}}}', "/patternProperties"),
     "a wrong type, sealed": ('{"x-sealed": {"required": 1}}', "/x-sealed/required"),
     "a sealed nothing": ('{"x-sealed": 7}', "/x-sealed"),
     "a reference to no schema": ('{"$ref": "#/examples/0", "examples": [{"type": 7}]}', "/examples/0/type"),
@@ -102,6 +109,25 @@ def test_a_file_that_is_no_schema_is_named_and_ends_with_2(
         run("contracts", "check", "--old", files["added"], "--new", files["old"], "--json").stderr
     )
     assert (problem["file"], problem["title"]) == (str(files["added"]), "This is no JSON Schema.")
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"^\p{L}+$", "^[^]{2}$", "(?<name>x)", r"\cA", "x{,5}", r"[\w-a]", "a{", "^a|b$"]
+)
+def test_a_pattern_of_another_dialect_than_pythons_is_one(
+    run: Run, files: dict[str, Path], pattern: str
+) -> None:
+    files["added"].write_text(json.dumps({"type": "string", "pattern": pattern}))
+    assert run("contracts", "check", "--old", files["added"], "--new", files["added"]).exit_code == 0
+
+
+@pytest.mark.parametrize("levels", [100, 5_000])
+def test_a_file_that_is_nested_too_deep_ends_with_2(run: Run, files: dict[str, Path], levels: int) -> None:
+    text = '{"properties": {"x": ' * levels + "true" + "}}" * levels
+    files["added"].write_text(text)
+    answer = run("contracts", "check", "--old", files["added"], "--new", files["added"], columns=200)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert f"{files['added']}: The file is nested too deep to look at." in answer.stderr
 
 
 def test_a_document_given_by_mistake_is_not_shown(run: Run, files: dict[str, Path]) -> None:

@@ -40,7 +40,7 @@ def test_a_service_that_dies_meanwhile_is_said_to_go_on_once_it_is_back(
     assert "caretrail projections list" in found.stderr
 
 
-LISTED = {
+LISTED: dict[str, Any] = {
     "version": 3,
     "serves": 2,
     "action": "rebuild",
@@ -48,6 +48,57 @@ LISTED = {
     "outcome": {"outcome": "swapped"},
     "tables": [{"bytes": 84_123_456, "rows_about": 1_214_512}],
 }
+
+
+def test_a_list_shows_how_far_a_rebuild_is_and_names_that_can_be_copied(
+    run: Run, stack: Callable[..., None]
+) -> None:
+    found = STATE | LISTED | {"name": "OutcomesTrajectory", "ended_at": None, "done": 65, "total": 144}
+    new = STATE | LISTED | {"name": "Census", "action": None}
+    new["tables"] = [*LISTED["tables"], {"bytes": 8192, "rows_about": None}]
+    with serving(lambda asked: (200, [found, new])) as clinical:
+        stack(clinical=clinical.url)
+        shown = " ".join(run("projections", "list", columns=80).stdout.split())
+    assert " OutcomesTrajectory " in shown
+    assert "folding 45%" in shown
+    assert "? 84.1 MB" in shown, "rows that PostgreSQL has not counted are not 0"
+
+
+def test_a_rebuild_that_is_interrupted_is_said_to_go_on(
+    run: Run, stack: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.projections.time.sleep", interrupt)
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        return 200, [STATE] if asked.path == "/internal/projections" else STATE
+
+    with serving(answer) as billing:
+        stack(billing=billing.url)
+        found = run("projections", "rebuild", "ClaimBoard")
+        for_programs = run("projections", "verify", "--json")
+    assert (found.exit_code, for_programs.exit_code) == (130, 130)
+    assert found.stderr.startswith("the rebuild of ClaimBoard goes on in billing\n")
+    assert "caretrail projections list" in found.stderr
+    assert json.loads(for_programs.stderr)["title"] == "the verify of ClaimBoard goes on in billing"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ((), "no service has a projection Offers"),
+        (("--service", "billing"), "billing has no projection Offers"),
+    ],
+)
+def test_a_name_that_is_none_is_told_of_those_that_were_asked(
+    run: Run, stack: Callable[..., None], more: tuple[str, ...], said: str
+) -> None:
+    with serving(lambda asked: (200, [STATE])) as billing:
+        stack(billing=billing.url)
+        answer = run("projections", "rebuild", "Offers", *more)
+    assert (answer.exit_code, answer.stderr) == (1, f"{said}\nThere are: ClaimBoard.\n")
 
 
 @pytest.mark.parametrize(

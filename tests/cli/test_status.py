@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,6 @@ PID_MAX = 4_194_304
 
 FAULT = "TopicFeed: caretrail.intake.events[3]: position 9 follows 8, but only 0 was applied"
 PROGRESS = {"service": "audit", "source": "a", "sources": [], "consumed": {}, "head": 0, "heads": {}}
-
-
-@pytest.fixture
-def held(home: Path) -> Iterator[None]:
-    """A stack of the home runs, starts or stops."""
-    path = home / "run" / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def process(home: Path, pid: int) -> None:

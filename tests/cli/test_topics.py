@@ -71,6 +71,22 @@ def test_a_restore_says_who_asks_and_follows_the_relay(
         assert made == [("127.0.0.1:1", ["intake"], "caretrail")]
 
 
+def test_who_no_longer_waits_for_a_restore_is_told_that_it_goes_on(
+    run: Run, stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deploy.topics.make_topics", lambda *given: None)
+    monkeypatch.setattr("cli.topics.time.sleep", interrupt)
+    asked_for = WHOLE | {"after": 0, "head": 1200, "relayed": 600}
+    with serving(lambda asked: (200, asked_for)) as intake:
+        stack(intake=intake.url)
+        done = run("topics", "restore", "intake")
+    assert done.exit_code == 130
+    assert done.stderr.startswith("caretrail.intake.events is published on by its service\n")
+
+
 def test_a_topic_that_is_not_whole_afterwards_is_a_failure(
     run: Run, stack: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
