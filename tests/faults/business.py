@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from tests.faults.causes import SETTLES, day_close
 from tests.faults.evidence import Evidence
+from tests.faults.timers import SETTLES, day_close
 from tests.faults.values import derive, facts, instant, subject_of
 
 

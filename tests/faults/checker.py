@@ -363,6 +363,8 @@ RULES: dict[str, Rule] = {
     "refused commands left nothing": refused,
     "commands are carried out once": once,
     "every command was sent or has a cause": causes.caused,
+    "events name what led to them": causes.named,
+    "stories begin with what somebody sent": causes.rooted,
     "what an event leads to is carried out": causes.owed,
     "timers fire when they are due": causes.fired,
     "streams have no gap": streams,
