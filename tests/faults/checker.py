@@ -364,6 +364,7 @@ RULES: dict[str, Rule] = {
     "acknowledged commands are kept": acknowledged,
     "events say what clients said": heard.kept,
     "refused commands left nothing": refused,
+    "who does what is right is not refused": heard.granted,
     "commands are carried out once": once,
     "every command was sent or has a cause": causes.caused,
     "events name what led to them": causes.named,

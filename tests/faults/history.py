@@ -135,6 +135,8 @@ class History:
             return []
 
 
-def _written(body: Any) -> bytes:
+def _written(body: Any) -> bytes | None:
     """A file is sent as it is, all else as JSON."""
+    if body is None:
+        return None
     return (body if isinstance(body, str) else json.dumps(body)).encode()

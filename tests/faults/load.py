@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from tests.faults.heard import LAST
+from tests.faults.heard import BLUNDERER, LAST
 from tests.faults.history import History, Operation
 from tests.faults.rarities import NO_MAIL, UNPLACED, Rarities
 from tests.faults.turning import Turning
@@ -79,7 +79,7 @@ class Load:
                 together.create_task(self._until_over(self._attend, f"clerk-{track}", 1.0))
             together.create_task(self._until_over(self._measure, "clinician", 0.3))
             together.create_task(self._until_over(self._discharge, "leaver", 0.5))
-            together.create_task(self._until_over(self._blunder, "blunderer", 0.4))
+            together.create_task(self._until_over(self._blunder, BLUNDERER, 0.4))
             for client, (work, rest) in self.rarities.clients.items():
                 together.create_task(self._until_over(work, client, rest))
 

@@ -26,8 +26,8 @@ UNPLACED = "adult-weekend"
 """A track that has no groups."""
 
 NOTES_MAX = 200
-STAFF_TAKES = ("outreach", "enrollment", "message_failed", "exchange", "missing_note")
-"""Tasks that staff take on; those of risk go on to the next person."""
+URGENT = ("crisis", "risk", "call_patient")
+"""Tasks that go on to the next person every quarter of an hour, until somebody takes them."""
 
 
 @dataclass
@@ -42,6 +42,9 @@ class Rarities:
     notes: list[tuple[str, datetime]] = field(default_factory=list)
     """Signed notes, and when."""
 
+    looked_at: int = 0
+    """Up to which position the staff has seen what is to do."""
+
     @property
     def clients(self) -> dict[str, tuple[Any, float]]:
         """What each does, and how long they rest between, in seconds."""
@@ -51,7 +54,7 @@ class Rarities:
             "scheduler": (self.cancel, 8.0),
             "withdrawer": (self.withdraw, 4.0),
             "biller": (self.bill, 6.0),
-            "staff": (self.take_task, 3.0),
+            "staff": (self.take_tasks, 1.0),
         }
 
     async def refer_twice(self, client: str, draw: Random) -> None:
@@ -89,7 +92,7 @@ class Rarities:
             body = {"level": draw.choice(("low", "moderate", "high")), "rationale": "Spoke with the family."}
             path = f"/patients/{course.patient}/risk"
         else:
-            answers = (["yes", "no", None, None, None, "no"], ["yes", "yes", "yes", "yes", "no", "no"])
+            answers = (["yes", "no", None, None, None, None], ["yes", "yes", "yes", "yes", "no", "no"])
             body = {"patient": course.patient, "form": "lifetime_recent", "answers": answers[kind - 1]}
             path = "/risk-screens"
         await self.history.send(client, "clinical", path, body, key=f"screen {number}", role="clinician")
@@ -127,7 +130,7 @@ class Rarities:
             self.notes.append((note, self.clock.now()))
 
     async def bill(self, client: str, draw: Random) -> None:
-        """Cut claims before the week is over, appeal, and post a file of the payer's under two keys."""
+        """Cut claims before the week is over, appeal or give up, and post a payer's file under two keys."""
         number, send = len(self.history.operations), self.history.send
         payer = draw.choice(("acme-health", "state-medicaid"))
         said: Any = {"payer": payer}
@@ -135,7 +138,9 @@ class Rarities:
         for denial in (await self.history.look("billing", "/denials?state=open"))[:2]:
             path = f"/denials/{denial['denial']}/appeals"
             said = {"level": 1, "grounds": "authorization-on-file"}
-            await send(client, "billing", path, said, key=f"appeal {denial['denial']}", role="biller")
+            if draw.random() < 0.3:
+                path, said = f"/denials/{denial['denial']}/close", {"outcome": "written-off"}
+            await send(client, "billing", path, said, key=f"deny {denial['denial']}", role="biller")
         paid = await self.history.look("billing", "/claims?status=paid")
         text = remittance(f"T{self.seed}-{number}", [one for one in paid if one["paid"] != one["charge"]][:1])
         keys = [f"file {number} {each}" for each in ("a", "b")]
@@ -143,16 +148,24 @@ class Rarities:
             *(send(client, "billing", "/remittances", text, key=key, role="biller") for key in keys)
         )
 
-    async def take_task(self, client: str, draw: Random) -> None:
-        """Take a task on, and be done with another."""
-        tasks = await self.history.look("notifications", "/tasks?state=open")
-        tasks = [task for task in tasks if task["kind"] in STAFF_TAKES]
-        for task, what, said in zip(tasks, ("acknowledge", "complete"), (None, DONE), strict=False):
-            path = f"/tasks/{task['task']}/{what}"
-            await self.history.send(client, "notifications", path, said, key=f"{what} {task['task']}")
-
-
-DONE = {"outcome": "done"}
+    async def take_tasks(self, client: str, draw: Random) -> None:
+        """Take urgent tasks on, and be done with some."""
+        tasks = await self.history.look(
+            "notifications", f"/tasks?state=open&after={self.looked_at}&limit=500"
+        )
+        for task in tasks:
+            if self.history.over:
+                return
+            self.looked_at = task["position"]
+            if task["kind"] not in URGENT:
+                continue
+            path, key = f"/tasks/{task['task']}", task["task"]
+            await self.history.send(
+                client, "notifications", f"{path}/acknowledge", key=f"take {key}", again=True
+            )
+            if draw.random() < 0.5:
+                said = {"outcome": "called"}
+                await self.history.send(client, "notifications", f"{path}/complete", said, key=f"do {key}")
 
 
 def remittance(trace: str, paid: list[dict[str, Any]]) -> str:
