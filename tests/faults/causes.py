@@ -150,7 +150,7 @@ class Cause(NamedTuple):
 
 def caused(evidence: Evidence) -> Iterator[str]:
     """A command of a store that nobody sent and nothing caused."""
-    log = _log(evidence)
+    log = log_of(evidence)
     for name, store in evidence.stores.items():
         known = _causes(evidence, name, log)
         for event in store["events"]:
@@ -161,7 +161,7 @@ def caused(evidence: Evidence) -> Iterator[str]:
 
 def named(evidence: Evidence) -> Iterator[str]:
     """An event that names another cause than its command has, another story, or another doer."""
-    log = _log(evidence)
+    log = log_of(evidence)
     by_id = {event["id"]: event for store in evidence.stores.values() for event in store["events"]}
     foreign = {one["id"] for one in evidence.injected}
     for name, store in evidence.stores.items():
@@ -217,7 +217,7 @@ def _is_note(event: Row) -> bool:
 
 def owed(evidence: Evidence) -> Iterator[str]:
     """A command of a policy, or of an answer of the payer, that was never carried out."""
-    log = _log(evidence)
+    log = log_of(evidence)
     for name, store in evidence.stores.items():
         memory = {row["command_id"] for row in store["commands"]}
         for owes, event in reactions(name, log):
@@ -231,7 +231,7 @@ def owed(evidence: Evidence) -> Iterator[str]:
 
 def fired(evidence: Evidence) -> Iterator[str]:
     """A timer whose time has come and that did not fire; one to come that is not there, or that fired."""
-    log, now = _log(evidence), instant(evidence.now)
+    log, now = log_of(evidence), instant(evidence.now)
     for name, store in evidence.stores.items():
         memory = {row["command_id"] for row in store["commands"]}
         waiting = {(row["key"], row["event_id"]) for row in store["timers"]}
@@ -271,7 +271,7 @@ def _skews(evidence: Evidence, name: str) -> Iterator[timedelta]:
             yield timedelta(hours=int(told[1]))
 
 
-def _log(evidence: Evidence) -> Log:
+def log_of(evidence: Evidence) -> Log:
     """Events by service and type, in order, with their fields."""
     found: Log = defaultdict(list)
     for name, store in evidence.stores.items():
@@ -310,7 +310,7 @@ def reactions(service: str, log: Log) -> Iterator[tuple[Owes, Row]]:
 
 def reached(evidence: Evidence) -> set[Owes]:
     """What was owed at all in a round."""
-    log = _log(evidence)
+    log = log_of(evidence)
     return {each for name in evidence.stores for each, _ in reactions(name, log)}
 
 
