@@ -258,7 +258,8 @@ def _early(events: list[Row], name: str, set: list[Set], off: timedelta) -> Iter
     first: dict[str, datetime] = {}
     for event in events:
         if event["actor_role"] == TIMER:
-            first.setdefault(event["command_id"], instant(event["recorded_at"]))
+            id, at = event["command_id"], instant(event["recorded_at"])
+            first[id] = min(at, first.get(id, at))
     for key, due, _, id in set:
         if due and id in first and first[id] < due - off:
             yield f"{name} timer {key}, due at {due.isoformat()}, fired at {first[id].isoformat()}"

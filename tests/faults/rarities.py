@@ -130,11 +130,12 @@ class Rarities:
             self.notes.append((note, self.clock.now()))
 
     async def bill(self, client: str, draw: Random) -> None:
-        """Cut claims before the week is over, appeal or give up, and post a payer's file under two keys."""
+        """Cut claims within the week, ask for more, appeal, and post a payer's file under two keys."""
         number, send = len(self.history.operations), self.history.send
         payer = draw.choice(("acme-health", "state-medicaid"))
         said: Any = {"payer": payer}
         await send(client, "billing", "/claim-batches", said, key=f"cut {number}", role="biller")
+        await self._ask_for_more(client, draw)
         for denial in (await self.history.look("billing", "/denials?state=open"))[:2]:
             path = f"/denials/{denial['denial']}/appeals"
             said = {"level": 1, "grounds": "authorization-on-file"}
@@ -147,6 +148,16 @@ class Rarities:
         await asyncio.gather(
             *(send(client, "billing", "/remittances", text, key=key, role="biller") for key in keys)
         )
+
+    async def _ask_for_more(self, client: str, draw: Random) -> None:
+        """Concurrent reviews, of patients who have been there for a day: the payer says no to some."""
+        today = self.clock.now().date()
+        known = [course for course in self.courses.values() if course.admitted_on < today]
+        for course in draw.sample(known, min(2, len(known))):
+            path, key = f"/episodes/{course.episode}/authorizations", f"more {course.episode} {today}"
+            ends = (today + timedelta(days=30)).isoformat()
+            said = {"units": 6, "starts_on": today.isoformat(), "ends_on": ends}
+            await self.history.send(client, "billing", path, said, key=key, role="biller")
 
     async def take_tasks(self, client: str, draw: Random) -> None:
         """Take urgent tasks on, and be done with some."""

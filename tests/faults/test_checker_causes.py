@@ -151,15 +151,15 @@ SCOPES = (
 
 
 @pytest.mark.parametrize(("service", "scope"), SCOPES)
-def test_a_key_that_nobody_holds_is_found(service: str, scope: str, fresh: Callable[[], Evidence]) -> None:
-    evidence = fresh()
+def test_a_key_that_nobody_holds_is_found(service: str, scope: str, stored: Callable[[], Evidence]) -> None:
+    evidence = stored()
     evidence.stores[service]["reservations"].remove(keys(evidence, service, scope)[-1])
     assert check(evidence, {HELD: RULES[HELD]})
 
 
 @pytest.mark.parametrize(("service", "scope"), SCOPES[:-1])
-def test_a_key_that_another_holds_is_found(service: str, scope: str, fresh: Callable[[], Evidence]) -> None:
-    evidence = fresh()
+def test_a_key_that_another_holds_is_found(service: str, scope: str, stored: Callable[[], Evidence]) -> None:
+    evidence = stored()
     keys(evidence, service, scope)[-1]["owner"] = ELSEWHERE
     assert check(evidence, {HELD: RULES[HELD]})
 
@@ -217,17 +217,17 @@ def referred(evidence: Evidence, *, number: bool) -> Row:
 
 
 @pytest.mark.parametrize(("rule", "bug"), BUGS, ids=[bug.__name__ for _, bug in BUGS])
-def test_the_checker_catches(rule: str, bug: Bug, fresh: Callable[[], Evidence]) -> None:
-    evidence = fresh()
+def test_the_checker_catches(rule: str, bug: Bug, stored: Callable[[], Evidence]) -> None:
+    evidence = stored()
     bug(evidence)
     assert check(evidence, {rule: RULES[rule]})
 
 
 @pytest.mark.parametrize("skewed", ["scheduling +1 h", "scheduling -1 h", "billing +1 h"])
 def test_a_timer_may_fire_before_its_time_by_what_its_clock_was_set_off(
-    skewed: str, fresh: Callable[[], Evidence]
+    skewed: str, stored: Callable[[], Evidence]
 ) -> None:
-    evidence = fresh()
+    evidence = stored()
     event = next(events(evidence, "scheduling", "GroupEnrollmentRequested"))
     event["recorded_at"] = (instant(event["recorded_at"]) - timedelta(minutes=59)).isoformat()
     evidence.faults = [{"kind": "Skew", "told": skewed, "began": 0.0, "ended": 1.0}]
@@ -235,8 +235,8 @@ def test_a_timer_may_fire_before_its_time_by_what_its_clock_was_set_off(
     assert any(json.loads(event["body"])["episode"] in each for each in found) == skewed.startswith("billing")
 
 
-def test_the_load_comes_to_everything_that_policies_owe(fresh: Callable[[], Evidence]) -> None:
+def test_the_load_comes_to_everything_that_policies_owe(stored: Callable[[], Evidence]) -> None:
     """Else a reaction that is lost would not be missed."""
     owed = {each for service in SERVICES for each in causes.owes(service)}
-    lacking = owed - causes.reached(fresh())
+    lacking = owed - causes.reached(stored())
     assert {(each.policy, each.kind, each.command) for each in lacking} == set()
