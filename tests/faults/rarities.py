@@ -150,11 +150,11 @@ class Rarities:
         )
 
     async def _ask_for_more(self, client: str, draw: Random) -> None:
-        """Concurrent reviews, of patients who have been there for a day: the payer says no to some."""
+        """Concurrent reviews, of episodes that billing knows: the payer says no to some."""
         today = self.clock.now().date()
-        known = [course for course in self.courses.values() if course.admitted_on < today]
-        for course in draw.sample(known, min(2, len(known))):
-            path, key = f"/episodes/{course.episode}/authorizations", f"more {course.episode} {today}"
+        known = await self.history.look("billing", "/authorizations?limit=500")
+        for episode in draw.sample([one["episode"] for one in known], min(2, len(known))):
+            path, key = f"/episodes/{episode}/authorizations", f"more {episode} {today}"
             ends = (today + timedelta(days=30)).isoformat()
             said = {"units": 6, "starts_on": today.isoformat(), "ends_on": ends}
             await self.history.send(client, "billing", path, said, key=key, role="biller")
