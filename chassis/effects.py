@@ -195,7 +195,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
     async def act(self, effect: Effect, record: Record) -> None:
         """Do it and record that it was done. Raises what the effect raises."""
         about = record.envelope
-        office = AdapterOffice(self._ground, effect.name, about.correlation_id)
+        office = AdapterOffice(self._ground, effect.name, about.correlation_id, about.id)
         command = await effect.act(record.decode(), about, office)
         if command is None:
             await self._ground.database.rows(KEEP, effect.name, about.id)

@@ -108,11 +108,14 @@ class Office:
 
 
 class AdapterOffice(Office):
-    """The office of an adapter: it acts in the service's own name."""
+    """The office of an adapter: it acts in the service's own name.
 
-    def __init__(self, ground: Ground, name: str, correlation: UUID | None = None) -> None:
+    ``led`` are the correlation and the id of the event that it acts on, where it acts on one.
+    """
+
+    def __init__(self, ground: Ground, name: str, *led: UUID) -> None:
         super().__init__(ground)
-        self._name, self._correlation = name, correlation
+        self._name, self._led = name, led
 
     async def open(
         self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str, purpose: str
@@ -131,4 +134,4 @@ class AdapterOffice(Office):
 
     def _cause(self, key: str) -> Cause:
         id, role = self.command_id(key), f"adapter:{self._name}"
-        return Cause.own(id, self._ground.service.name, role, self._correlation)
+        return Cause.own(id, self._ground.service.name, role, *self._led)

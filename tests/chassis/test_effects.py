@@ -202,8 +202,15 @@ async def test_a_mark_moves_forward_only_and_to_what_the_store_holds(running: Ru
             assert [(row["position"], row["kafka_offset"]) for row in rows] == expected
 
 
+def is_received(record: Record) -> bool:
+    return isinstance(record.decode(), ReferralReceived)
+
+
 async def test_effects_of_a_service_set_back_are_done_once(running: Run, settings: Settings) -> None:
-    """Its marks went back with it: what was done since is known by its commands, what was not is done."""
+    """Its marks went back with it: what was done since is known by its commands, what was not is done.
+
+    What an effect records names the event that it acted on.
+    """
     letters = Letters()
 
     async def act(event: ReferralReceived, about: Envelope, office: AdapterOffice) -> Command:
@@ -225,7 +232,12 @@ async def test_effects_of_a_service_set_back_are_done_once(running: Run, setting
     async with running(service) as run:
         await run.settle()
         assert letters.are_once(50)
-        assert sum(isinstance(record.decode(), ReferralAccepted) for record in await log(run)) == 50
+        received = {each.envelope.id: each.envelope for each in await log(run) if is_received(each)}
+        accepted = [each.envelope for each in await log(run) if isinstance(each.decode(), ReferralAccepted)]
+        assert len(accepted) == 50
+        for about in accepted:
+            assert about.causation_id in received
+            assert about.correlation_id == received[about.causation_id].correlation_id
 
 
 def test_effects_that_are_older_than_their_starts_begin_with_the_first_event(settings: Settings) -> None:

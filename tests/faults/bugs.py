@@ -68,6 +68,70 @@ def position_ahead() -> None:
     Buffer.flush = flush  # type: ignore[method-assign]
 
 
+def cause_lost() -> None:
+    """What a service does in its own name tells neither the event that led to it nor the story it is of."""
+    from chassis.command import Cause
+
+    inner = Cause.own
+
+    def own(id: Any, service: str, role: str, *led: Any) -> Any:
+        return inner(id, service, role)
+
+    Cause.own = own  # type: ignore[method-assign,assignment]
+
+
+def timers_early() -> None:
+    """A timer fires up to six hours before it is due."""
+    from chassis import timers
+
+    for name in ("DUE", "TAKE"):
+        text = getattr(timers, name)
+        setattr(timers, name, text.replace(b"due_at <= %s", b"due_at <= %s + interval '6 hours'"))
+
+
+def second_reaction_lost() -> None:
+    """Of the commands that an event leads to the first one alone is carried out."""
+    from chassis.batch import Batch
+    from chassis.command import Command
+
+    inner = Batch._carry_out
+
+    async def carry_out(self: Any, reaction: Any, policy: str, index: int, about: Any) -> None:
+        if not (index and isinstance(reaction, Command)):
+            await inner(self, reaction, policy, index, about)
+
+    Batch._carry_out = carry_out  # type: ignore[method-assign]
+
+
+def reservations_lost() -> None:
+    """No key is ever held."""
+    from chassis.postgres import Appender
+
+    inner = Appender.pack
+
+    def pack(self: Any, commit: Any) -> Any:
+        return inner(self, commit._replace(reservations=()))
+
+    Appender.pack = pack  # type: ignore[method-assign]
+
+
+def guess_unguarded() -> None:
+    """What was decided by an aggregate as it was kept is not held against its stream."""
+    from chassis.command import Work
+
+    commit, refused = Work.commit, Work.refused
+
+    def committed(self: Any) -> Any:
+        self._guessed = {}
+        return commit(self)
+
+    def told(self: Any, command: Any, refusal: Any) -> Any:
+        self._guessed = {}
+        return refused(self, command, refusal)
+
+    Work.commit, Work.refused = committed, told  # type: ignore[method-assign]
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     """A bug that is seeded, and the rules that must each find it: what else is found is no proof."""
@@ -83,6 +147,14 @@ ALL = {
     "position_ahead": Bug(
         position_ahead, ("the ledger is the union of the stores", "read models equal the fold of the log")
     ),
+    "cause_lost": Bug(cause_lost, ("events name what led to them", "stories begin with what somebody sent")),
+    "timers_early": Bug(timers_early, ("timers fire when they are due",)),
+    "second_reaction_lost": Bug(second_reaction_lost, ("what an event leads to is carried out",)),
+    "reservations_lost": Bug(
+        reservations_lost,
+        ("keys are held by whom their streams name", "who is sent twice is registered once"),
+    ),
+    "guess_unguarded": Bug(guess_unguarded, ("who does what is right is not refused",)),
 }
 """Every bug by its name."""
 

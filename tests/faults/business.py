@@ -9,9 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
-from tests.faults.causes import SETTLES, day_close
 from tests.faults.evidence import Evidence
+from tests.faults.timers import SETTLES, day_close
 from tests.faults.values import derive, facts, instant, subject_of
+
+INITIAL = "initial"
 
 
 def charges(evidence: Evidence) -> Iterator[str]:
@@ -44,9 +46,15 @@ def decided(evidence: Evidence) -> Iterator[str]:
 
 
 def attendance(evidence: Evidence) -> Iterator[str]:
-    """Billing counts each attendance that scheduling recorded, once."""
-    kinds = ("SessionAttended", "SessionPartiallyAttended")
-    recorded = {event["id"] for event, _, _ in facts(evidence, "scheduling", *kinds)}
+    """Billing counts each attendance that scheduling recorded, once; of one that was corrected, either."""
+    kinds, corrected = ("SessionAttended", "SessionPartiallyAttended"), set[tuple[str, str]]()
+    for _, _, fact in facts(evidence, "scheduling", "AttendanceCorrected"):
+        corrected.add((fact["session"], fact["patient"]))
+    recorded = {
+        event["id"]
+        for event, _, fact in facts(evidence, "scheduling", *kinds)
+        if (fact["session"], fact["patient"]) not in corrected
+    }
     counted = Counter(fact["source_event"] for _, _, fact in facts(evidence, "billing", "AttendanceCounted"))
     for id, count in counted.items():
         if count > 1:
@@ -80,20 +88,28 @@ def seats(evidence: Evidence) -> Iterator[str]:
 
 
 def placements(evidence: Evidence) -> Iterator[str]:
-    """Each admission leads to one placement, one coverage, and one request where the payer wants one."""
+    """Each admission leads to one placement, one coverage, and one request where the payer wants one.
+
+    A track without groups places nobody, and says so; requests of reviews come besides the first one.
+    """
     admitted, due = {}, instant(evidence.now) - SETTLES
     for event, _, fact in facts(evidence, "intake", "PatientAdmitted"):
         admitted[fact["episode"]] = instant(event["recorded_at"]), fact["payer"]
     terms = facts(evidence, "billing", "ContractAgreed")
     asked = {fact["payer"] for _, _, fact in terms if fact["requires_auth"]}
     wants = {episode for episode, (_, payer) in admitted.items() if payer in asked}
+    placed = ("GroupEnrollmentRequested", "EnrollmentRejected")
     led = (
-        ("scheduling", "GroupEnrollmentRequested", {id for id, (at, _) in admitted.items() if at <= due}),
-        ("billing", "CoverageRegistered", admitted.keys()),
-        ("billing", "AuthorizationRequested", wants),
+        ("scheduling", placed, {id for id, (at, _) in admitted.items() if at <= due}),
+        ("billing", ("CoverageRegistered",), admitted.keys()),
+        ("billing", ("AuthorizationRequested",), wants),
     )
-    for service, kind, expected in led:
-        found = Counter(fact["episode"] for _, _, fact in facts(evidence, service, kind))
+    for service, (kind, *others), expected in led:
+        found = Counter(
+            fact["episode"]
+            for _, _, fact in facts(evidence, service, kind, *others)
+            if fact.get("review", INITIAL) == INITIAL
+        )
         for episode in sorted(expected | found.keys()):
             if (found[episode] != 1 and episode in expected) or episode not in admitted:
                 yield f"episode {episode} has {found[episode]} of {kind}"

@@ -1,5 +1,5 @@
-"""Causes: every command in a store is one that a client sent, or follows from what caused it; each that a
-policy or a timer owes is there.
+"""Causes: every command in a store is one that a client sent, or follows from what caused it, and its events
+name that; each that a policy or a timer owes is there, a timer's not before its time.
 
 The ids derive as docs/decisions/policy-command-ids.md says: what is written down here are the promises
 that it names, those of the names.
@@ -7,15 +7,49 @@ that it names, those of the names.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from tests.faults.evidence import Evidence, Row
-from tests.faults.values import command_of, derive, fields_of, instant, subject_of, type_of
+from tests.faults.timers import Fact, Log, Set, timers
+from tests.faults.values import command_of, derive, fields_of, instant, type_of
 
-Fact = dict[str, Any]
+Says = Callable[[Fact], bool]
+
+RISKS = ("none", "low", "incomplete", "moderate", "high")
+
+
+def _always(fact: Fact) -> bool:
+    return True
+
+
+def _is_a_miss(fact: Fact) -> bool:
+    return bool(fact["minutes"] == 0)
+
+
+def _counts_otherwise(fact: Fact) -> bool:
+    return bool((fact["minutes"] > 0) != (fact["previous_minutes"] > 0))
+
+
+def _is_incomplete(fact: Fact) -> bool:
+    return bool(fact["level"] == "incomplete")
+
+
+def _is_raised(fact: Fact) -> bool:
+    raised = RISKS.index(fact["level"]) > RISKS.index(fact["previous"])
+    return raised and fact["level"] in ("moderate", "high")
+
+
+def _is_final(fact: Fact) -> bool:
+    return fact["retry_at"] is None
+
+
+def _is_final_of_a_task(fact: Fact) -> bool:
+    return _is_final(fact) and fact["kind"] != "message_failed"
+
 
 OWED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "scheduling": (("when_session_missed", "scheduling.SessionMissed", "DetectMisses"),),
@@ -58,18 +92,22 @@ OWED: dict[str, tuple[tuple[str, str, str], ...]] = {
 }
 """By service: a policy, an event, and the command that comes first of it whatever the event says."""
 
-AT_TIMES: dict[str, tuple[tuple[str, str, str, int], ...]] = {
-    "scheduling": (("when_attendance_corrected", "scheduling.AttendanceCorrected", "DetectMisses", 0),),
-    "billing": (("when_attendance_corrected", "scheduling.AttendanceCorrected", "CountWaiting", 1),),
+AT_TIMES: dict[str, tuple[tuple[str, str, str, int, Says], ...]] = {
+    "scheduling": (
+        ("when_attendance_corrected", "scheduling.AttendanceCorrected", "DetectMisses", 0, _is_a_miss),
+    ),
+    "billing": (
+        ("when_attendance_corrected", "scheduling.AttendanceCorrected", "CountWaiting", 1, _counts_otherwise),
+    ),
     "notifications": (
-        ("when_session_cancelled", "scheduling.SessionCancelled", "TellOfCancellation", 1),
-        ("when_screened", "clinical.SuicideRiskScreened", "OpenTask", 0),
-        ("when_risk_changed", "clinical.RiskStatusChanged", "OpenTask", 0),
-        ("when_message_failed", "notifications.MessageFailed", "OpenTask", 0),
-        ("when_notice_failed", "notifications.StaffNoticeFailed", "OpenTask", 0),
+        ("when_session_cancelled", "scheduling.SessionCancelled", "TellOfCancellation", 1, _always),
+        ("when_screened", "clinical.SuicideRiskScreened", "OpenTask", 0, _is_incomplete),
+        ("when_risk_changed", "clinical.RiskStatusChanged", "OpenTask", 0, _is_raised),
+        ("when_message_failed", "notifications.MessageFailed", "OpenTask", 0, _is_final),
+        ("when_notice_failed", "notifications.StaffNoticeFailed", "OpenTask", 0, _is_final_of_a_task),
     ),
 }
-"""Commands that an event may lead to, with their places."""
+"""Commands that an event leads to where it says so, or that are not the first: with their places."""
 
 EFFECTS: dict[str, tuple[tuple[str, str], ...]] = {
     "billing": (
@@ -81,7 +119,10 @@ EFFECTS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """Effects with their events: what is learned from one is a command of its own."""
 
-INBOX = "payer-answers"
+INBOX, TIMER = "payer-answers", "timer"
+
+CHAIN_MAX = 1_000
+"""Longer chains than that go in a circle."""
 
 NOTES = (
     "AccessRecorded",
@@ -98,21 +139,75 @@ NOTES = (
 )
 """Facts about a process itself: each stands alone on a stream that is named by its command."""
 
-SETTLES = timedelta(seconds=1)
-ESCALATING = ("crisis", "risk", "call_patient")
-NOTE_CHASED, HELD_LONG, NOTE_LONG = timedelta(hours=72), timedelta(hours=72), timedelta(days=7)
+
+class Cause(NamedTuple):
+    """What a command's events must say: who carried it out, and after which event of which story."""
+
+    role: str
+    correlation: str
+    causation: str | None = None
 
 
 def caused(evidence: Evidence) -> Iterator[str]:
     """A command of a store that nobody sent and nothing caused."""
-    log = _log(evidence)
+    log = log_of(evidence)
     for name, store in evidence.stores.items():
-        known = _sent(evidence, name) | set(_owed(name, log)) | _at_times(name, log)
-        known |= {id for _, _, _, id in _timers(name, log)} | _learned(evidence, name)
+        known = _causes(evidence, name, log)
         for event in store["events"]:
             if event["command_id"] not in known and not _is_note(event):
                 told = f"{event['actor_role']}, {type_of(event)}"
                 yield f"{name} position {event['position']}: command {event['command_id']} ({told})"
+
+
+def named(evidence: Evidence) -> Iterator[str]:
+    """An event that names another cause than its command has, another story, or another doer."""
+    log = log_of(evidence)
+    by_id = {event["id"]: event for store in evidence.stores.values() for event in store["events"]}
+    foreign = {one["id"] for one in evidence.injected}
+    for name, store in evidence.stores.items():
+        known = _causes(evidence, name, log)
+        for event in store["events"]:
+            said = Cause(event["actor_role"], event["correlation_id"], event["causation_id"])
+            if cause := known.get(event["command_id"]):
+                other = [part for part in Cause._fields if getattr(said, part) != getattr(cause, part)]
+            elif said.causation not in foreign:
+                other = list(_other_in_note(name, event, by_id))
+            else:
+                other = []
+            if other:
+                yield f"{name} position {event['position']}, {type_of(event)}: {', '.join(other)}"
+
+
+def _other_in_note(name: str, event: Row, by_id: dict[str, Row]) -> Iterator[str]:
+    """What a note says otherwise: of an event it has the story, else it is a story of its own.
+
+    An effect's note is of an event that the effect is of.
+    """
+    cause = by_id.get(event["causation_id"] or "")
+    if event["correlation_id"] != (cause["correlation_id"] if cause else event["command_id"]):
+        yield "correlation"
+    adapter = event["actor_role"].removeprefix("adapter:")
+    of = dict(EFFECTS.get(name, ())).get(adapter)
+    if (event["causation_id"] and not cause) or (of and (cause is None or type_of(cause) != of)):
+        yield "causation"
+
+
+def rooted(evidence: Evidence) -> Iterator[str]:
+    """An event whose chain of causes does not lead back to what a client, or the payer, sent."""
+    by_id = {event["id"]: event for store in evidence.stores.values() for event in store["events"]}
+    begun = {id for name in evidence.stores for id in _sent(evidence, name)} | _answered(evidence).keys()
+    foreign = {one["id"] for one in evidence.injected}
+    for name, store in evidence.stores.items():
+        for event in store["events"]:
+            first, steps = event, 0
+            while first["causation_id"] in by_id and steps < CHAIN_MAX:
+                first, steps = by_id[first["causation_id"]], steps + 1
+            if first["command_id"] in begun or _is_note(first):
+                ended = first["causation_id"] is None or first["causation_id"] in foreign
+                if ended and first["correlation_id"] == event["correlation_id"]:
+                    continue
+            told = f"after {steps} steps at {type_of(first)} of {first['actor_role']}"
+            yield f"{name} position {event['position']}, {type_of(event)}: {told}"
 
 
 def _is_note(event: Row) -> bool:
@@ -122,12 +217,12 @@ def _is_note(event: Row) -> bool:
 
 def owed(evidence: Evidence) -> Iterator[str]:
     """A command of a policy, or of an answer of the payer, that was never carried out."""
-    log = _log(evidence)
+    log = log_of(evidence)
     for name, store in evidence.stores.items():
         memory = {row["command_id"] for row in store["commands"]}
-        for id, told in _owed(name, log).items():
-            if id not in memory:
-                yield f"{name} {told}"
+        for owes, event in reactions(name, log):
+            if owes.id(name, event) not in memory:
+                yield f"{name} {owes.policy} of {owes.kind} {event['position']}: {owes.command}"
     memory = {row["command_id"] for row in evidence.stores["billing"]["commands"]}
     for answer in evidence.answers:
         if _answer_command(answer) not in memory:
@@ -135,26 +230,49 @@ def owed(evidence: Evidence) -> Iterator[str]:
 
 
 def fired(evidence: Evidence) -> Iterator[str]:
-    """A timer whose time has come and that did not fire; one to come that is not there."""
-    log, now = _log(evidence), instant(evidence.now)
+    """A timer whose time has come and that did not fire; one to come that is not there, or that fired."""
+    log, now = log_of(evidence), instant(evidence.now)
     for name, store in evidence.stores.items():
         memory = {row["command_id"] for row in store["commands"]}
         waiting = {(row["key"], row["event_id"]) for row in store["timers"]}
         for row in store["timers"]:
             if instant(row["due_at"]) <= now:
                 yield f"{name} timer {row['key']} is due since {row['due_at']}"
-        last = {key: (due, event, id) for key, due, event, id in _timers(name, log)}
+        set, off = timers(name, log), max(_skews(evidence, name), default=timedelta())
+        yield from _early(store["events"], name, set, off)
+        last = {key: (due, event, id) for key, due, event, id in set}
         for key, (due, event, id) in last.items():
             if due and due <= now and id not in memory:
                 yield f"{name} timer {key} was due at {due.isoformat()} and did not fire"
-            elif due and due > now and (key, event) not in waiting:
+            elif due and due > now + off and id in memory:
+                yield f"{name} timer {key}, due at {due.isoformat()}, has fired"
+            elif due and due > now and id not in memory and (key, event["id"]) not in waiting:
                 yield f"{name} timer {key}, due at {due.isoformat()}, is gone"
 
 
-Log = dict[str, list[tuple[Row, Fact]]]
+def _early(events: list[Row], name: str, set: list[Set], off: timedelta) -> Iterator[str]:
+    """Timers that fired before they were due, by the clock of who fired them.
+
+    A clock that was set back in that very moment had shown that it was time.
+    """
+    first: dict[str, datetime] = {}
+    for event in events:
+        if event["actor_role"] == TIMER:
+            id, at = event["command_id"], instant(event["recorded_at"])
+            first[id] = min(at, first.get(id, at))
+    for key, due, _, id in set:
+        if due and id in first and first[id] < due - off:
+            yield f"{name} timer {key}, due at {due.isoformat()}, fired at {first[id].isoformat()}"
 
 
-def _log(evidence: Evidence) -> Log:
+def _skews(evidence: Evidence, name: str) -> Iterator[timedelta]:
+    """By how much the round set a service's clock off."""
+    for fault in evidence.faults:
+        if fault["kind"] == "Skew" and (told := re.fullmatch(rf"{name} [+-](\d+) h", fault["told"])):
+            yield timedelta(hours=int(told[1]))
+
+
+def log_of(evidence: Evidence) -> Log:
     """Events by service and type, in order, with their fields."""
     found: Log = defaultdict(list)
     for name, store in evidence.stores.items():
@@ -163,173 +281,68 @@ def _log(evidence: Evidence) -> Log:
     return found
 
 
-def _sent(evidence: Evidence, service: str) -> set[str]:
-    return {command_of(operation) for operation in evidence.history if operation["service"] == service}
+class Owes(NamedTuple):
+    """A command that a policy owes for an event that says so."""
+
+    policy: str
+    kind: str
+    command: str
+    place: int = 0
+    says: Says = _always
+
+    def id(self, service: str, event: Row) -> str:
+        """The command's id."""
+        return derive(service, "policy", self.policy, event["id"], self.command, self.place)
 
 
-def _owed(service: str, log: Log) -> dict[str, str]:
+def owes(service: str) -> Iterator[Owes]:
+    """All that the policies of a service owe."""
+    yield from (Owes(*each) for each in OWED.get(service, ()))
+    yield from (Owes(*each) for each in AT_TIMES.get(service, ()))
+
+
+def reactions(service: str, log: Log) -> Iterator[tuple[Owes, Row]]:
+    """What the policies of a service owe, with the events that they owe it for."""
+    for each in owes(service):
+        for event, fact in log[each.kind]:
+            if each.says(fact):
+                yield each, event
+
+
+def reached(evidence: Evidence) -> set[Owes]:
+    """What was owed at all in a round."""
+    log = log_of(evidence)
+    return {each for name in evidence.stores for each, _ in reactions(name, log)}
+
+
+def _causes(evidence: Evidence, service: str, log: Log) -> dict[str, Cause]:
+    """What the events of each command must say, of commands that clients sent or something caused."""
+    found = _sent(evidence, service)
+    for each, event in reactions(service, log):
+        found[each.id(service, event)] = Cause(f"policy:{each.policy}", event["correlation_id"], event["id"])
+    for _, _, event, id in timers(service, log):
+        found[id] = Cause(TIMER, event["correlation_id"], event["id"])
+    for effect, kind in EFFECTS.get(service, ()):
+        for event, _ in log[f"{service}.{kind}"]:
+            id = derive(service, "adapter", effect, event["id"])
+            found[id] = Cause(f"adapter:{effect}", event["correlation_id"], event["id"])
+    return found | (_answered(evidence) if service == "billing" else {})
+
+
+def _sent(evidence: Evidence, service: str) -> dict[str, Cause]:
+    """Commands of clients: each begins a story."""
     return {
-        derive(service, "policy", policy, event["id"], command, 0): f"{policy} of {kind} {event['position']}"
-        for policy, kind, command in OWED.get(service, ())
-        for event, _ in log[kind]
+        command_of(each): Cause(each["actor"].partition(";")[2], command_of(each))
+        for each in evidence.history
+        if each["service"] == service
     }
 
 
-def _at_times(service: str, log: Log) -> set[str]:
-    return {
-        derive(service, "policy", policy, event["id"], command, place)
-        for policy, kind, command, place in AT_TIMES.get(service, ())
-        for event, _ in log[kind]
-    }
-
-
-def _learned(evidence: Evidence, service: str) -> set[str]:
-    """Commands of adapters: of effects by their events, of the payer's answers by name and content."""
-    effects = EFFECTS.get(service, ())
-    found = {
-        derive(service, "adapter", effect, event["id"])
-        for event in evidence.stores[service]["events"]
-        for effect, kind in effects
-        if type_of(event) == kind
-    }
-    if service == "billing":
-        for answer in evidence.answers:
-            found |= {_answer_command(answer), _answer_command(answer, "|refused")}
-    return found
+def _answered(evidence: Evidence) -> dict[str, Cause]:
+    """Commands of the payer's answers, by name and content: each begins a story."""
+    ids = [_answer_command(answer, more) for answer in evidence.answers for more in ("", "|refused")]
+    return {id: Cause(f"adapter:{INBOX}", id) for id in ids}
 
 
 def _answer_command(answer: Row, more: str = "") -> str:
     return derive("billing", "adapter", INBOX, f"{answer['name']}|{answer['digest']}{more}")
-
-
-Set = tuple[str, datetime | None, str, str]
-"""A timer's key, its time (none where it is taken back), its event, and the command that it becomes."""
-
-
-def _timers(service: str, log: Log) -> list[Set]:
-    """Timers as events set and take them back, each key's in order."""
-    found = [
-        (event["position"], key, due, event["id"])
-        for kind, sets in TIMERS.get(service, {}).items()
-        for event, fact in log[kind]
-        for key, due in sets(event, fact)
-    ]
-    return [
-        (key, due, event, derive(service, "timer", key, event))
-        for _, key, due, event in sorted(found, key=lambda one: one[0])
-    ]
-
-
-Sets = Callable[[Row, Fact], Iterator[tuple[str, datetime | None]]]
-
-
-def _one(key: str, due: Callable[[Row, Fact], datetime | None]) -> Sets:
-    """One timer, by a key that names fields of the event; ``subject`` is what its stream is about."""
-
-    def sets(event: Row, fact: Fact) -> Iterator[tuple[str, datetime | None]]:
-        yield key.format_map({**fact, "subject": subject_of(event)}), due(event, fact)
-
-    return sets
-
-
-def _field(name: str) -> Callable[[Row, Fact], datetime | None]:
-    return lambda event, fact: instant(fact[name]) if fact[name] else None
-
-
-def _settled(event: Row, fact: Fact) -> datetime:
-    return instant(event["recorded_at"]) + SETTLES
-
-
-def _never(event: Row, fact: Fact) -> None:
-    return None
-
-
-def _closing(event: Row, fact: Fact) -> Iterator[tuple[str, datetime | None]]:
-    if fact["ended_at"]:
-        yield f"close-{fact['session']}-{fact['patient']}", day_close(instant(fact["ended_at"]))
-
-
-def _retried(prefix: str) -> Sets:
-    def sets(event: Row, fact: Fact) -> Iterator[tuple[str, datetime | None]]:
-        if fact["retry_at"]:
-            yield f"{prefix}-{subject_of(event)}", instant(fact["retry_at"])
-
-    return sets
-
-
-def _held(event: Row, fact: Fact) -> Iterator[tuple[str, datetime | None]]:
-    charge, since, unsigned = subject_of(event), instant(event["occurred_at"]), fact["rule"] == "NoteUnsigned"
-    yield f"note-{charge}", since + NOTE_CHASED if unsigned else None
-    yield f"hold-{charge}", since + (NOTE_LONG if unsigned else HELD_LONG)
-
-
-def _moved(event: Row, fact: Fact) -> Iterator[tuple[str, datetime | None]]:
-    charge = subject_of(event)
-    yield f"note-{charge}", None
-    yield f"hold-{charge}", None
-
-
-def _escalating(event: Row, fact: Fact) -> Iterator[tuple[str, datetime | None]]:
-    if fact["kind"] in ESCALATING:
-        yield f"escalate-{fact['task']}", instant(fact["due_at"])
-
-
-def _at(day: date, at: time) -> datetime:
-    return datetime.combine(day, at, UTC)
-
-
-def day_close(after: datetime) -> datetime:
-    """The first 06:00 UTC after an instant: then a day of service is decided."""
-    found = _at(after.date(), time(6))
-    return found if found > after else found + timedelta(days=1)
-
-
-def _cutoff(event: Row, fact: Fact) -> datetime:
-    """Saturdays at 06:30 UTC."""
-    after = instant(event["recorded_at"])
-    found = _at(after.date() + timedelta(days=(5 - after.weekday()) % 7), time(6, 30))
-    return found if found > after else found + timedelta(days=7)
-
-
-def _deadline(event: Row, fact: Fact) -> datetime:
-    return _at(date.fromisoformat(fact["appeal_deadline"]) + timedelta(days=1), time(12))
-
-
-def _reminder(event: Row, fact: Fact) -> datetime:
-    """At 17:00 UTC, at least 18 hours before the session."""
-    latest = instant(fact["starts_at"]) - timedelta(hours=18)
-    found = _at(latest.date(), time(17))
-    return found if found <= latest else found - timedelta(days=1)
-
-
-TIMERS: dict[str, dict[str, Sets]] = {
-    "scheduling": {
-        "intake.PatientAdmitted": _one("place-{episode}", _settled),
-        "intake.PatientDischarged": _one("release-{episode}", _settled),
-    },
-    "billing": {
-        "scheduling.SessionAttended": _closing,
-        "scheduling.SessionPartiallyAttended": _closing,
-        "scheduling.AttendanceCorrected": _closing,
-        "billing.ContractAgreed": _one("cutoff-{payer}", _cutoff),
-        "billing.ClaimsCutOff": _one("cutoff-{payer}", _field("next_at")),
-        "billing.DenialOpened": _one("denial-{denial}", _deadline),
-        "billing.DenialClosed": _one("denial-{subject}", _never),
-    },
-    "notifications": {
-        "scheduling.SessionScheduled": _one("remind-{session}", _reminder),
-        "scheduling.SessionCancelled": _one("remind-{session}", _never),
-        "notifications.MessageRequested": _one("post-{message}", _field("post_at")),
-        "notifications.MessageDeferred": _one("post-{subject}", _field("until")),
-        "notifications.MessageFailed": _retried("post"),
-        "notifications.StaffNoticeFailed": _retried("notify"),
-        "notifications.StaffTaskCreated": _escalating,
-        "notifications.StaffTaskEscalated": _one("escalate-{task}", _field("due_at")),
-        "notifications.StaffTaskAcknowledged": _one("escalate-{subject}", _never),
-        "notifications.StaffTaskCompleted": _one("escalate-{subject}", _never),
-        "billing.ChargeHeld": _held,
-        "billing.ChargeCaptured": _moved,
-        "billing.ChargeVoided": _moved,
-    },
-}
-"""By service and event: the timers that it sets, or takes back."""

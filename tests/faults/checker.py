@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.faults import business, causes, folds, heard, mails
+from tests.faults import business, causes, folds, heard, mails, reserved
 from tests.faults.evidence import SERVICES, Evidence, Row
 from tests.faults.values import command_of, derive, type_of
 
 CELL = "main"
 LAG_MAX_S = 30.0
+REMITTANCES = "/remittances"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def check(evidence: Evidence, rules: Mapping[str, Rule] | None = None) -> list[F
     return [Finding(rule, where) for rule, holds in rules.items() for where in holds(whole)]
 
 
-NOTHING = ("events", "commands", "positions", "relayed", "parked", "timers")
+NOTHING = ("events", "commands", "positions", "relayed", "parked", "timers", "reservations")
 
 
 def _whole(evidence: Evidence) -> Evidence:
@@ -74,8 +75,10 @@ def acknowledged(evidence: Evidence) -> Iterator[str]:
         id, answer = command_of(operation), operation["answer"]
         where = f"{operation['service']} command {operation['number']}"
         if id not in memory[operation["service"]]:
-            yield f"{where} is not remembered"
-        if operation["service"] == "audit":  # a check is answered with what it found
+            if not reserved.came_before(evidence, operation):
+                yield f"{where} is not remembered"
+            continue
+        if operation["service"] == "audit" or operation["path"] == REMITTANCES:  # answered with what is found
             continue
         if answer.get("command_id") != id:
             yield f"{where} was answered under another id"
@@ -361,8 +364,11 @@ RULES: dict[str, Rule] = {
     "acknowledged commands are kept": acknowledged,
     "events say what clients said": heard.kept,
     "refused commands left nothing": refused,
+    "who does what is right is not refused": heard.granted,
     "commands are carried out once": once,
     "every command was sent or has a cause": causes.caused,
+    "events name what led to them": causes.named,
+    "stories begin with what somebody sent": causes.rooted,
     "what an event leads to is carried out": causes.owed,
     "timers fire when they are due": causes.fired,
     "streams have no gap": streams,
@@ -372,6 +378,8 @@ RULES: dict[str, Rule] = {
     "relays stand at the head": relayed,
     "readers stand at the head": positions,
     "nothing real is parked": parked,
+    "keys are held by whom their streams name": reserved.held,
+    "who is sent twice is registered once": reserved.registered,
     "a day is charged once": business.charges,
     "a day that is over is decided": business.decided,
     "attendance is counted once": business.attendance,

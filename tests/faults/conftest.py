@@ -45,3 +45,10 @@ def fresh(played: tuple[Round, Evidence]) -> Callable[[], Evidence]:
     """The evidence, anew each time, to be altered."""
     frozen = pickle.dumps(played[1])
     return lambda: pickle.loads(frozen)
+
+
+@pytest.fixture(scope="session")
+def stored(played: tuple[Round, Evidence]) -> Callable[[], Evidence]:
+    """The evidence without topics and ledger, which are most of it, for rules that do without them."""
+    frozen = pickle.dumps(replace(played[1], topics={}, ledger=[]))
+    return lambda: pickle.loads(frozen)

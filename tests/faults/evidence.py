@@ -104,6 +104,7 @@ def _store(address: str, name: str) -> dict[str, Any]:
         "relayed": _rows(address, "select position from relay_mark"),
         "parked": _rows(address, "select handler, key, source, position, event_id, error from parked"),
         "timers": _rows(address, "select key, due_at, event_id from timers"),
+        "reservations": _rows(address, "select scope, key, owner from reservations"),
         "tables": {row["tablename"]: _table(address, row["tablename"]) for row in _read_models(address)},
     }
 

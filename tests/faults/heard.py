@@ -12,6 +12,12 @@ from tests.faults.values import command_of, fields_of, same, type_of
 LAST = "last"
 """The client who comes when all is calm again."""
 
+BLUNDERER = "blunderer"
+"""The client whose commands are to be refused."""
+
+MAY_BE = ("Not enrolled", "Risk unchanged")
+"""Refusals that others may get too: whose seat is given up before their session is recorded, say."""
+
 EPISODE = re.compile(r"/episodes/([0-9a-f-]{36})/")
 
 
@@ -20,6 +26,14 @@ def read(evidence: Evidence) -> Iterator[str]:
     for operation in evidence.history:
         if operation["unreadable"]:
             yield f"{operation['service']} command {operation['number']}: {operation['statuses']}"
+
+
+def granted(evidence: Evidence) -> Iterator[str]:
+    """Who does what is right is not refused: each client goes on from what was acknowledged to them."""
+    for one in evidence.history:
+        if one["outcome"] == "fail" and one["client"] != BLUNDERER and one["rule"] not in MAY_BE:
+            told = f"of {one['client']} was refused: {one['rule']}"
+            yield f"{one['service']} command {one['number']} {told}"
 
 
 def served(evidence: Evidence) -> Iterator[str]:

@@ -17,6 +17,7 @@ import aiohttp
 from tests.faults.theatre import Theatre
 
 ANSWER_MAX_S = 12.0
+X12 = "application/edi-x12"
 RETRIES_MAX_S = 60.0
 AWAY = (aiohttp.ClientError, TimeoutError, OSError)
 
@@ -102,10 +103,11 @@ class History:
             "Caretrail-Actor": found.actor,
             "Caretrail-Purpose": "HPAYMT" if found.actor.endswith("biller") else "TREAT",
             "Idempotency-Key": found.key,
+            "Content-Type": X12 if isinstance(body, str) else "application/json",
         }
         url = self._draw.choice(self._theatre.urls(found.service)) + found.path
         try:
-            async with self._session.post(url, json=body, headers=headers) as response:
+            async with self._session.post(url, data=_written(body), headers=headers) as response:
                 text = await response.read()
         except AWAY:
             found.statuses.append(0)
@@ -131,3 +133,10 @@ class History:
                 return list((await response.json(content_type=None))["items"]) if response.ok else []
         except (*AWAY, ValueError):
             return []
+
+
+def _written(body: Any) -> bytes | None:
+    """A file is sent as it is, all else as JSON."""
+    if body is None:
+        return None
+    return (body if isinstance(body, str) else json.dumps(body)).encode()

@@ -8,8 +8,9 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from tests.faults.heard import LAST
+from tests.faults.heard import BLUNDERER, LAST
 from tests.faults.history import History, Operation
+from tests.faults.rarities import NO_MAIL, UNPLACED, Rarities
 from tests.faults.turning import Turning
 
 SITE, ZONE = "main-street", "America/New_York"
@@ -43,16 +44,20 @@ class Load:
     groups: dict[str, str] = field(default_factory=dict)
     courses: dict[str, Course] = field(default_factory=dict)
     people: int = 0
+    rarities: Rarities = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rarities = Rarities(self.history, self.clock, self.courses, self.groups, self.seed)
 
     async def prepare(self) -> None:
         """Tracks, groups and contracts, before anything is hurt."""
         first = self.clock.now().date()
         for track, starts in TRACKS.items():
-            opened = {"track": track, "site": SITE, "name": track, "weekly_minutes": 540}
-            await self._sure("scheduling", "/tracks", opened, f"track {track}")
+            await self._sure("scheduling", "/tracks", _track(track), f"track {track}")
             body = _group(track, starts, first)
             found = await self._sure("scheduling", "/groups", body, f"group {track}")
             self.groups[track] = found.answer["group"]
+        await self._sure("scheduling", "/tracks", _track(UNPLACED), f"track {UNPLACED}")
         for number, payer in enumerate(PAYERS):
             await self._sure(
                 "billing", "/payer-contracts", _contract(payer, number, first), f"contract {payer}", "biller"
@@ -74,7 +79,9 @@ class Load:
                 together.create_task(self._until_over(self._attend, f"clerk-{track}", 1.0))
             together.create_task(self._until_over(self._measure, "clinician", 0.3))
             together.create_task(self._until_over(self._discharge, "leaver", 0.5))
-            together.create_task(self._until_over(self._blunder, "blunderer", 0.4))
+            together.create_task(self._until_over(self._blunder, BLUNDERER, 0.4))
+            for client, (work, rest) in self.rarities.clients.items():
+                together.create_task(self._until_over(work, client, rest))
 
     async def last_words(self, client: str = LAST) -> None:
         """Once nothing is hurt any more: a few commands to each service, each sent once."""
@@ -98,8 +105,7 @@ class Load:
             diagnosis = {"patient": patient, "icd10": icd10, "rank": rank}
             await say("clinical", f"/episodes/{episode}/diagnoses", diagnosis, "clinician")
             track = f"late-{rank}"
-            opened = {"track": track, "site": SITE, "name": track, "weekly_minutes": 540}
-            await say("scheduling", "/tracks", opened)
+            await say("scheduling", "/tracks", _track(track))
             terms = {**_contract(f"late-{rank}", 0, today), "payer_id": f"P9{rank:03d}"}
             await say("billing", "/payer-contracts", terms, "biller")
             wish = "opt-in" if rank % 2 else "opt-out"
@@ -133,7 +139,8 @@ class Load:
 
     async def _admit(self, client: str, name: str, patient: str, referral: str, draw: Random) -> None:
         today = self.clock.now().date()
-        body = _admission(referral, draw.choice(tuple(TRACKS)), today)
+        track = UNPLACED if draw.random() < 0.05 else draw.choice(tuple(TRACKS))
+        body = _admission(referral, track, today)
         got = await self.history.send(client, "intake", "/episodes", body, key=f"{name} admission")
         if got.outcome != "ok":
             return
@@ -151,7 +158,9 @@ class Load:
         for back in (1, 0):
             on = (self.clock.now() - timedelta(days=back)).date().isoformat()
             for session in await self.history.look("scheduling", f"/sessions?group={group}&on={on}"):
-                if datetime.fromisoformat(session["ends_at"]) < self.clock.now() - timedelta(minutes=90):
+                if session["status"] != "cancelled" and datetime.fromisoformat(
+                    session["ends_at"]
+                ) < self.clock.now() - timedelta(minutes=90):
                     roster = await self.history.look("scheduling", f"/groups/{group}/roster?on={on}")
                     await self._record(client, session, roster, draw)
 
@@ -165,15 +174,26 @@ class Load:
             if key in known or self.history.over:
                 continue
             member = {"patient": seat["patient"], "episode": seat["episode"]}
-            there = draw.random() < 0.85
-            said = {"missed": {"excused": False}} if not there else _span(session)
+            # Some never come: only who misses twice in a row is written to.
+            there = draw.random() < 0.9 and int(seat["patient"][0], 16) > 1
+            late = timedelta(minutes=40 if draw.random() < 0.1 else 0)
+            said = {"missed": {"excused": False}} if not there else _span(session, late)
             path = f"/sessions/{id}/attendance"
             got = await self.history.send(client, "scheduling", path, {**member, **said}, key=key)
-            if got.outcome == "ok" and there and draw.random() < 0.95:
+            if got.outcome != "ok":
+                continue
+            if there and draw.random() < 0.92:
                 note = {**member, "session": id, "clinician": FACILITATOR, "text": "Took part in the group."}
-                await self.history.send(
+                done = await self.history.send(
                     client, "clinical", "/notes", note, key=f"note {key}", role="clinician", again=True
                 )
+                if done.outcome == "ok":
+                    self.rarities.signed(done.answer["note"])
+            if draw.random() < 0.1:
+                await self.rarities.correct(client, got, _span(session), draw)
+        if f"close {id}" not in known and not self.history.over:
+            path = f"/sessions/{id}/close"
+            await self.history.send(client, "scheduling", path, {"members": []}, key=f"close {id}")
 
     async def _measure(self, client: str, draw: Random) -> None:
         if not self.courses:
@@ -227,12 +247,19 @@ class Load:
             await self.history.send(client, "clinical", path, other, key=key, role="clinician", reuse=True)
 
 
-def _span(session: dict[str, Any]) -> dict[str, str]:
-    return {"started_at": session["starts_at"], "ended_at": session["ends_at"]}
+def _span(session: dict[str, Any], late: timedelta = timedelta()) -> dict[str, str]:
+    began = datetime.fromisoformat(session["starts_at"]) + late
+    return {"started_at": began.isoformat(), "ended_at": session["ends_at"]}
+
+
+def _track(name: str) -> dict[str, Any]:
+    return {"track": name, "site": SITE, "name": name, "weekly_minutes": 540}
 
 
 def _referral(number: int, seed: int, draw: Random) -> dict[str, Any]:
-    mail = f"reader-{seed}-{number}@mail.example.org"
+    """Some without an address for mails that is one, some without a number at their payer."""
+    mail = f"reader-{seed}-{number}@mail.example.org" if draw.random() < 0.95 else NO_MAIL.format(number)
+    member_id = f"W{draw.randrange(10**8, 10**9)}" if draw.random() < 0.95 else None
     return {
         "person": {
             "family": f"Family{number}",
@@ -246,7 +273,7 @@ def _referral(number: int, seed: int, draw: Random) -> dict[str, Any]:
         "urgency": "routine",
         "reasons": ["F33.1"],
         "payer": draw.choice(PAYERS),
-        "member_id": f"W{draw.randrange(10**8, 10**9)}",
+        "member_id": member_id,
     }
 
 
@@ -291,7 +318,7 @@ def _contract(payer: str, number: int, first: date) -> dict[str, Any]:
         "group_size_max": 12,
         "place_of_service": "57",
         "requires_auth": number == 0,
-        "auth_units": 36,
+        "auth_units": 5,
         "auth_days": 84,
         "low_units": 3,
         "review_lead_days": 3,

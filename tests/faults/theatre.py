@@ -39,6 +39,9 @@ DISK_BYTES = {"postgres": 700 << 20, "kafka": 500 << 20}
 """Sizes of the small file systems that are filled up, where the machine allows them."""
 
 PREFIX = "caretrail"
+NO_DESK = "clinical-(desk@example.org"
+"""Settings take it, and it is no address that a mail can have: notices of missing notes fail for good."""
+
 BACK_MAX_S = 60.0
 JOINS_MAX_S = 40.0
 """In which a further process answers; where it dies meanwhile the supervisor starts it again."""
@@ -250,6 +253,7 @@ async def _services(found: Theatre, bug: str) -> None:
         "CARETRAIL_POSTGRES_URL": "",
         "CARETRAIL_FAULTS_DIR": str(found.folder),
         "CARETRAIL_FAULTS_BUG": bug,
+        "CARETRAIL_CLINICAL_DESK": NO_DESK,
         **{f"CARETRAIL_{name.upper()}_DATABASE_URL": _past(url, found) for name, url in addresses.items()},
     }
     SharedClock(found.home / "clock", create=found.clock.now())

@@ -97,10 +97,15 @@ class PostRemittances(Command):
 
 @handlers.handles(PostRemittances)
 async def post_remittances(command: PostRemittances, work: Work) -> None:
-    """A set that was posted before, in whichever file, changes nothing. Raises TraceReused."""
+    """A set that was posted before, in whichever file, changes nothing. Raises TraceReused.
+
+    Who holds a trace is asked first: then what holds it is seen, though it comes at this very moment.
+    """
+    origins = {given.origin for given in command.remittances}
+    held = {origin for origin in sorted(origins) if await work.owner(TRACES, origin) is not None}
     new = [given for given in command.remittances if not await _is_posted(given, work)]
     for given in new:
-        if await work.owner(TRACES, given.origin) is not None:
+        if given.origin in held:
             raise TraceReused(segment=given.segment)
     for given in new:
         await _post_remittance(given, command.file_digest, work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from caretrail_contracts.adjustments import Adjustment, AdjustmentGroup
@@ -137,6 +138,20 @@ async def test_the_same_file_changes_nothing() -> None:
     paid = remitted(billing, ClaimVerdict.PAID, "300.00", "CO-45 100")
     await billing.do(file(paid))
     (await billing.do(file(paid))).then()
+
+
+async def test_the_same_file_posted_at_the_same_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one is committed just as this one asks who holds its trace."""
+    billing = await submitted()
+    posted, owner = file(remitted(billing, ClaimVerdict.PAID, "300.00", "CO-45 100")), billing.store.owner
+
+    async def overtaken(scope: str, key: str) -> UUID | None:
+        monkeypatch.undo()
+        await billing.when(posted)
+        return await owner(scope, key)
+
+    monkeypatch.setattr(billing.store, "owner", overtaken)
+    (await billing.when(posted)).then_types(RemittanceReceived, RemittancePosted, ClaimPaid)
 
 
 async def test_the_same_payment_in_another_file_changes_nothing() -> None:
