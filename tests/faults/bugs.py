@@ -115,23 +115,6 @@ def reservations_lost() -> None:
     Appender.pack = pack  # type: ignore[method-assign]
 
 
-def guess_unguarded() -> None:
-    """What was decided by an aggregate as it was kept is not held against its stream."""
-    from chassis.command import Work
-
-    commit, refused = Work.commit, Work.refused
-
-    def committed(self: Any) -> Any:
-        self._guessed = {}
-        return commit(self)
-
-    def told(self: Any, command: Any, refusal: Any) -> Any:
-        self._guessed = {}
-        return refused(self, command, refusal)
-
-    Work.commit, Work.refused = committed, told  # type: ignore[method-assign]
-
-
 @dataclass(frozen=True, slots=True)
 class Bug:
     """A bug that is seeded, and the rules that must each find it: what else is found is no proof."""
@@ -154,7 +137,6 @@ ALL = {
         reservations_lost,
         ("keys are held by whom their streams name", "who is sent twice is registered once"),
     ),
-    "guess_unguarded": Bug(guess_unguarded, ("who does what is right is not refused",)),
 }
 """Every bug by its name."""
 
