@@ -40,7 +40,7 @@ def composed(
         await first(service, settings)
         async with AsyncExitStack() as after, serving(app):
             # Its place among those who fold is given up when its feeds have ended, not before.
-            after.push_async_callback(leave, service, settings, app.state.ground.member)
+            after.push_async_callback(leave, app.state.ground)
             await tell(app.state.ground)
             app.state.progress = Progress(app.state.runtime)
             app.state.pressure = Pressure(app.state.ground)

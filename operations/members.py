@@ -10,8 +10,8 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import UUID
 
-from chassis.config import Settings, database_url
 from chassis.database import LOST, Connection, Database, connect
+from chassis.office import Ground
 from chassis.service import Service
 
 
@@ -33,12 +33,12 @@ async def is_seen(database: Database, member: UUID) -> bool:
     return bool(await database.rows(SEEN, member))
 
 
-async def leave(service: Service, settings: Settings, member: UUID) -> None:
+async def leave(ground: Ground) -> None:
     """This one folds no more: where the database is away, that is seen in a while."""
     with suppress(*LOST):
-        connection = await connect(database_url(settings, service.name))
+        connection = await connect(ground.database.url)
         try:
-            await connection.execute("delete from members where member = %s", (member,))
+            await connection.execute("delete from members where member = %s", (ground.member,))
         finally:
             await connection.close()
 

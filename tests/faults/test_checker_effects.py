@@ -10,6 +10,7 @@ import pytest
 from tests.faults.altering import ELSEWHERE, Bug, again, events, seeding, without
 from tests.faults.checker import RULES, check
 from tests.faults.evidence import Evidence
+from tests.faults.values import subject_of
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.xdist_group("faults")]
 
@@ -85,7 +86,9 @@ def somebody_placed_got_neither_seat_nor_place_in_line(evidence: Evidence) -> No
 
 @seeded("who is placed has a seat or waits")
 def somebody_discharged_kept_their_place(evidence: Evidence) -> None:
-    without(evidence, "scheduling", next(events(evidence, "scheduling", "PlacementEnded")))
+    discharged = {subject_of(event) for event in events(evidence, "intake", "PatientDischarged")}
+    ended = events(evidence, "scheduling", "PlacementEnded")
+    without(evidence, "scheduling", next(event for event in ended if subject_of(event) in discharged))
 
 
 @seeded("the payer gets what it is to get")

@@ -61,6 +61,7 @@ async def test_a_restore_undoes_no_discard_and_a_second_redrive_is_on_record(
             await discard(run, found["id"])
         for found in await listed(run):
             assert (await redrive(run, found["id"]))["applied"] == 1
+        await run.settle()  # what was not sent yet goes with the store
     set_back(settings, "scheduling")
     Faults.on = False
     async with running(INTAKE, SCHEDULING) as run:
