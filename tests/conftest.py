@@ -17,6 +17,7 @@ from uuid import uuid4
 import hypothesis
 import psycopg
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from chassis.config import Settings
 from chassis.service import Service
@@ -87,7 +88,10 @@ def database(servers: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def settings(servers: dict[str, str], topic_prefix: str, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a home, databases and topics of the test's own; the databases are dropped afterwards."""
+    """Settings of a home, databases and topics of the test's own; what is on servers is dropped afterwards.
+
+    A broker that kept the topics of every test would need more memory than it has.
+    """
     yield Settings(
         home=tmp_path,
         kafka_bootstrap=servers["kafka"],
@@ -100,6 +104,10 @@ def settings(servers: dict[str, str], topic_prefix: str, tmp_path: Path) -> Iter
         for (name,) in found.fetchall():
             admin.execute(f"drop database {name} with (force)".encode())
             admin.execute(f"drop role if exists {name}".encode())
+    broker = AdminClient({"bootstrap.servers": servers["kafka"]})
+    if topics := [name for name in broker.list_topics(timeout=30).topics if name.startswith(topic_prefix)]:
+        for gone in broker.delete_topics(topics, request_timeout=30).values():
+            gone.result()
 
 
 Run = Callable[..., AbstractAsyncContextManager[Running]]
