@@ -77,7 +77,7 @@ KEYS = {
             "events/s",
             "aiokafka: idempotent producer, the same bytes, the best of its ways to send",
             Floor(0.7),
-            "the database prints 24 headers for each event, Python makes a record of them; then Kafka",
+            "the database prints what 24 headers carry, Python makes a record of them; then Kafka",
         ),
         Key(
             "project_live",
