@@ -11,8 +11,7 @@ from caretrail_contracts.cloudevents import BrokenHeader, Record
 from chassis.database import Connection, Database, Row, arrays, query
 
 FENCED = "ZF001"
-"""The SQLSTATE of a position that is not where it is known to be, or of one
-who may move none, by the function ``fence``."""
+"""The SQLSTATE of a position that is not where it is known to be, or of who may move none, by ``fence``."""
 
 OWN = "store"
 """Where a service's own store stands among its topics; it has one partition."""

@@ -31,10 +31,11 @@ class Standing(Part):
         self._ground, self._end = ground, end
 
     async def turn(self) -> None:
-        """Look until it is another."""
-        while await self._stands():
+        """Look; once it is another, look no more."""
+        if await self._stands():
             self.fault = None
             await asyncio.sleep(LOOK_S)
+            return
         epoch, service = self._ground.store.appender.epoch, self._ground.service.name
         log.error("store_is_another", epoch=epoch, service=service)
         self._end()

@@ -31,15 +31,3 @@ begin
     perform mark_mixed();
 end
 $$;
-
--- As with two arguments, and for a process that folds: one that was taken for dead moves no position any more. It
--- waits for who replaces a read model, as each statement that writes positions does, and sees whom that struck off.
-create function fence(moved bigint, known bigint, me uuid) returns void language plpgsql volatile as $$
-begin
-    if not exists (select from members where role = 'fold:' and member = me) then
-        raise exception 'this process was taken for dead while a read model was replaced' using errcode = 'ZF001';
-    elsif moved <> known then
-        raise exception 'a position was moved by another process' using errcode = 'ZF001';
-    end if;
-end
-$$;

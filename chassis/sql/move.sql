@@ -1,4 +1,5 @@
--- Positions of a reader, moved from where it knows them to be and no other; fenced where one is not, and who was taken for dead.
+-- Positions of a reader, moved from where it knows them to be and no other; fenced where one is not,
+-- and who was taken for dead.
 with n as (
     select * from unnest(
         %s::text[], %s::smallint[], %s::text[], %s::int[], %s::bigint[], %s::bigint[], %s::int[], %s::bigint[]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -15,19 +14,12 @@ from chassis.config import Settings
 from tests.chassis.toy import INTAKE, SCHEDULING, Faults
 from tests.conftest import Run
 from tests.operations.test_consumers import noticed, tell
-from tests.operations.test_parked import Letters, events, listed, received, redrive, refer
+from tests.operations.test_parked import Letters, events, listed, poison, received, redrive, refer
 from tests.operations.test_restoring import keep, set_back
 from tests.running import Running
 
+__all__ = ["poison"]
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture(autouse=True)
-def poison() -> Iterator[None]:
-    """Poison is poison when a test begins."""
-    Faults.on = True
-    yield
-    Faults.on = True
 
 
 async def discard(run: Running, id: int, service: str = "scheduling") -> None:
