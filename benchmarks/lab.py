@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from confluent_kafka.admin import AdminClient
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
@@ -111,7 +112,14 @@ class Lab:
         await self.supervisor.stop(keep=1)
 
     def drop(self) -> None:
-        """Drop every database and role but the servers' own and those that are kept."""
+        """Drop every database and role but the servers' own and those that are kept, and every topic.
+
+        A topic that outlived its database would be taken for what a store that was set back has lost.
+        """
+        broker = AdminClient({"bootstrap.servers": self.kafka, "log_level": 2})
+        if topics := [name for name in broker.list_topics(timeout=30).topics if not name.startswith("__")]:
+            for gone in broker.delete_topics(topics, request_timeout=30).values():
+                gone.result()
         with psycopg.connect(self.postgres, autocommit=True) as admin:
             databases = admin.execute(OURS, {"kept": f"{KEPT}%"}).fetchall()
             for (name,) in databases:
