@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,7 @@ from web.problems import (
     ANSWERED,
     RESPONSES,
     Problem,
+    Stopping,
     Unreadable,
     document,
     json_of,
@@ -97,6 +99,9 @@ class Limits:
             await app(scope, self._limited(receive), send)
         except ClientDisconnect:  # in the middle of its body: nobody is left to answer
             log.info("client_left", method=request.method, route=route_of(request))
+        except asyncio.CancelledError:  # the process ends; an answer that has begun is cut
+            await document(request, problem_of(Stopping()))(scope, receive, send)
+            raise
 
     def _limited(self, receive: Receive) -> Receive:
         """Gives a body up to the limit. Of a larger one the rest is read, since its sender listens only

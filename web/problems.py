@@ -92,11 +92,16 @@ def as_json(problem: Problem) -> dict[str, Any]:
     return body
 
 
+class Stopping(Exception):
+    """The process ends without an answer: whether a command was carried out is unknown; send it again."""
+
+
 MEANINGS: dict[type[Exception], tuple[int, str]] = {
     KeyReused: (422, "This Idempotency-Key came with another body before: use a new one."),
     Reserved: (409, "Another one holds this unique key already."),
     Conflict: (409, "Others kept changing this at the same time: send it again."),
     Unavailable: (503, "The service cannot take this now: send it again."),
+    Stopping: (503, "This process of the service ends: send it again."),
 }
 """What an exception means to the caller, under its own name: status and detail."""
 
