@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.faults import business, causes, folds, heard, mails, reserved
+from tests.faults import business, causes, folds, heard, mails, reserved, stumbles
 from tests.faults.evidence import SERVICES, Evidence, Row
 from tests.faults.values import command_of, derive, type_of
 
@@ -46,13 +46,6 @@ def _whole(evidence: Evidence) -> Evidence:
         stores.setdefault(name, {**{part: [] for part in NOTHING}, "tables": {}})
         topics.setdefault(name, [])
     return replace(evidence, stores=stores, topics=topics)
-
-
-def answered(evidence: Evidence) -> Iterator[str]:
-    """A service that cannot take a command says so; it never stumbles."""
-    for operation in evidence.history:
-        if any(status >= 500 and status != 503 for status in operation["statuses"]):
-            yield f"{operation['service']} command {operation['number']}: {operation['statuses']}"
 
 
 def _by_command(evidence: Evidence) -> dict[tuple[str, str], list[Row]]:
@@ -358,7 +351,8 @@ def caught_up(evidence: Evidence) -> Iterator[str]:
 Rule = Callable[[Evidence], Iterator[str]]
 
 RULES: dict[str, Rule] = {
-    "services never stumble": answered,
+    "services never stumble": stumbles.answered,
+    "services log no error": stumbles.quiet,
     "answers can be read": heard.read,
     "services take commands once nothing is hurt": heard.served,
     "acknowledged commands are kept": acknowledged,

@@ -55,6 +55,9 @@ class Evidence:
     faults: list[Row] = field(default_factory=list)
     """What was done to the stack: kind, what is told of it, and from when to when by the machine's clock."""
 
+    errors: list[str] = field(default_factory=list)
+    """What services logged as errors, each once."""
+
     now: str = ""
     """The time of the run at its end, at which its clock stood while all this was read."""
 

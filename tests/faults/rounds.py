@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from tests.faults import stumbles
 from tests.faults.checker import READS, RULES, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
 from tests.faults.faults import Fault, Hurt, Note, lane
@@ -164,7 +165,7 @@ async def fill(found: Round, home: Path, kind: Kind, *, bug: str = "") -> Eviden
         evidence = await asyncio.to_thread(
             gather, addresses, stage.direct, home, history.told(), stage.injected
         )
-        evidence.now = stage.clock.now().isoformat()
+        evidence.now, evidence.errors = stage.clock.now().isoformat(), stumbles.logged(home)
     evidence.lag_s, evidence.behind, evidence.faults = found.lag_s, behind, found.timed()
     evidence.save(home / "evidence.json.gz")
     sum_up(found, evidence, kind.rules)

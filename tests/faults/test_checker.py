@@ -62,6 +62,11 @@ def a_service_stumbled(evidence: Evidence) -> None:
     evidence.history[5]["statuses"].insert(0, 500)
 
 
+@seeded("services log no error")
+def a_part_of_a_service_died(evidence: Evidence) -> None:
+    evidence.errors.append("billing: part_died ValueError")
+
+
 @seeded("answers can be read")
 def an_answer_was_no_json(evidence: Evidence) -> None:
     evidence.history[5]["unreadable"] = 1
