@@ -76,8 +76,14 @@ adapters.register_dumper(Array, ArrayDumper)
 
 def arrays(kinds: Sequence[Kind], rows: Sequence[Sequence[bytes]]) -> list[Array]:
     """Rows of packed values turned into the arrays that a statement unnests."""
-    types = [adapters.types[kind.__name__].oid for kind in kinds]
+    heads = _heads(kinds, len(rows))
     if not rows:
-        return [Array(pack("!iiI", 0, 0, type)) for type in types]
-    heads = [pack("!iiIii", 1, 0, type, len(rows), 1) for type in types]
+        return [*map(Array, heads)]
     return [Array(head + b"".join(items)) for head, items in zip(heads, zip(*rows, strict=True), strict=True)]
+
+
+@lru_cache(maxsize=4_096)
+def _heads(kinds: Sequence[Kind], count: int) -> list[bytes]:
+    """Before each array: its dimensions, whether it holds nulls, of what it is, how many, from which on."""
+    types = [adapters.types[kind.__name__].oid for kind in kinds]
+    return [pack("!iiIii", 1, 0, type, count, 1) if count else pack("!iiI", 0, 0, type) for type in types]
