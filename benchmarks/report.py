@@ -91,7 +91,7 @@ def show(console: Console, figures: list[Figure], about: dict[str, Any]) -> None
         key = KEYS[figure.key]
         found = verdict(figure, key.floor)
         why = figure.missing or (key.bound if found == "missed" else key.reference)
-        more = ", ".join(f"{name} {_number(median(values))}" for name, values in figure.more.items())
+        more = ", ".join(f"{name} {number(median(values))}" for name, values in figure.more.items())
         table.add_row(
             figure.key,
             _cell(figure.ours, key.unit),
@@ -117,10 +117,9 @@ def _cell(values: Any, unit: str) -> str:
     if not values:
         return "–"
     gap = "" if unit == "×" else " "
-    return (
-        f"{_number(median(values))}{gap}{unit}".rstrip() + f"\n{_number(min(values))}–{_number(max(values))}"
-    )
+    return f"{number(median(values))}{gap}{unit}".rstrip() + f"\n{number(min(values))}–{number(max(values))}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A figure as people read it."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
