@@ -15,7 +15,7 @@ import uvloop
 from benchmarks.workload import KEEPER
 from chassis.config import Settings, database_url
 from chassis.runtime import Role, Runtime
-from deploy.serving import set_up_logs
+from deploy.logs import set_up_logs
 from operations.filling import Site
 from operations.rebuilding import Rebuild, exclusive
 from operations.starting import first

@@ -67,7 +67,7 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
     from deploy.local.programs import SERVICES
     from deploy.local.restoring import Restore
     from deploy.local.stack import is_held
-    from deploy.serving import set_up_logs
+    from deploy.logs import set_up_logs
 
     if service not in SERVICES:
         raise typer.BadParameter(_expected(service, SERVICES), param_hint="SERVICE")

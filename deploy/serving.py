@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 
-import structlog
 import uvicorn
 from caretrail_contracts.system import Place
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from chassis.config import Settings
 from chassis.runtime import Role
 from chassis.service import Service
+from deploy.logs import set_up_logs
 from operations.composed import composed
 from web.problems import MEDIA_TYPE, Problem, as_json
 
@@ -118,34 +117,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def set_up_logs(service: str, level: str) -> None:
-    """Send structlog's and the libraries' logs to stderr as JSON lines; libraries from WARNING on."""
-    shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        cache_logger_on_first_use=True,
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    for name in ("chassis", "operations", "services", "web"):
-        logging.getLogger(name).setLevel(level)
-    structlog.contextvars.bind_contextvars(service=service)
