@@ -10,6 +10,8 @@ from uuid import uuid4
 import pytest
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import Envelope
+from caretrail_contracts.intake import ReferralReceived
+from caretrail_contracts.scheduling import EnrollmentRejected
 
 from chassis.applying import Parking
 from chassis.command import Handlers, Work
@@ -74,14 +76,12 @@ BESIDE, REACTING = Handlers(), Policies()
 @BESIDE.handles(toy.Reject)
 async def reject(command: toy.Reject, work: Work) -> None:
     await work.rows("counts", patient=command.patient)
-    fact = toy.EnrollmentRejected(
-        patient=command.patient, episode=command.referral, track="toy", reason="toy"
-    )
+    fact = EnrollmentRejected(patient=command.patient, episode=command.referral, track="toy", reason="toy")
     work.add(toy.Seat.start(command.referral, fact, work.now))
 
 
-@REACTING.on(toy.ReferralReceived)
-def reject_all(event: toy.ReferralReceived, about: Envelope) -> Iterable[Reaction]:
+@REACTING.on(ReferralReceived)
+def reject_all(event: ReferralReceived, about: Envelope) -> Iterable[Reaction]:
     yield toy.Reject(referral=event.referral, patient=event.patient)
 
 
