@@ -99,11 +99,8 @@ async def test_another_releases_column_parks_nothing(running: Run, settings: Set
         async with asyncio.timeout(20):
             while not await database.rows(prepared):
                 await refer(20)
-        admin(
-            settings,
-            "alter table counts add column more text",
-            database=f"{settings.database_prefix}_scheduling",
-        )
+        name, altering = f"{settings.database_prefix}_scheduling", "alter table counts add column more text"
+        await asyncio.to_thread(admin, settings, altering, database=name)
         await refer(20)
         await run.settle()
         assert await database.rows("select * from parked") == []

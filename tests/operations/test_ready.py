@@ -61,12 +61,12 @@ async def test_a_database_that_takes_no_writes_for_a_while_ends_nothing(
     async with running(INTAKE) as run:
         client = run.clients["intake"]
         await until_said(client, [])
-        admin(settings, let("on"), cut)
+        await asyncio.to_thread(admin, settings, let("on"), cut)
         await until_said(client, ["PostgreSQL: ReadOnlySqlTransaction"])
         answer = await run.post("intake", "/referrals", {"patient": str(uuid4())})
         assert (answer.status_code, answer.json()["title"]) == (503, "Unavailable")
         assert (await client.get("/metrics")).status_code == 200
-        admin(settings, "set default_transaction_read_only = off", let("off"), cut)
+        await asyncio.to_thread(admin, settings, "set default_transaction_read_only = off", let("off"), cut)
         await until_said(client, [])
         await works(run)
 
@@ -91,10 +91,12 @@ async def test_rights_that_are_missing_for_a_while_are_told_and_end_nothing(
         await until_said(client, [])
         for right, part in WITHOUT.items():
             taken = right.format(role=role)
-            admin(settings, f"revoke {taken}", database=role)
+            await asyncio.to_thread(admin, settings, f"revoke {taken}", database=role)
             assert (await run.post("intake", "/referrals", {"patient": str(uuid4())})).status_code == 201
             await until_said(client, [f"{part}: InsufficientPrivilege"])
-            admin(settings, f"grant {taken.replace(' from ', ' to ')}", database=role)
+            await asyncio.to_thread(
+                admin, settings, f"grant {taken.replace(' from ', ' to ')}", database=role
+            )
             await until_said(client, [])
         await works(run)
 
