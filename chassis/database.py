@@ -18,20 +18,33 @@ Connection = psycopg.AsyncConnection[Row]
 POOL_MAX = 6
 """Connections of a process for reads and consumers, beside the writer's and the lock's own."""
 
-LOST = (psycopg.OperationalError, psycopg.InterfaceError)
-"""What a lost connection or a database that restarts raises: decide again, never poison."""
+READ_ONLY, STALE = psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported
+"""Of a server that takes no writes, as a standby; of a plan made before its table was altered, and others."""
 
+DAMAGED = (psycopg.errors.InternalError_, psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
+"""Of what the server cannot read on its disk, or did not expect: class XX."""
+
+FORBIDDEN, FROZEN = psycopg.errors.InsufficientPrivilege, psycopg.errors.IdleInTransactionSessionTimeout
+"""Of a right that is missing; of a process that was frozen within a transaction."""
+
+HALTED = (READ_ONLY, STALE, FORBIDDEN, FROZEN, psycopg.errors.TransactionTimeout, *DAMAGED)
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, *HALTED)
+"""What a database raises that is away, or cannot serve as it should: decide again, never poison."""
+
+NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
+"""What psycopg counts among the operational errors though a statement, or one before it, is the cause."""
 
 LEFT_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
-def is_lost(error: Exception) -> bool:
-    """Whether the same would go well another time: not where a value is too large, which fails for ever."""
+def is_lost(error: BaseException) -> bool:
+    """Whether the surroundings did it, and the same would go well another time.
+
+    Not where a value is too large, or a statement asks for what there is not: these fail for ever.
+    """
+    if isinstance(error, STALE):
+        return error.diag.source_function == "RevalidateCachedQuery"
     return isinstance(error, LOST) and not isinstance(error, NEVER)
-
-
-NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
-"""What psycopg counts among the operational errors though a statement, or one before it, is the cause."""
 
 
 IN_UTC = "-c timezone=UTC"
@@ -86,12 +99,15 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for a while. Where it is lost, the others that lie idle are looked over too."""
+        """A connection for a while. Where it is lost, the others that lie idle are looked over too.
+
+        Where it keeps what no longer holds, of tables or of its server, all others are made anew.
+        """
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except LOST:
-            await self._pool.check()
+        except LOST as error:
+            await (self._pool.drain() if isinstance(error, (READ_ONLY, STALE)) else self._pool.check())
             raise
 
     @asynccontextmanager
@@ -117,7 +133,7 @@ class Database:
                     await connection.rollback()
 
     async def rows(self, query: Any, *parameters: Any) -> list[Row]:
-        """The rows of a query that may be sent twice: a lost connection is replaced once."""
+        """The rows of a query that may be sent twice: a connection that is lost or stale is replaced."""
         try:
             return await self._rows(query, parameters)
         except LOST:

@@ -24,11 +24,10 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis.applying import WAITS, Parking
-from chassis.database import NEVER, Row, arrays, query
-from chassis.group import Unavailable
+from chassis.database import Row, arrays, query
 from chassis.kafka import record_of, stopped
 from chassis.office import AdapterOffice, Ground
-from chassis.part import PASSING, Part
+from chassis.part import Part, passes
 from chassis.refusal import Refused
 from chassis.service import Effect
 from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
@@ -46,9 +45,6 @@ SIDE_BY_SIDE_MAX = 8
 ATTEMPTS_MAX = 6
 """So often an effect is attempted that fails of itself, in some 6 s, before its record is parked."""
 
-SURROUNDINGS = (*PASSING, Unavailable)
-"""What is no fault of the record: attempted until it goes well."""
-
 SESSION_MS = 6_000
 """After this long without a heartbeat the broker gives the effects to another process."""
 
@@ -61,7 +57,7 @@ log = structlog.get_logger(__name__)
 class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
     """Carries out a service's effects; in a process that does not, only those that somebody redrives."""
 
-    name, survives = "effects", (Exception,)
+    name = "effects"
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -99,6 +95,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                     # Where there is no such offset, aiokafka goes to the beginning.
                     self._subscriber.consumer.seek(partition, mark["kafka_offset"] + 1)
                     self._seen[partition] = mark["epoch"], mark["position"]
+            self.fault = None
         except Exception as error:
             self._fail(error)
 
@@ -166,7 +163,8 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             except Exception as error:
                 EFFECTS_FAILED.labels(effect.name).inc()
                 log.warning("effect_failed", effect=effect.name, error=type(error).__name__, retry_s=pause)
-                if not isinstance(error, SURROUNDINGS) or isinstance(error, NEVER):
+                # What the surroundings do is no fault of the record: attempted until it goes well.
+                if not passes(error):
                     attempts += 1
                     broken = error if attempts >= ATTEMPTS_MAX else None
                 await asyncio.sleep(0 if broken else pause)

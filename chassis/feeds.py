@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 class StoreFeed(Follower):
     """Brings a service's own events, in the order of its store."""
 
-    name, batch_max, survives = "store-feed", BATCH_MAX, (Exception,)
+    name, batch_max = "store-feed", BATCH_MAX
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         super().__init__(ground, ownership.claim("store", [OWN]), OWN)
@@ -65,7 +65,7 @@ class StoreFeed(Follower):
 class TopicFeed(Part):
     """Brings other services' events from their topics, from the partitions that this process holds."""
 
-    name, survives = "topic-feed", (Exception,)
+    name = "topic-feed"
 
     def __init__(self, ground: Ground, ownership: Ownership, topics: Sequence[str]) -> None:
         every = (TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS))

@@ -52,10 +52,10 @@ class Follower(Part):
         appended, woken, others = self.ground.store.appended.next(), True, -inf
         while self._ownership.holds(self._lock) and not is_to_end():
             found = await self.read(position)
-            self.fault = None
             if found:
                 others = others if woken else monotonic()
                 position, pause = await self.take(found), BUSY_S
+            self.fault = None
             full, alone = len(found) >= self.batch_max, monotonic() - others > OTHERS_S
             if not found or (alone and not full):
                 await waited(appended, POLL_S if alone else pause)

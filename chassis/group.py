@@ -14,9 +14,10 @@ import structlog
 
 from chassis.aggregate import Aggregate
 from chassis.command import Answer, Commit
-from chassis.database import LOST, Connection, Database, Row, connect
+from chassis.database import DAMAGED, LOST, Connection, Database, Row, connect, is_lost
 from chassis.part import Part
 from chassis.postgres import STREAMS, Appender, Packed, PostgresReader
+from chassis.refusal import Unavailable
 from chassis.telemetry import COMMIT_BATCH, COMMIT_SECONDS
 from chassis.waking import Signal, settle
 
@@ -34,10 +35,6 @@ OUTAGE_MAX_S = 20.0
 
 ANOTHER = "57ZF2"
 """The SQLSTATE of a store that is not the one that the process began on, by the function ``stand``."""
-
-
-class Unavailable(Exception):
-    """The database is away: whether the command was carried out is unknown; send it again."""
 
 
 Waiting = tuple[Packed, "asyncio.Future[Answer]"]
@@ -153,6 +150,9 @@ class PostgresStore(PostgresReader, Part):
                     return await self._transaction(batch)
             except LOST as error:
                 await self.close()
+                # A page that cannot be read may be one commit's alone, and of that nothing is written.
+                if isinstance(error, DAMAGED) or not is_lost(error):
+                    raise
                 if loop.time() > deadline or error.sqlstate == ANOTHER:
                     raise Unavailable("the database is away") from error
                 await asyncio.sleep(pause)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from math import ceil
 from socket import gethostname
 
-from chassis.database import LOST, Connection, connect, fetch, query
+from chassis.database import LOST, READ_ONLY, Connection, connect, fetch, query
 from chassis.part import Part
 from chassis.waking import waited
 
@@ -44,7 +44,8 @@ class Ownership(Part):
     Locks come in groups; the names of a group are shared fairly by the processes that claim it.
     """
 
-    name = "ownership"
+    name = "PostgreSQL"
+    """What its looks are the first to tell of: that the database is away, or takes no writes."""
 
     def __init__(self, url: str, service: str) -> None:
         self._url, self._service = url, service
@@ -87,6 +88,8 @@ class Ownership(Part):
         hangs = asyncio.get_running_loop().call_later(HANG_S * 1.25, self._set, frozenset[str]())
         try:
             async with asyncio.timeout(HANG_S):
+                if "on" in map(self._connection.info.parameter_status, TAKES_NO_WRITES):
+                    raise READ_ONLY
                 await self._balance(self._connection)
                 self.fault = None
         finally:
@@ -143,6 +146,9 @@ class Ownership(Part):
                     await connection.execute(TELL)
             await connection.close()
 
+
+TAKES_NO_WRITES = ("in_hot_standby", "default_transaction_read_only")
+"""What PostgreSQL tells by itself of a session: who works under a lock could do nothing."""
 
 OPTIONS = f"-c idle_session_timeout={IDLE_TIMEOUT_MS} -c synchronous_commit=off"
 """Nothing is written but hints, which need not reach the disk."""

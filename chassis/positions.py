@@ -45,12 +45,8 @@ class Positions:
 
     async def load(self, fetch: Callable[..., Awaitable[list[Row]]]) -> None:
         """Read the table, by what reads rows."""
-        self._places = {
-            (row["topic"], row["partition"], row["source"]): Place(
-                row["epoch"], row["position"], row["kafka_offset"]
-            )
-            for row in await fetch("select * from positions")
-        }
+        rows = [row.values() for row in await fetch(PLACES)]
+        self._places = {(topic, number, source): Place(*at) for topic, number, source, *at in rows}
 
     def at(self, spot: Spot) -> Place | None:
         """How far a source was applied; None where it was not yet."""
@@ -58,11 +54,8 @@ class Positions:
 
     def last(self, topic: str, partition: int) -> tuple[str, Place] | None:
         """The source and place of the record applied last in a partition."""
-        found = [
-            (spot[2], place)
-            for spot, place in self._places.items()
-            if spot[:2] == (topic, partition) and place.offset is not None
-        ]
+        here = {spot[2]: place for spot, place in self._places.items() if spot[:2] == (topic, partition)}
+        found = [(source, place) for source, place in here.items() if place.offset is not None]
         return max(found, key=lambda item: item[1].offset or 0, default=None)
 
     def own(self) -> int:
@@ -148,4 +141,5 @@ def follows(record: Record, place: Place) -> bool:
     return record.envelope.epoch != place.epoch or (record.prev or 0) >= place.position
 
 
+PLACES = b"select topic, partition, source, epoch, position, kafka_offset from positions"
 BEGIN, MOVE, FOUND_AGAIN = query("begin"), query("move"), query("found_again")

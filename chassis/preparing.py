@@ -37,8 +37,7 @@ async def prepare(ground: Ground) -> None:
 
 async def _make(connection: Connection, projection: Projection) -> None:
     """Empty tables: none of their events was applied, so no fold of an older version is in them either."""
-    known = await fetch(connection, KNOWN, projection.name(), projection.version)
-    if known:
+    if await fetch(connection, KNOWN, projection.name(), projection.version):
         return
     async with connection.transaction():
         for table in projection.tables:

@@ -44,6 +44,10 @@ class Conflict(Exception):
     """Somebody else changed a stream since it was read: decide again."""
 
 
+class Unavailable(Exception):
+    """The database is away: whether the command was carried out is unknown; send it again."""
+
+
 class Reserved(Exception):
     """A unique key is held by another owner already."""
 

@@ -64,8 +64,7 @@ class Runtime:
     def __init__(self, service: Service, settings: Settings, role: Role = Role.ALL) -> None:
         self.service, self.settings, self.role = service, settings, role
         self._stack = AsyncExitStack()
-        self._parts: list[Part | Effects] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self.parts: list[Part] = []
         self.feeds: list[StoreFeed | TopicFeed] = []
         self.effects: Effects | None = None
         self.timers: Timers | None = None
@@ -79,27 +78,19 @@ class Runtime:
         except BaseException:
             await self._stack.aclose()
             raise
-        self._tasks = [asyncio.create_task(self._guard(part), name=part.name) for part in self._parts]
+        for part in self.parts:
+            await part.__aenter__()
         log.info("started", role=self.role.value, topic=self.ground.topic)
         return self
 
     async def __aexit__(self, *exit: object) -> None:
-        for task in self._tasks:
+        tasks = [part.task for part in self.parts if part.task]
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            _, stuck = await asyncio.wait(self._tasks, timeout=STOP_MAX_S)
-            if stuck:
-                log.error("parts_stuck", parts=sorted(task.get_name() for task in stuck))
+        if tasks and (stuck := (await asyncio.wait(tasks, timeout=STOP_MAX_S))[1]):
+            log.error("parts_stuck", parts=sorted(task.get_name() for task in stuck))
         await self._stack.aclose()
         log.info("stopped", role=self.role.value)
-
-    async def _guard(self, part: Part | Effects) -> None:
-        """A part that dies of a bug says so and takes the process's readiness with it."""
-        try:
-            await part.run()
-        except Exception as error:
-            log.exception("part_died", part=part.name, error=type(error).__name__)
-            raise
 
     async def _build(self) -> None:
         settings, name = self.settings, self.service.name
@@ -122,29 +113,20 @@ class Runtime:
             self.effects = Effects(self.ground)
         self.ownership = Ownership(database.url, name)
         if self.role.includes(Role.RELAY):
-            self._parts.append(Relay(self.ground, self.ownership))
+            self.parts.append(Relay(self.ground, self.ownership))
         if self.role.includes(Role.CONSUMERS):
             await database.rows(JOIN, self.ground.member, self.service.versions())
-            self._consumers()
+            topics = [topic_of(source, settings.topic_prefix) for source in self.service.sources()]
+            self.feeds.append(StoreFeed(self.ground, self.ownership))
+            if topics:
+                self.feeds.append(TopicFeed(self.ground, self.ownership, topics))
+            self.parts += [*self.feeds, *([self.effects] if self.effects else ())]
         if self.role.includes(Role.TIMERS):
             self.timers = Timers(self.ground, self.ownership)
             self.watchers = [Watcher(self.ground, watch, self.ownership) for watch in self.service.watches]
-            self._parts += [self.timers, *self.watchers]
+            self.parts += [self.timers, *self.watchers]
         # Also where it holds nothing: its looks tell of a database that is away.
         await self._stack.enter_async_context(self.ownership)
-
-    def _consumers(self) -> None:
-        topics = [topic_of(source, self.settings.topic_prefix) for source in self.service.sources()]
-        self.feeds.append(StoreFeed(self.ground, self.ownership))
-        if topics:
-            self.feeds.append(TopicFeed(self.ground, self.ownership, topics))
-        self._parts += [*self.feeds, *([self.effects] if self.effects else ())]
-
-    async def faults(self) -> list[str]:
-        """What keeps the process from being ready."""
-        found = [f"{task.get_name()} died" for task in self._tasks if task.done()]
-        told = [("PostgreSQL", self.ownership), *((type(feed).__name__, feed) for feed in self.feeds)]
-        return found + [f"{what}: {part.fault}" for what, part in told if part.fault]
 
 
 EPOCH, JOIN = query("epoch"), b"select join_folding(%s, %s)"

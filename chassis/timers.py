@@ -8,7 +8,7 @@ import structlog
 
 from chassis.batch import Batch
 from chassis.command import Cause
-from chassis.database import LOST, fetch
+from chassis.database import fetch, is_lost
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.ownership import Ownership
@@ -44,8 +44,8 @@ class Timers(Part):
         """Fire what is due while the lock is held."""
         await self._ownership.until(LOCK)
         self._wake.clear()
-        if not await self.fire():
-            await waited(self._wake, POLL_S)
+        fired, self.fault = await self.fire(), None
+        await waited(self._wake, 0 if fired else POLL_S)
 
     async def fire(self) -> int:
         """Fire what is due in one transaction; where that fails, each alone, so that others go on."""
@@ -53,9 +53,9 @@ class Timers(Part):
         keys = [row["key"] for row in due]
         try:
             return await self._fire(keys) if keys else 0
-        except LOST:
-            raise
         except Exception as error:
+            if is_lost(error):
+                raise
             log.info("timers_apart", timers=len(keys), error=type(error).__name__)
         return await self._fire_apart(keys)
 
@@ -64,9 +64,9 @@ class Timers(Part):
         for key in keys:
             try:
                 fired += await self._fire([key])
-            except (Conflict, *LOST):
-                raise
             except Exception as error:
+                if isinstance(error, Conflict) or is_lost(error):
+                    raise
                 faults.append(f"{key}: {type(error).__name__}")
         if faults:
             log.error("timers_broken", timers=faults)

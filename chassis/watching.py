@@ -13,8 +13,6 @@ from chassis.service import Watch
 class Watcher(Part):
     """Keeps one watch."""
 
-    survives = (Exception,)
-
     def __init__(self, ground: Ground, watch: Watch, ownership: Ownership) -> None:
         self.name = f"watch:{watch.name}"
         self._ground, self._watch = ground, watch
@@ -28,4 +26,5 @@ class Watcher(Part):
         before, self.pending = self.pending, await self._watch.look(self._office)
         if self.pending != before:
             self._ground.moved.give()
+        self.fault = None
         await asyncio.sleep(self._watch.every_s)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
-from psycopg.errors import IdleInTransactionSessionTimeout, LockNotAvailable
+from psycopg.errors import LockNotAvailable
 
 from chassis.database import is_lost
 from operations.topics import looking
@@ -25,9 +25,6 @@ KAFKA, DATABASE, LOCK = "Kafka", "the database", "a lock that others hold"
 class Silent(Exception):
     """A topic holds more, but does not give it."""
 
-
-FROZEN = IdleInTransactionSessionTimeout
-"""What who was frozen within a transaction finds: it can be done again."""
 
 KAFKA_AWAY = (KafkaError, OSError, Silent)
 """What is raised where Kafka does not answer, or not in time."""
@@ -47,8 +44,7 @@ def away_of(error: Exception) -> Away | None:
         return error
     if isinstance(error, LockNotAvailable):
         return Away(LOCK, type(error).__name__)
-    gone = is_lost(error) or isinstance(error, FROZEN)
-    what = DATABASE if gone else KAFKA if isinstance(error, KAFKA_AWAY) else None
+    what = DATABASE if is_lost(error) else KAFKA if isinstance(error, KAFKA_AWAY) else None
     return Away(what, type(error).__name__) if what else None
 
 

@@ -48,7 +48,9 @@ def composed(
             app.state.measures = Measures(app.state.runtime, app.state.pressure)
             resumes = role.includes(Role.CONSUMERS)
             desk = Desk(app.state.ground, app.state.runtime.ownership, resumes=resumes)
-            async with Standing(app.state.ground, end), desk as app.state.desk:
+            standing = Standing(app.state.ground, end)
+            app.state.runtime.parts += [standing, desk]
+            async with standing, desk as app.state.desk:
                 yield
 
     app.router.lifespan_context = life

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
-from typing import Any
+from typing import Any, Self
 
 import structlog
 
@@ -12,7 +12,7 @@ from chassis.config import database_url
 from chassis.database import LOST
 from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.part import is_to_end
+from chassis.part import Part
 from chassis.projection import Projection
 from operations import members
 from operations.accepting import Acceptance
@@ -70,8 +70,10 @@ def _waits(row: dict[str, Any]) -> bool:
     return row["serves"] is not None and (row["serves"] != row["version"] or row["mixed_at"] is not None)
 
 
-class Desk:
+class Desk(Part):
     """Starts rebuilds and tells of them; with ``resumes`` goes on with what was interrupted."""
+
+    name = "desk"
 
     def __init__(self, ground: Ground, ownership: Ownership, *, resumes: bool) -> None:
         service, settings = ground.service, ground.settings
@@ -82,15 +84,11 @@ class Desk:
         self.waiting: list[str] = []
         """Each projection that waits for its rebuild, as it was seen last, in words."""
 
-        self.faults: list[str] = []
-        """That this process was struck off, if it was: it is not ready any more."""
-
-    async def __aenter__(self) -> Desk:
-        if self._resumes:
-            self._keep(asyncio.create_task(self._resume()))
-        return self
+    async def __aenter__(self) -> Self:
+        return await super().__aenter__() if self._resumes else self
 
     async def __aexit__(self, *_: object) -> None:
+        await super().__aexit__()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -121,7 +119,7 @@ class Desk:
         verification, or a difference that is to be accepted, where an older version serves.
         """
         projection = self.projection(name)
-        if self.faults or name in await members.look(self._database, self._ground.service):
+        if self._is_struck_off() or name in await members.look(self._database, self._ground.service):
             raise Mixed(name)
         async with AsyncExitStack() as stack:
             connection = await stack.enter_async_context(exclusive(self._site, projection))
@@ -139,16 +137,18 @@ class Desk:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _resume(self) -> None:
-        while not (is_to_end() or self.faults):
-            try:
-                if await members.is_seen(self._database, self._ground.member):
-                    await self._look()
-                else:
-                    await self._stand_aside()
-            except LOST as error:
-                log.warning("looking_failed", error=type(error).__name__)
-            await asyncio.sleep(LOOK_S)
+    async def turn(self) -> None:
+        """Say that this process is there, and look what is to be rebuilt; struck off, it looks no more."""
+        if not self._is_struck_off():
+            if await members.is_seen(self._database, self._ground.member):
+                await self._look()
+                self.fault = None
+            else:
+                await self._stand_aside()
+        await asyncio.sleep(LOOK_S)
+
+    def _is_struck_off(self) -> bool:
+        return self.fault == STRUCK_OFF
 
     async def _look(self) -> None:
         mixed = await members.look(self._database, self._ground.service)
@@ -166,7 +166,7 @@ class Desk:
 
         Begun anew this process may fold again, as one of its version that joins.
         """
-        self.faults.append(STRUCK_OFF)
+        self.fault, self.minor = STRUCK_OFF, False
         log.error("struck_off", member=str(self._ground.member))
         await self._ownership.__aexit__()
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from chassis.database import Row, query
 from chassis.postgres import record_of
+from operations import readiness
 from operations.bulk import NdjsonResponse
 
 if TYPE_CHECKING:
@@ -65,15 +66,14 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
     While commands are turned away, ``refusing`` says why; reads go on, so the process is ready.
     """
     runtime, excess = _runtime(request), await request.app.state.pressure.excess()
-    desk = request.app.state.desk
-    faults = desk.faults + await runtime.faults()
+    faults = readiness.faults(runtime)
     response.status_code = 503 if faults else 200
     paused = {part for feed in runtime.feeds for part in feed.readings.paused}
     return {
         "status": "not ready" if faults else "ready",
         "faults": faults,
         "paused": [f"{topic}[{partition}]" for topic, partition in sorted(paused)],
-        "older": desk.waiting,
+        "older": request.app.state.desk.waiting,
         **({"refusing": excess.why} if excess else {}),
     }
 

@@ -19,6 +19,7 @@ from chassis.service import Service
 from chassis.telemetry import EFFECTS_FAILED, RECORDS_PARKED
 from operations.parked import handlers
 from operations.pressure import Pressure
+from operations.readiness import faults
 
 SPOT = ["topic", "partition"]
 
@@ -62,9 +63,7 @@ class Measures:
                 self._runtime.ground.settings.unpublished_max,
             ),
             gauge("commands_refusing", "1 while commands are turned away", refusing),
-            gauge(
-                "faults", "Parts that keep the process from being ready", len(await self._runtime.faults())
-            ),
+            gauge("faults", "Parts that keep the process from being ready", len(faults(self._runtime))),
             gauge("pool_connections", "Connections of the pool", pool.get("pool_size", 0)),
             gauge("pool_waiting", "Requests that wait for a connection", pool.get("requests_waiting", 0)),
             counter("pool_waits", "Requests that waited for a connection", pool.get("requests_queued", 0)),

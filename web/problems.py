@@ -19,9 +19,8 @@ from fastapi.responses import JSONResponse
 from psycopg.errors import LockNotAvailable
 from starlette.exceptions import HTTPException
 
-from chassis.database import LOST
-from chassis.group import Unavailable
-from chassis.refusal import Conflict, KeyReused, Refusal, Refused, Reserved
+from chassis.database import LOST, is_lost
+from chassis.refusal import Conflict, KeyReused, Refusal, Refused, Reserved, Unavailable
 from chassis.store import EventTooLarge
 
 MEDIA_TYPE = "application/problem+json"
@@ -130,8 +129,8 @@ def problem_of(error: Exception) -> Problem:
         return Problem(error.status_code, "NotServed", str(error.detail))
     if isinstance(error, LockNotAvailable):
         return Problem(503, "Busy", HELD)
-    if isinstance(error, LOST):
-        return Problem(503, "Unavailable", "The database is away: send it again.")
+    if is_lost(error):
+        return Problem(503, "Unavailable", "The database is away, or cannot serve this now: send it again.")
     status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))
     return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
 

@@ -1,13 +1,14 @@
-"""A transaction in one round trip is all or nothing, and leaves its connection fit for the next one."""
+"""Transactions in one round trip, plans that their tables outgrew, and whose doing an error is."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 
-from chassis.database import Connection, Database, fetch
+from chassis.database import POOL_MAX, Connection, Database, fetch, is_lost
 
 pytestmark = pytest.mark.servers
 INSERT = b"insert into numbers values (%s)"
@@ -63,3 +64,64 @@ async def test_what_fails_takes_back_what_came_before(
     async with numbers.transaction_at_once() as connection:
         await inserted(connection, 1)
     assert await there(numbers) == [1]
+
+
+async def selected(numbers: Database) -> None:
+    """As often as it takes until each connection of a full pool has prepared it."""
+    for _ in range(12):
+        await asyncio.gather(
+            *(numbers.rows("select *, pg_sleep(0.01) from numbers") for _ in range(POOL_MAX))
+        )
+
+
+async def test_a_table_that_gets_a_column_is_read_on_over_every_connection(
+    numbers: Database, database: str
+) -> None:
+    await selected(numbers)
+    assert numbers.waits()["pool_size"] == POOL_MAX
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("alter table numbers add column more text")
+    await selected(numbers)
+
+
+async def test_a_plan_that_its_table_outgrew_is_no_fault_of_what_asked(
+    numbers: Database, database: str
+) -> None:
+    async with numbers.connection() as connection:
+        for more in ("one", "two"):
+            for _ in range(8):
+                await fetch(connection, "select * from numbers")
+            with psycopg.connect(database, autocommit=True) as other:
+                other.execute(f"alter table numbers add column {more} text".encode())
+            with pytest.raises(psycopg.errors.FeatureNotSupported) as stale:
+                await fetch(connection, "select * from numbers")
+            assert is_lost(stale.value)
+            await connection.execute("deallocate all")
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as asked:
+            await fetch(connection, "select 'NaN'::numeric::int")
+        assert not is_lost(asked.value)
+
+
+SURROUNDINGS = (
+    "25006",
+    "25P03",
+    "25P04",
+    "42501",
+    "53100",
+    "57014",
+    "57P01",
+    "58030",
+    "XX000",
+    "XX001",
+    "XX002",
+)
+OF_THE_STATEMENT = ("0A000", "22P02", "23505", "25P02", "42P01", "42883", "54000", "P0001")
+
+
+@pytest.mark.parametrize("state", [*SURROUNDINGS, *OF_THE_STATEMENT])
+async def test_whose_doing_an_error_is(numbers: Database, state: str) -> None:
+    raising = f"do $$ begin raise exception using errcode = '{state}'; end $$"
+    with pytest.raises(psycopg.Error) as raised:
+        await numbers.rows(raising.encode())
+    assert raised.value.sqlstate == state
+    assert is_lost(raised.value) == (state in SURROUNDINGS)

@@ -102,7 +102,7 @@ def test_others_records_are_applied_whatever_one_record_holds(running: Run) -> N
 async def mend(run: Running, send: Send, fault: str, said: dict[str, bytes | None]) -> None:
     """Send what is missing before a gap, and what was behind it again, as a relay that goes back does."""
     topic = run.runtime("intake").ground.topic
-    found = re.fullmatch(rf"TopicFeed: {topic}\[{PARTITION}\]: position (\d+) follows (\d+), but .*", fault)
+    found = re.fullmatch(rf"topic-feed: {topic}\[{PARTITION}\]: position (\d+) follows (\d+), but .*", fault)
     assert found, fault
     missing: dict[str, bytes | None] = {"position": found[2].encode(), "prev": None}
     late: dict[str, bytes | None] = {"position": found[1].encode()}

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from caretrail_contracts.cloudevents import Record
+from caretrail_contracts.envelope import Envelope
+from caretrail_contracts.intake import ReferralReceived
+from caretrail_contracts.scheduling import EnrollmentRejected
 
 from chassis.applying import Parking
+from chassis.command import Handlers, Work
+from chassis.config import Settings
+from chassis.policy import Policies, Reaction
 from chassis.projection import Change
+from chassis.service import Service
 from services.audit.app import service as audit
 from services.audit.projections import Ledger
 from tests.chassis import toy
 from tests.conftest import Run
+from tests.operations.test_restoring import admin
 
 pytestmark = pytest.mark.servers
 
@@ -59,3 +68,39 @@ async def test_positions_that_a_store_gave_again_are_parked_beside_those_of_befo
             (1, before.envelope.id, 1),
             (2, again.envelope.id, 2),
         ]
+
+
+BESIDE, REACTING = Handlers(), Policies()
+
+
+@BESIDE.handles(toy.Reject)
+async def reject(command: toy.Reject, work: Work) -> None:
+    await work.rows("counts", patient=command.patient)
+    fact = EnrollmentRejected(patient=command.patient, episode=command.referral, track="toy", reason="toy")
+    work.add(toy.Seat.start(command.referral, fact, work.now))
+
+
+@REACTING.on(ReferralReceived)
+def reject_all(event: ReferralReceived, about: Envelope) -> Iterable[Reaction]:
+    yield toy.Reject(referral=event.referral, patient=event.patient)
+
+
+async def test_another_releases_column_parks_nothing(running: Run, settings: Settings) -> None:
+    """A process that starts beside this one adds what its read model has more; plans here are then stale."""
+    scheduling = Service("scheduling", BESIDE, REACTING, projections=(toy.Counts(),))
+    async with running(toy.INTAKE, scheduling) as run:
+
+        async def refer(times: int) -> None:
+            for _ in range(times):
+                await run.post("intake", "/referrals", {"patient": str(uuid4())})
+
+        database = run.runtime("scheduling").ground.database
+        prepared = "select 1 from pg_prepared_statements where statement like 'select * from \"counts\"%%'"
+        async with asyncio.timeout(20):
+            while not await database.rows(prepared):
+                await refer(20)
+        name, altering = f"{settings.database_prefix}_scheduling", "alter table counts add column more text"
+        await asyncio.to_thread(admin, settings, altering, database=name)
+        await refer(20)
+        await run.settle()
+        assert await database.rows("select * from parked") == []

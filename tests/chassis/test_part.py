@@ -101,6 +101,45 @@ async def test_what_is_cancelled_within_a_turn_interrupts_it_and_ends_nothing(
     assert turning.turns == 2
 
 
+class Broken(Part):
+    """Has a bug in its turn and one in letting go, each until it is mended."""
+
+    name = "broken"
+
+    def __init__(self) -> None:
+        self.turns, self.mended = 0, False
+        self.again = asyncio.Event()
+
+    async def turn(self) -> None:
+        self.turns += 1
+        if not self.mended:
+            raise LookupError
+        self.fault = None
+        self.again.set()
+        await hangs()
+
+    async def close(self) -> None:
+        if not self.mended:
+            raise ZeroDivisionError
+
+
+async def test_a_bug_interrupts_a_part_is_told_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part, "PAUSE_S", 0.0)
+    monkeypatch.setattr(part, "log", structlog.get_logger())
+    with capture_logs() as logs:
+        async with asyncio.timeout(5), Broken() as broken:
+            while broken.turns < 3:
+                await asyncio.sleep(0)
+            assert (broken.fault, broken.minor) != (None, True)
+            assert broken.task
+            assert not broken.task.done()
+            broken.mended = True
+            await broken.again.wait()
+            assert broken.fault is None
+    told = {(line["log_level"], line["part"], line["error"]) for line in logs}
+    assert told == {("error", "broken", "LookupError"), ("error", "broken", "ZeroDivisionError")}
+
+
 class Deaf(Part):
     """Is not told once that it is cancelled, as by what waits for a connection that comes at that moment."""
 

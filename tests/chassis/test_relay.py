@@ -15,8 +15,9 @@ from caretrail_contracts.intake import DeclineReason, ReferralDeclined
 import chassis
 from chassis.command import Cause, Commit, Fact
 from chassis.database import Database
-from chassis.group import ANOTHER, PostgresStore, Unavailable
+from chassis.group import ANOTHER, PostgresStore
 from chassis.postgres import Appender
+from chassis.refusal import Unavailable
 from chassis.relay import MOVE_MARK, message_of, outgoing
 from chassis.store import Origin
 

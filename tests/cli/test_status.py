@@ -17,7 +17,7 @@ from tests.cli.double import Asked, serving
 PID_MAX = 4_194_304
 """Linux gives no higher one: nobody has it."""
 
-FAULT = "TopicFeed: caretrail.intake.events[3]: position 9 follows 8, but only 0 was applied"
+FAULT = "topic-feed: caretrail.intake.events[3]: position 9 follows 8, but only 0 was applied"
 PROGRESS = {"service": "audit", "source": "a", "sources": [], "consumed": {}, "head": 0, "heads": {}}
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.effects import SURROUNDINGS
+from chassis.part import passes
 from services.billing.adapters import claim_files
 from services.billing.adapters.claim_files import NotProjected, NotProjectedYet, write_batch
 
@@ -37,5 +37,5 @@ async def test_rows_are_waited_for_until_all_before_the_batch_is_applied(
 
 
 def test_only_what_may_still_come_is_waited_for_without_end() -> None:
-    assert issubclass(NotProjectedYet, SURROUNDINGS)
-    assert not issubclass(NotProjected, SURROUNDINGS)
+    assert passes(NotProjectedYet())
+    assert not passes(NotProjected())
