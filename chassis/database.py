@@ -122,7 +122,7 @@ class Database:
     @property
     def waited_s(self) -> float:
         """How long the connection that was taken first is out; 0 where none is."""
-        return monotonic() - min(self._used.values(), default=monotonic())
+        return monotonic() - min(self._used.values()) if self._used else 0.0
 
     async def give_up(self) -> None:
         """Nobody answers: all that waits is told that it is lost, and what comes next connects anew."""

@@ -22,6 +22,7 @@ from chassis.runtime import EPOCH
 from chassis.service import Service
 from operations import walking
 from operations.away import KAFKA_AWAY
+from operations.holding import in_transactions
 from operations.walking import STALLED_MAX_S, Tail, Walk
 
 log = structlog.get_logger(__name__)
@@ -39,7 +40,7 @@ async def recover(service: Service, settings: Settings, url: str = "") -> None:
     else wrote to the topic, and a person must tell which. ``url`` is that of a database which is to take
     the place of the service's. Raises Behind.
     """
-    connection = await connect(url or database_url(settings, service.name))
+    connection = await connect(url or database_url(settings, service.name), options=in_transactions())
     try:
         recovery = _Recovery(service, settings, connection)
         # Not under the lock: where Kafka hangs, processes that start would wait one after the other.
