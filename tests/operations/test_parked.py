@@ -8,17 +8,14 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from caretrail_contracts.envelope import Envelope, topic_of
 from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import RecordDiscarded, RecordParked, RecordRedriven
-from psycopg.conninfo import make_conninfo
 
 from chassis import effects
 from chassis.office import AdapterOffice
 from chassis.service import Effect, Service
-from chassis.telemetry import EFFECTS_FAILED
 from operations import parked, redriving
 from operations.parked import still
 from tests.chassis.test_parking import AUDIT
@@ -371,48 +368,6 @@ async def test_an_effect_whose_surroundings_fail_is_never_parked(running: Run, l
         letters.broken = None
         await run.settle()
         assert letters.sent == [sick]
-
-
-REFUSE = """
-create function refuse() returns trigger language plpgsql
-    as $$ begin raise exception using errcode = '{}'; end $$;
-create trigger refuse before insert or update on {} for each row execute function refuse()
-"""
-"""Lets a table take no writes, with the code of why not."""
-
-
-async def test_an_effect_is_not_begun_where_nothing_can_be_written_and_done_once_whatever_keeps_its_record(
-    running: Run, letters: Letters, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A database that is read-only; a disk that is full."""
-    monkeypatch.setattr(effects, "PAUSE_MAX_S", 0.02)
-    async with running(letters.service) as run:
-        well, name = str(uuid4()), f"{run.settings.database_prefix}_intake"
-        for code, table, tried in (("25006", "effect_starts", 0), ("53100", "effects_done", 1)):
-            admin_of(run, name, REFUSE.format(code, table))
-            if not tried:
-                await refer(run, well, "routine")
-            failed = failures()
-            async with asyncio.timeout(20):
-                while failures() < failed + effects.ATTEMPTS_MAX + 1:
-                    await asyncio.sleep(0.02)
-            assert letters.tried == tried
-            admin_of(run, name, "drop function refuse cascade")
-        await run.settle()
-        assert letters.sent == [well]
-        assert await listed(run, "intake") == []
-
-
-def failures() -> float:
-    return float(EFFECTS_FAILED.labels("letter")._value.get())
-
-
-def admin_of(run: Running, name: str, *statements: str) -> None:
-    assert run.settings.postgres_url
-    address = make_conninfo(run.settings.postgres_url.get_secret_value(), dbname=name)
-    with psycopg.connect(address, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement.encode())
 
 
 async def test_an_effect_that_was_discarded_is_not_done_when_its_record_comes_again(
