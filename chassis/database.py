@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -63,6 +66,17 @@ async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
     )
 
 
+BOUNDED = "transaction_timeout=15000"
+"""After so many ms PostgreSQL ends a transaction, so that what waits for its locks goes on: who holds them
+may be frozen. Less than commands wait. Where something long is done on purpose, its transaction says so."""
+
+
+def cut(connection: Connection) -> None:
+    """End a connection on which nobody answers: whoever waits there learns at once that it is lost."""
+    with suppress(OSError, *LOST), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
+
+
 async def fetch(connection: Connection, query: Any, *parameters: Any) -> list[Row]:
     """The rows of a query on a connection, as its transaction sees them."""
     return await (await connection.execute(query, parameters)).fetchall()
@@ -87,6 +101,7 @@ class Database:
             max_idle=60,
             kwargs={"autocommit": True, "row_factory": dict_row, "options": IN_UTC},
         )
+        self._used = dict[Connection, float]()
         self.waits = self._pool.get_stats
         """What the pool counts: connections, and how many and how long requests waited for one."""
 
@@ -105,15 +120,31 @@ class Database:
         """
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                self._used[connection] = monotonic()
+                try:
+                    yield connection
+                finally:
+                    del self._used[connection]
         except LOST as error:
             await (self._pool.drain() if isinstance(error, (READ_ONLY, STALE)) else self._pool.check())
             raise
 
+    @property
+    def waited_s(self) -> float:
+        """How long the connection that was taken first is out; 0 where none is."""
+        return monotonic() - min(self._used.values()) if self._used else 0.0
+
+    async def give_up(self) -> None:
+        """Nobody answers: all that waits is told that it is lost, and what comes next connects anew."""
+        await self._pool.drain()
+        for connection in list(self._used):
+            cut(connection)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction that ends with the block."""
+        """A connection in a transaction that ends with the block; after a while PostgreSQL ends it."""
         async with self.connection() as connection, connection.transaction():
+            await connection.execute(BOUND)
             yield connection
 
     @asynccontextmanager
@@ -126,6 +157,7 @@ class Database:
             try:
                 async with connection.pipeline():
                     await connection.execute("begin")
+                    await connection.execute(BOUND)
                     yield connection
                     await connection.execute("commit")
             finally:
@@ -147,6 +179,9 @@ class Database:
         """The first row of a query, or None."""
         rows = await self.rows(query, *parameters)
         return rows[0] if rows else None
+
+
+BOUND = f"set local {BOUNDED}".encode()
 
 
 def query(name: str, package: str = "chassis") -> bytes:

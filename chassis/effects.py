@@ -24,6 +24,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from chassis.applying import WAITS, Parking
+from chassis.command import Command
 from chassis.database import Row, arrays, query
 from chassis.kafka import record_of, stopped
 from chassis.office import AdapterOffice, Ground
@@ -152,13 +153,14 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _until_done(self, effect: Effect, record: Record) -> None:
         """Until it is done, or parked: after some attempts, unless what fails is the surroundings."""
-        pause, attempts, broken = PAUSE_S, 0, None
+        pause, attempts, outcome = PAUSE_S, 0, list[Command | None]()
+        broken: Exception | None = None
         while True:
             try:
                 stands = await self.stands(effect, record)
                 at_once = not (broken or stands["waits"])
                 if not stands["done"] and (at_once or not await self._parks(effect, record, broken)):
-                    await self.act(effect, record)
+                    await self.act(effect, record, outcome)
                 return
             except Exception as error:
                 EFFECTS_FAILED.labels(effect.name).inc()
@@ -166,8 +168,9 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                 # What the surroundings do is no fault of the record: attempted until it goes well.
                 if not passes(error):
                     attempts += 1
-                    broken = error if attempts >= ATTEMPTS_MAX else None
-                await asyncio.sleep(0 if broken else pause)
+                    if attempts == ATTEMPTS_MAX:
+                        broken, pause = error, PAUSE_S
+                await asyncio.sleep(pause)
                 pause = min(pause * 2, PAUSE_MAX_S)
 
     async def _parks(self, effect: Effect, record: Record, broken: Exception | None) -> bool:
@@ -190,13 +193,16 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         command = AdapterOffice(self._ground, name).command_id(str(id))
         return (await self._ground.database.rows(KNOWN, name, id, command, id, name, name, key))[0]
 
-    async def act(self, effect: Effect, record: Record) -> None:
-        """Do it and record that it was done. Raises what the effect raises."""
-        about = record.envelope
+    async def act(self, effect: Effect, record: Record, outcome: list[Command | None]) -> None:
+        """Do it, unless its outcome is there, and record that it was done. Raises what the effect raises."""
+        about, database = record.envelope, self._ground.database
         office = AdapterOffice(self._ground, effect.name, about.correlation_id, about.id)
-        command = await effect.act(record.decode(), about, office)
-        if command is None:
-            await self._ground.database.rows(KEEP, effect.name, about.id)
+        if not outcome:
+            # What cannot be recorded is not begun: it would be done again and again.
+            await database.rows(WRITES, effect.name)
+            outcome.append(await effect.act(record.decode(), about, office))
+        if (command := outcome[0]) is None:
+            await database.rows(KEEP, effect.name, about.id)
             self._ground.moved.give()
             return
         try:
@@ -222,4 +228,7 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
 
 KNOWN, MOVE = query("effect_known"), query("move_effects")
 MARKS = b"select * from effect_marks"
+WRITES = b"update effect_starts set position = position where effect = %s returning effect"
+"""Changes nothing, durably: fails where the database takes no write."""
+
 KEEP = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"

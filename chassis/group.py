@@ -14,12 +14,12 @@ import structlog
 
 from chassis.aggregate import Aggregate
 from chassis.command import Answer, Commit
-from chassis.database import DAMAGED, LOST, Connection, Database, Row, connect, is_lost
+from chassis.database import BOUNDED, DAMAGED, LOST, Connection, Database, Row, connect, cut, is_lost
 from chassis.part import Part
 from chassis.postgres import STREAMS, Appender, Packed, PostgresReader
 from chassis.refusal import Unavailable
 from chassis.telemetry import COMMIT_BATCH, COMMIT_SECONDS
-from chassis.waking import Signal, settle
+from chassis.waking import Signal, settle, waited
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,15 @@ STREAMS_MAX = 64
 
 OUTAGE_MAX_S = 20.0
 """How long commits wait for a database that is away before they fail with Unavailable."""
+
+SLOW_S = 5.0
+"""Commits that take longer are a fault of the process until some go well again."""
+
+HANG_S = 10.0
+"""A statement that takes longer is given up, with its connection, and sent anew."""
+
+LOOK_S = 1.0
+"""How often is looked, after a fault, whether commits can be written again."""
 
 
 ANOTHER = "57ZF2"
@@ -71,7 +80,11 @@ class PostgresStore(PostgresReader, Part):
         # Packed by whom it concerns, while the batch before is being written.
         self._queue.append((self.appender.pack(commit), done))
         self._wake.set()
-        return await done
+        try:
+            async with asyncio.timeout(OUTAGE_MAX_S):
+                return await done
+        except TimeoutError as error:
+            raise Unavailable("the database does not answer") from error
 
     async def _rows_of(self, stream: str, form: str = "") -> list[Row]:
         done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
@@ -99,8 +112,9 @@ class PostgresStore(PostgresReader, Part):
             log.warning("snapshot_missed", error=type(error).__name__)
 
     async def turn(self) -> None:
-        """Write all that waits."""
-        await self._wake.wait()
+        """Write all that waits; after a fault also nothing, to see whether that goes well."""
+        if not await waited(self._wake, LOOK_S if self.fault else None):
+            await self._write([])
         self._wake.clear()
         while self._queue:
             await self._write(self._take())
@@ -112,6 +126,8 @@ class PostgresStore(PostgresReader, Part):
         written: set[object] = set()
         while self._queue and len(batch) < BATCH_MAX:
             waiting = self._queue.popleft()
+            if waiting[1].done():  # given up before its turn came
+                continue
             commit = waiting[0].commit
             writes = _writes(commit)
             (left if written & (writes | commit.expected.keys()) else batch).append(waiting)
@@ -144,24 +160,35 @@ class PostgresStore(PostgresReader, Part):
         COMMIT_BATCH.observe(len(batch))
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + OUTAGE_MAX_S, 0.05
-        while True:
-            try:
-                with COMMIT_SECONDS.time():
-                    return await self._transaction(batch)
-            except LOST as error:
-                await self.close()
-                # A page that cannot be read may be one commit's alone, and of that nothing is written.
-                if isinstance(error, DAMAGED) or not is_lost(error):
-                    raise
-                if loop.time() > deadline or error.sqlstate == ANOTHER:
-                    raise Unavailable("the database is away") from error
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
+        slow = loop.call_later(SLOW_S, setattr, self, "fault", "commits wait")
+        try:
+            while True:
+                try:
+                    with COMMIT_SECONDS.time():
+                        found = await self._transaction(batch)
+                    self.fault = None
+                    return found
+                except LOST as error:
+                    self.fault = type(error).__name__
+                    await self.close()
+                    # A page that cannot be read may be one commit's alone, and of that nothing is written.
+                    if isinstance(error, DAMAGED) or not is_lost(error):
+                        raise
+                    if loop.time() > deadline or error.sqlstate == ANOTHER:
+                        raise Unavailable("the database is away") from error
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 1.0)
+        finally:
+            slow.cancel()
 
     async def _transaction(self, batch: list[Packed]) -> list[Answer | Exception]:
         """One statement in autocommit: its answer comes when it is durable, or says that nothing is."""
-        connection = self._connection = self._connection or await connect(self._url)
-        return await self.appender.append(connection, batch)
+        connection = self._connection = self._connection or await connect(self._url, f"-c {BOUNDED}")
+        hangs = asyncio.get_running_loop().call_later(HANG_S, cut, connection)
+        try:
+            return await self.appender.append(connection, batch)
+        finally:
+            hangs.cancel()
 
     async def close(self) -> None:
         """Let go of the connection."""

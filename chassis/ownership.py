@@ -85,7 +85,7 @@ class Ownership(Part):
             await self._join(self._connection)
         self._told.clear()
         # Where nobody answers, a statement takes long to be given up: locks are not kept until then.
-        hangs = asyncio.get_running_loop().call_later(HANG_S * 1.25, self._set, frozenset[str]())
+        hangs = asyncio.get_running_loop().call_later(HANG_S * 1.25, self._hang)
         try:
             async with asyncio.timeout(HANG_S):
                 if "on" in map(self._connection.info.parameter_status, TAKES_NO_WRITES):
@@ -130,6 +130,10 @@ class Ownership(Part):
                 tried, free = free[:missing], free[missing:]
                 rows = await fetch(connection, TRY, tried, [self._numbers[name] for name in tried])
                 self._set(self._held.union(row["name"] for row in rows if row["got"]))
+
+    def _hang(self) -> None:
+        self.fault = "no answer"
+        self._set(frozenset())
 
     def _set(self, held: frozenset[str]) -> None:
         self._held = held

@@ -104,8 +104,11 @@ class Appender:
         return Packed(commit, ([command], expected, wanted, events))
 
     async def append(self, connection: Connection, batch: Sequence[Packed]) -> list[Answer | Exception]:
-        """Write commits in the connection's transaction, or one of their own; one result each."""
-        commands, *others = zip(*(one.rows for one in batch), strict=True)
+        """Write commits in the connection's transaction, or one of their own; one result each.
+
+        Without any it is seen that commits can be written.
+        """
+        commands, *others = [*zip(*(one.rows for one in batch), strict=True)] or [()] * len(KINDS)
         parts = [[row for [row] in commands], *map(_numbered, others)]
         columns = [array for kinds, rows in zip(KINDS, parts, strict=True) for array in arrays(kinds, rows)]
         cursor = await connection.execute(APPEND, (*columns, *self._common), prepare=True)

@@ -29,7 +29,7 @@ from chassis.store import Origin
 from chassis.timers import Timers
 from chassis.watching import Watcher
 from keystore.doors import Doors
-from keystore.keys import Keystore, master_key
+from keystore.keys import Keystore, master_of
 
 if TYPE_CHECKING:
     from chassis.effects import Effects
@@ -60,6 +60,8 @@ class Runtime:
     ground: Ground
     origin: Origin
     ownership: Ownership
+    databases: tuple[Database, ...]
+    """The service's own and the keystore's."""
 
     def __init__(self, service: Service, settings: Settings, role: Role = Role.ALL) -> None:
         self.service, self.settings, self.role = service, settings, role
@@ -99,11 +101,12 @@ class Runtime:
         )
         database = await self._stack.enter_async_context(Database(database_url(settings, name)))
         keys = await self._stack.enter_async_context(Database(database_url(settings, "keystore")))
+        self.databases = database, keys
         [row] = await database.rows(EPOCH, self.origin.source)
         store = await self._stack.enter_async_context(PostgresStore(database, Appender(self.origin, **row)))
         clock = clock_of(settings.clock_file)
         executor = Executor(store, self.service.handlers, clock, self.service.options)
-        doors = Doors(Keystore(keys.rows, master_key(settings.secrets)), name)
+        doors = Doors(Keystore(keys.rows, master_of(settings.secrets)), name)
         self.ground = Ground(self.service, settings, database, store, executor, doors, clock)
         await prepare(self.ground)
         if self.service.effects:

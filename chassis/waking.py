@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 
-async def waited(event: asyncio.Event, at_most_s: float) -> bool:
-    """Wait for an event, or for a while; whether the event came."""
+async def waited(event: asyncio.Event, at_most_s: float | None) -> bool:
+    """Wait for an event, for a while or without end; whether the event came."""
     try:
         async with asyncio.timeout(at_most_s):
             return await event.wait()

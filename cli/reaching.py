@@ -19,6 +19,7 @@ def reached(postgres: str = "CARETRAIL_POSTGRES_URL is an administrator's addres
 
     from deploy.local.jars import JarAltered, JarMissing
     from deploy.master import ADVICE, OtherMasterKey
+    from keystore.keys import BadMaster
 
     try:
         yield
@@ -28,6 +29,8 @@ def reached(postgres: str = "CARETRAIL_POSTGRES_URL is an administrator's addres
             advice="See that this machine reaches a repository of Java packages, or copy that folder "
             "from one where a stack was started before.",
         ) from None
+    except BadMaster as error:
+        raise Problem(str(error)) from None
     except OtherMasterKey as error:
         raise Problem(str(error), advice=ADVICE) from None
     except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:

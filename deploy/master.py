@@ -25,7 +25,7 @@ ADVICE = (
 
 
 def see_master(keystore: str, secrets: Path) -> None:
-    """See that a home has the master key of a keystore's database. Raises OtherMasterKey.
+    """See that a home has the master key of a keystore's database. Raises OtherMasterKey and BadMaster.
 
     A home without a key is given none here: it may be waiting for the right one. A database in which no key
     was issued yet fits any.

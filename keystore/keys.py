@@ -82,6 +82,13 @@ MASTER = "master.key"
 """The file of the master key among a home's secrets."""
 
 
+class BadMaster(Exception):
+    """A home has no master key, or one that cannot be one: which file, and what to do."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} {why}: put the key back that the home's databases were made with")
+
+
 def check_value(master: bytes) -> str:
     """What tells a master key from another, and nothing of it: its HMAC-SHA256 of a constant, in hex."""
     return hmac.new(master, b"check value of a master key", hashlib.sha256).hexdigest()
@@ -97,11 +104,23 @@ def unwraps(master: bytes, kid: str, wrapped: bytes) -> bool:
 
 
 def master_key(secrets: Path) -> bytes:
-    """The master key of a home, made at the first call; only its owner may read the file."""
-    path = secrets / MASTER
-    if not path.exists():
+    """The master key of a home, made at the first call, for its owner alone to read. Raises BadMaster."""
+    if not (secrets / MASTER).exists():
+        path = secrets / MASTER
         secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(os.urandom(KEY_BYTES))
-    return path.read_bytes()
+    return master_of(secrets)
+
+
+def master_of(secrets: Path) -> bytes:
+    """The master key that a home has. Raises BadMaster where it has none that can be one."""
+    path = secrets / MASTER
+    try:
+        found = path.read_bytes()
+    except OSError as error:
+        raise BadMaster(path, f"cannot be read ({type(error).__name__})") from error
+    if len(found) != KEY_BYTES:
+        raise BadMaster(path, f"has {len(found)} bytes, not {KEY_BYTES}")
+    return found

@@ -169,9 +169,12 @@ class Bulk:
             if isinstance(error, Refusal):
                 problem.places = tuple(map(_in_line, problem.places))
             if isinstance(problem, Unreadable):
-                if caller is self._caller:  # nobody knows its door: it is on record as a line of the whole
-                    caller = await self._asking(request, f"{number}|{line.hex()}")
-                await caller.note_refused(problem, line)
+                try:
+                    if caller is self._caller:  # nobody knows its door: on record as a line of the whole
+                        caller = await self._asking(request, f"{number}|{line.hex()}")
+                    await caller.note_refused(problem, line)
+                except Exception as unrecorded:  # then the line is not refused: it is to be sent again
+                    problem = problem_of(unrecorded)
             if problem.status == 500:
                 log.exception("line_failed", line=number, error=type(error).__name__)
             status, said = problem.status, bytes(document(request, problem).body)

@@ -15,6 +15,7 @@ from operations import api, bulk, consumers_api, internal, parked_api
 from operations.desk import Desk
 from operations.measuring import Measures
 from operations.members import leave
+from operations.patience import Patience
 from operations.pressure import Bounds, Pressure
 from operations.progress import Progress
 from operations.restoring import recover, tell
@@ -41,6 +42,8 @@ def composed(
         async with AsyncExitStack() as after, serving(app):
             # Its place among those who fold is given up when its feeds have ended, not before.
             after.push_async_callback(leave, app.state.ground)
+            for database in app.state.runtime.databases:
+                await after.enter_async_context(Patience(database))
             await tell(app.state.ground)
             app.state.progress = Progress(app.state.runtime)
             app.state.pressure = Pressure(app.state.ground)

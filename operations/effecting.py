@@ -57,7 +57,7 @@ async def _one(effects: Effects, ground: Ground, effect: Effect, row: Row, perso
     try:
         record = record_of(row)
         if not (await effects.stands(effect, record))["done"]:
-            await effects.act(effect, record)
+            await effects.act(effect, record, [])
     except Exception as error:
         if is_lost(error):
             raise

@@ -42,6 +42,13 @@ def in_transactions(options: str = "") -> str:
     return f"-c idle_in_transaction_session_timeout={TRANSACTION_TIMEOUT_MS} {options}"
 
 
+AT_LEISURE = f"""
+set local transaction_timeout = 0;
+set local idle_in_transaction_session_timeout = {TRANSACTION_TIMEOUT_MS}
+""".encode()
+"""Of a transaction of a session whose transactions are short otherwise, the same: it may last long."""
+
+
 @asynccontextmanager
 async def holding(url: str, lock: str, name: str, *, waits: bool = False) -> AsyncIterator[Connection]:
     """A connection that holds a lock, shown under ``name``. Raises Held, unless it ``waits`` its turn."""

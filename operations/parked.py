@@ -26,6 +26,7 @@ from chassis.ids import derive
 from chassis.office import Ground
 from chassis.service import Effect, Service
 from keystore.keys import NoKey
+from operations.holding import AT_LEISURE
 
 LISTED_MAX = 1_000
 """Keys of one answer; the oldest come first."""
@@ -88,6 +89,7 @@ async def still(ground: Ground) -> AsyncIterator[Connection]:
     So a key is freed for all of them at once, and a rebuild compares what stands still.
     """
     async with ground.database.transaction() as connection:
+        await connection.execute(AT_LEISURE)
         await connection.execute(f"set local lock_timeout = {LOCK_WAIT_MS}".encode())
         await connection.execute("lock table positions, parked in share row exclusive mode")
         yield connection

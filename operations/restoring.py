@@ -22,9 +22,14 @@ from chassis.runtime import EPOCH
 from chassis.service import Service
 from operations import walking
 from operations.away import KAFKA_AWAY
+from operations.holding import in_transactions
 from operations.walking import STALLED_MAX_S, Tail, Walk
 
 log = structlog.get_logger(__name__)
+
+
+BOUNDED = "-c transaction_timeout=1h"
+"""Of what is taken in under the log's lock: it may take minutes, but who is frozen meanwhile lets go."""
 
 
 class Behind(Exception):
@@ -39,7 +44,8 @@ async def recover(service: Service, settings: Settings, url: str = "") -> None:
     else wrote to the topic, and a person must tell which. ``url`` is that of a database which is to take
     the place of the service's. Raises Behind.
     """
-    connection = await connect(url or database_url(settings, service.name))
+    address, options = url or database_url(settings, service.name), in_transactions(BOUNDED)
+    connection = await connect(address, options=options)
     try:
         recovery = _Recovery(service, settings, connection)
         # Not under the lock: where Kafka hangs, processes that start would wait one after the other.

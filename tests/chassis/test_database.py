@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 
-from chassis.database import POOL_MAX, Connection, Database, fetch, is_lost
+import chassis.database
+from chassis.database import LOST, POOL_MAX, Connection, Database, fetch, is_lost
 
 pytestmark = pytest.mark.servers
 INSERT = b"insert into numbers values (%s)"
@@ -125,3 +126,42 @@ async def test_whose_doing_an_error_is(numbers: Database, state: str) -> None:
         await numbers.rows(raising.encode())
     assert raised.value.sqlstate == state
     assert is_lost(raised.value) == (state in SURROUNDINGS)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "step by step"])
+async def test_a_transaction_whose_process_stands_still_lets_go_and_is_lost(
+    numbers: Database, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """Left open within a pipeline, its session counts as active: no limit of idle ones ends that."""
+    monkeypatch.setattr(chassis.database, "BOUND", b"set local transaction_timeout = 300")
+
+    async def stands_still() -> None:
+        async with numbers.transaction_at_once() if at_once else numbers.transaction() as connection:
+            await fetch(connection, "select pg_advisory_xact_lock(7)")
+            async with asyncio.timeout(20):
+                await numbers.rows("select pg_advisory_xact_lock(7)")
+            await inserted(connection, 1)
+            await fetch(connection, "select 1")
+
+    with pytest.raises(LOST) as raised:
+        await stands_still()
+    assert is_lost(raised.value)
+    assert await numbers.rows("select * from numbers") == []
+
+
+async def test_what_waits_where_nobody_answers_is_told_and_what_comes_next_connects_anew(
+    numbers: Database,
+) -> None:
+    async def waits() -> None:
+        async with numbers.connection() as connection:
+            await fetch(connection, "select pg_sleep(600)")
+
+    async with asyncio.timeout(20):
+        waiting = asyncio.create_task(waits())
+        while numbers.waited_s == 0:
+            await asyncio.sleep(0.01)
+        await numbers.give_up()
+        with pytest.raises(psycopg.OperationalError):
+            await waiting
+        assert numbers.waited_s == 0
+        assert await numbers.rows("select 1 as one") == [{"one": 1}]

@@ -15,6 +15,7 @@ from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
 from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
 
+from chassis import effects
 from chassis.command import Command
 from chassis.config import Settings
 from chassis.database import Row, arrays
@@ -22,6 +23,7 @@ from chassis.effects import MOVE, Effects
 from chassis.office import AdapterOffice
 from chassis.runtime import Role, Runtime
 from chassis.service import Effect, Service
+from chassis.telemetry import EFFECTS_FAILED
 from deploy.local.programs import migrations
 from deploy.migration import migrate
 from services.billing.app import service as billing
@@ -145,8 +147,8 @@ async def test_a_new_effect_begins_with_what_is_recorded_once_it_is_there(
         await run.settle()
         assert letters.are_once(3)
     more = Letters()
-    effects = (*letters.service.effects, Effect("note", ReferralReceived, more.act))
-    service = replace(letters.service, effects=effects)
+    both = (*letters.service.effects, Effect("note", ReferralReceived, more.act))
+    service = replace(letters.service, effects=both)
     async with running(service) as run:
         await refer(run, 2)
         await run.settle()
@@ -250,3 +252,45 @@ def test_effects_that_are_older_than_their_starts_begin_with_the_first_event(set
         with psycopg.connect(addresses[service.name]) as connection:
             rows = connection.execute("select effect, position from effect_starts").fetchall()
         assert dict(rows) == dict.fromkeys(names, 0)
+
+
+REFUSE = """
+create function refuse() returns trigger language plpgsql
+    as $$ begin raise exception using errcode = '{}'; end $$;
+create trigger refuse before insert or update on {} for each row execute function refuse()
+"""
+"""Lets a table take no writes, with the code of why not."""
+
+
+async def test_an_effect_is_not_begun_where_nothing_is_written_and_done_once_whatever_keeps_its_record(
+    running: Run, letters: Letters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that is read-only; a disk that is full. Neither parks it."""
+    monkeypatch.setattr(effects, "PAUSE_S", 0.01)
+    monkeypatch.setattr(effects, "PAUSE_MAX_S", 0.02)
+    async with running(letters.service) as run:
+        for code, table, done in (("25006", "effect_starts", 0), ("53100", "effects_done", 1)):
+            admin_of(run, REFUSE.format(code, table))
+            if not done:
+                await refer(run, 1)
+            failed = failures()
+            async with asyncio.timeout(20):
+                while failures() < failed + effects.ATTEMPTS_MAX + 1:
+                    await asyncio.sleep(0.02)
+            assert letters.done.total() == done
+            admin_of(run, "drop function refuse cascade")
+        await run.settle()
+        assert letters.are_once(1)
+        assert await run.runtime("intake").ground.database.rows("select * from parked") == []
+
+
+def failures() -> float:
+    return float(EFFECTS_FAILED.labels("letter")._value.get())
+
+
+def admin_of(run: Running, statement: str) -> None:
+    assert run.settings.postgres_url
+    address = run.settings.postgres_url.get_secret_value()
+    database = f"{run.settings.database_prefix}_intake"
+    with psycopg.connect(address, dbname=database, autocommit=True) as connection:
+        connection.execute(statement.encode())

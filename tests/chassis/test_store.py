@@ -18,9 +18,10 @@ from caretrail_contracts.intake import DeclineReason, ReferralDeclined
 from caretrail_contracts.system import InputRefused, Place
 
 import chassis
+from chassis import group
 from chassis.command import Answer, Cause, Commit, Fact, Reservation
 from chassis.database import Database
-from chassis.group import PostgresStore
+from chassis.group import PostgresStore, Unavailable
 from chassis.postgres import Appender
 from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import EventTooLarge, Origin, Store
@@ -292,3 +293,30 @@ async def test_an_event_id_derives_from_its_command(store: Store) -> None:
     other = MemoryStore(Origin("intake"))
     await other.append(once)
     assert [r.envelope.id for r in await other.read(0, 10)] == [first.envelope.id, second.envelope.id]
+
+
+@pytest.mark.servers
+async def test_commits_that_wait_for_a_lock_of_others_are_answered_and_repeated_are_done_once(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those whose turn did not come are never written; the fault is over without anybody's commit."""
+    for name, seconds in (("OUTAGE_MAX_S", 0.8), ("HANG_S", 0.3), ("SLOW_S", 0.1), ("LOOK_S", 0.05)):
+        monkeypatch.setattr(group, name, seconds)
+    async with opened(database) as store:
+        first, second = commit(), commit()
+        async with await psycopg.AsyncConnection.connect(database) as other:
+            await other.execute("select pg_advisory_xact_lock(7161130662566718567)")
+            waiting = asyncio.create_task(store.append(first))
+            async with asyncio.timeout(20):
+                while store.fault is None:
+                    await asyncio.sleep(0.01)
+                found = await asyncio.gather(waiting, store.append(second), return_exceptions=True)
+            assert [type(each) for each in found] == [Unavailable, Unavailable]
+            assert store.fault
+        async with asyncio.timeout(20):
+            while store.fault:
+                await asyncio.sleep(0.01)
+        await store.append(first)
+        await store.append(second)
+        records = await store.read(0, 10)
+        assert [record.envelope.stream for record in records] == [*first.streams, *second.streams]

@@ -9,8 +9,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from chassis.config import Settings, database_url
+from chassis.runtime import Role, Runtime
 from deploy.master import OtherMasterKey, see_master
 from deploy.migration import migrate
+from keystore.keys import BadMaster
+from tests.chassis.toy import INTAKE
 from tests.cli.conftest import Run, home, run
 
 __all__ = ["home", "run"]
@@ -77,3 +80,17 @@ def test_a_second_master_key_is_told_at_the_start(
 def _admin(settings: Settings) -> str:
     assert settings.postgres_url is not None
     return settings.postgres_url.get_secret_value()
+
+
+@pytest.mark.parametrize("held", [None, b"", b"short enough for another cipher."[:16]])
+async def test_a_service_makes_no_key_and_takes_none_that_is_damaged(
+    settings: Settings, held: bytes | None
+) -> None:
+    """Sealed under another key, what it takes in could be opened by nobody."""
+    migrate(settings, {"intake": []})
+    file = settings.secrets / "master.key"
+    file.unlink() if held is None else file.write_bytes(held)
+    with pytest.raises(BadMaster, match=r"secrets/master\.key"):
+        async with Runtime(INTAKE, settings, Role.API):
+            pass
+    assert file.exists() == (held is not None)

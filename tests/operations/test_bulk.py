@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from chassis.group import Unavailable
 from operations.bulk import AT_ONCE, MEDIA_TYPE
 from tests.chassis.toy import INTAKE
 from tests.conftest import Run
 from tests.running import Running
+from web.http import Caller
 
 pytestmark = pytest.mark.servers
 
@@ -125,3 +127,19 @@ async def test_another_media_type_is_refused_whole(running: Run) -> None:
         found = await send(run, line(1), media_type="application/json")
         assert (found.status_code, found.json()["places"][0]["expected"]) == (415, MEDIA_TYPE)
         assert await stored(run, "caretrail.intake.ReferralReceived") == []
+
+
+async def test_a_line_that_cannot_be_put_on_record_is_to_be_sent_again_and_keeps_no_other(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise Unavailable
+
+    async with running(INTAKE) as run:
+        monkeypatch.setattr(Caller, "note_refused", away)
+        lines = line(1), "{", {"key": "no-body", "path": "/referrals"}, line(2)
+        found = await answers(run, *lines)
+        assert [each["status"] for each in found] == [201, 503, 503, 201]
+        assert [each.get("retry_after") for each in found] == [None, 1, 1, None]
+        monkeypatch.undo()
+        assert [each["status"] for each in await answers(run, *lines)] == [201, 400, 422, 201]

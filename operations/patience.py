@@ -1,0 +1,44 @@
+"""Patience: what waits for a database that stands still is told so, and does not wait until it goes on.
+
+A server that is frozen, cut off, or whose storage hangs closes no connection: a statement would wait for
+ever. One that only takes long on a server that answers others is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from chassis.database import LOST, Database, connect
+from chassis.part import Part
+
+LOOK_S = 1.0
+"""How often is looked."""
+
+SILENT_S = 3.0
+"""A statement that takes longer makes us ask whether the server answers at all, which has 5 s to do so."""
+
+log = structlog.get_logger(__name__)
+
+
+class Patience(Part):
+    """Gives the connections of a database up where something waits and the server answers nobody."""
+
+    name = "patience"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def turn(self) -> None:
+        """Look once."""
+        await asyncio.sleep(LOOK_S)
+        if self._database.waited_s < SILENT_S:
+            return
+        try:
+            await (await connect(self._database.url)).close()
+        except LOST as error:
+            log.warning(
+                "database_silent", waited_s=round(self._database.waited_s), error=type(error).__name__
+            )
+            await self._database.give_up()

@@ -1,0 +1,76 @@
+"""What waits for a database that stands still is told that it is lost; what only takes long waits on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from chassis.database import Database, fetch
+from operations import patience
+from operations.patience import Patience
+
+pytestmark = pytest.mark.servers
+
+
+class Way:
+    """A way to the server that can be blocked: what is said comes to nobody, and nobody new gets in."""
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self.open, self._server, self._here = True, server, str(folder / ".s.PGSQL.5432")
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Way]:
+        self._door = await asyncio.start_unix_server(self._pass, self._here)
+        self._ways = set[asyncio.Task[None]]()
+        try:
+            yield self
+        finally:
+            self._door.close()
+            for way in self._ways:
+                way.cancel()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.open:
+            writer.close()
+            return
+        there, here = await asyncio.open_unix_connection(self._server)
+        self._ways |= {
+            asyncio.create_task(self._carry(reader, here)),
+            asyncio.create_task(self._carry(there, writer)),
+        }
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (said := await reader.read(65_536)) and self.open:
+            writer.write(said)
+
+
+async def test_what_waits_for_a_server_that_stands_still_is_told(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "LOOK_S", 0.05)
+    monkeypatch.setattr(patience, "SILENT_S", 0.1)
+    server = f"{conninfo_to_dict(database)['host']}/.s.PGSQL.5432"
+    blocked = make_conninfo(database, host=str(tmp_path))
+    async with (
+        asyncio.timeout(30),
+        Way(tmp_path, server).opened() as way,
+        Database(blocked) as there,
+        Patience(there),
+    ):
+        await once(there, "select pg_sleep(0.5)")
+        way.open = False
+        with pytest.raises(psycopg.OperationalError):
+            await once(there, "select 1")
+        way.open = True
+        await there.rows("select 1")
+
+
+async def once(database: Database, query: str) -> None:
+    async with database.connection() as connection:
+        await fetch(connection, query)
