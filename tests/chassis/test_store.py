@@ -21,9 +21,9 @@ import chassis
 from chassis import group
 from chassis.command import Answer, Cause, Commit, Fact, Reservation
 from chassis.database import Database
-from chassis.group import PostgresStore, Unavailable
+from chassis.group import PostgresStore
 from chassis.postgres import Appender
-from chassis.refusal import Conflict, KeyReused, Reserved
+from chassis.refusal import Conflict, KeyReused, Reserved, Unavailable
 from chassis.store import EventTooLarge, Origin, Store
 from tests.memory import MemoryStore, envelope_of
 

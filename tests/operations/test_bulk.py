@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from chassis.group import Unavailable
 from operations.bulk import AT_ONCE, MEDIA_TYPE
 from tests.chassis.toy import INTAKE
 from tests.conftest import Run
