@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from chassis.refusal import Unavailable
 from operations.bulk import AT_ONCE, MEDIA_TYPE
 from tests.chassis.toy import INTAKE
 from tests.conftest import Run
