@@ -120,10 +120,7 @@ def _show(done: Restored) -> None:
     typer.echo(f"{done.service} stands on its database of {_local(done.to)}, after {done.held_s:.1f} s away.")
     typer.echo(f"Its log ended at position {done.at_position:,} then.")
     typer.echo(f"{done.taken_in:,} events came back from its topic.")
-    if done.lost:
-        said = f"{done.lost:,} events were in the old database alone: epoch {done.epoch} begins without them."
-        screen.out().print(said, style=screen.BAD)
-    elif done.lost is None:
+    if done.lost is None:
         said = f"Whether events were lost cannot be told: epoch {done.epoch} begins."
         screen.out().print(said, style=screen.BAD)
     else:

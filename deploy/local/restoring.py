@@ -26,7 +26,7 @@ from deploy.local.programs import migrations
 from deploy.local.scratch import scratch
 from deploy.local.supervisor import is_ready
 from deploy.migration import bring_up_to_date
-from operations.draining import NotDrained, drain
+from operations.draining import NotDrained, NotTaken, drain
 from operations.restoring import Behind, recover
 
 GONE_MAX_S = 10.0
@@ -47,7 +47,7 @@ class Restored:
     """What came of it.
 
     ``at_position`` is where the log ended at the moment, ``taken_in`` how many events came back from the
-    topic, ``lost`` how many stood in the old database alone (None where that could not be read), ``kept``
+    topic, ``lost`` is 0 where the old database was compared (None where it could not be read), ``kept`` is
     the old database's new name, ``held_s`` how long the service was away.
     """
 
@@ -172,8 +172,9 @@ class Restore:
             if not known:
                 self._place(None)
             await self._take_in(service, found)
-            found.lost = self._lost(found.at_position) if known else None
-            if found.lost == 0:
+            if known:
+                self._see_all(found.at_position)
+                found.lost = 0
                 self._complete(COMMANDS, found.at_position)
             found.kept = self._swap(old)
         self.say(f"Waiting until {self.name} is ready …")
@@ -198,6 +199,11 @@ class Restore:
             with psycopg.connect(self._address(self._live)) as old:
                 (seen,) = old.execute(SEEN).fetchone() or (None,)
                 (number,) = old.execute(NUMBER).fetchone() or (None,)
+        except NotTaken as error:
+            raise CannotRestore(
+                f"the database of {self.name} holds events that its topic does not, and they cannot be "
+                f"published: {error}"
+            ) from None
         except (psycopg.Error, NotDrained) as error:
             why = str(error) if isinstance(error, NotDrained) else type(error).__name__
             self.say(f"The old database cannot be used ({why}): the topic alone is asked.")
@@ -250,7 +256,15 @@ class Restore:
         with psycopg.connect(self._address(self._fresh)) as fresh:
             fresh.execute(PLACE, (seen,))
 
-    def _lost(self, after: int) -> int:
+    def _see_all(self, after: int) -> None:
+        """See that the copy has each event of the old database. Raises CannotRestore."""
+        if count := self._lacking(after):
+            raise CannotRestore(
+                f"the topic of {self.name} lacks {count:,} events that its database has: "
+                f"`caretrail topics restore {self.name}` publishes them first"
+            )
+
+    def _lacking(self, after: int) -> int:
         """How many events of the old database the new one lacks."""
         count = 0
         with (

@@ -27,7 +27,7 @@ from deploy.local.scratch import NotReached, scratch, why
 from operations.composed import composed
 from services.intake.app import service as intake
 from tests.operations.test_restoring import log_of, plain
-from tests.operations.test_topics import assert_topic_is_store
+from tests.operations.test_topics import assert_topic_is_store, delete, republish
 from tests.running import Running, running_services
 
 # In one group: the site is made once, by one worker.
@@ -44,6 +44,8 @@ class Site:
     settings: Settings
     backups: Backups
     moment: datetime
+    recorded: int
+    """How many events it had recorded at the moment."""
 
     @property
     def live(self) -> str:
@@ -68,21 +70,24 @@ def site(servers: dict[str, str]) -> Iterator[Site]:
         own.home.mkdir()
         postgres.start(own.home)
         try:
-            asyncio.run(_begin(own))
-            backups = backup.backups(own)
-            with pytest.raises(CannotRestore, match="there is no backup"):
-                asyncio.run(Restore(own, backups, "intake", datetime.now(UTC)).carry_out())
-            with backups.alone():
-                backup.take(backups)
-            yield Site(own, backups, datetime.now(UTC))
+            yield asyncio.run(_begin(own))
         finally:
             postgres.stop(own.home)
 
 
-async def _begin(own: Settings) -> None:
+async def _begin(own: Settings) -> Site:
+    """The moment comes after more was recorded: what the backup lacks, the archive alone has."""
+    backups = backup.backups(own)
     async with running(own) as run:
         await refer(run, ANA, ANA)
         await run.settle()
+        with pytest.raises(CannotRestore, match="there is no backup"):
+            await Restore(own, backups, "intake", datetime.now(UTC)).carry_out()
+        with backups.alone():
+            await asyncio.to_thread(backup.take, backups)
+        await refer(run, ANA)
+        await run.settle()
+        return Site(own, backups, datetime.now(UTC), len(await log_of(run, "intake")))
 
 
 @asynccontextmanager
@@ -180,7 +185,6 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
     """What was not published yet is, first; who became known since is known."""
     own = site.settings
     async with running(own) as run:
-        head = len(await log_of(run, "intake"))
         (known,) = await refer(run, BEN)
         await run.post("intake", "/referrals", {**REFERRAL, "person": ANA}, key=KEY)
         await run.settle()
@@ -191,7 +195,7 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
     admin(site.backups, "select setval('parked_id_seq', 41)", site.live)
     done = await site.restored()
     assert admin(site.backups, numbered, site.live) == [41], "no number of a parked record is given again"
-    assert (done.at_position, done.taken_in) == (head, len(before) - head)
+    assert (done.at_position, done.taken_in) == (site.recorded, len(before) - site.recorded)
     assert (done.lost, done.epoch) == (0, 1)
     assert {done.kept, site.live} <= databases(site.backups)
     assert f"{site.live}_restored" not in databases(site.backups)
@@ -202,6 +206,29 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
         assert altered.status_code == 422, "the key was used for another body"
         await run.settle()
         assert plain(await log_of(run, "intake"))[: len(before)] == before
+        await assert_topic_is_store(run, "intake")
+
+
+async def test_what_the_topic_lacks_and_the_database_has_is_not_thrown_away(site: Site) -> None:
+    """A topic that was deleted gives nothing back: it is restored first, from the database that has it."""
+    before = databases(site.backups)
+    async with running(site.settings) as run:
+        await refer(run, BEN)
+        await run.settle()
+        events = len(await log_of(run, "intake"))
+        topic = run.runtime("intake").ground.topic
+        await asyncio.to_thread(delete, run, topic)
+    lacking = f"lacks {events - site.recorded} events that its database has: `caretrail topics restore"
+    with pytest.raises(CannotRestore, match=lacking):
+        await site.restored()
+    async with taking_commands_alone(site.settings) as run:
+        await refer(run, ANA)
+    with pytest.raises(CannotRestore, match=f"there is no topic {topic}: `caretrail topics restore intake`"):
+        await site.restored()
+    assert databases(site.backups) == before
+    async with running(site.settings) as run:
+        await republish(run, "intake")
+        await run.settle()
         await assert_topic_is_store(run, "intake")
 
 
