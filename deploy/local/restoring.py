@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -23,7 +23,7 @@ from chassis.service import Service
 from deploy.local import hold
 from deploy.local.backup import Backups, Base
 from deploy.local.programs import migrations
-from deploy.local.scratch import scratch
+from deploy.local.scratch import NotReached, Scratch, scratch
 from deploy.local.supervisor import is_ready
 from deploy.migration import bring_up_to_date
 from operations.draining import NotDrained, NotTaken, drain
@@ -123,8 +123,13 @@ class Restore:
         """The newest base backup that was whole by the moment. Raises CannotRestore."""
         bases = self.backups.bases()
         if not bases:
+            others = self.backups.foreign()
+            said = (
+                f" ({others} there are of another cluster: of its databases, not of these)" if others else ""
+            )
             raise CannotRestore(
-                f"there is no backup under {self.backups.folder}: take one with `caretrail backup`"
+                f"there is no backup of this cluster under {self.backups.folder}{said}: "
+                "take one with `caretrail backup`"
             )
         with self.backups.connected() as connection:
             (now,) = connection.execute(b"select clock_timestamp()").fetchone() or (None,)
@@ -140,9 +145,12 @@ class Restore:
     def _copy(self, base: Base) -> None:
         """Bring the database back in a scratch cluster, and from there beside the live one."""
         self.backups.see_room(3 * base.bytes)
-        self.backups.close_segment()
+        self.backups.make_place()
+        if here := self.backups.archives():
+            self.backups.close_segment()
+        self.backups.adopt()
         self.say(f"Bringing {base.name} forward to {_shown(self.at)} in a scratch cluster …")
-        with scratch(self.backups, base, self.at) as there:
+        with self._scratch(base, here) as there:
             with psycopg.connect(there.url) as connection:
                 if not connection.execute(EXISTS, (self._live,)).fetchone():
                     raise CannotRestore(f"at {_shown(self.at)} there was no database of {self.name}")
@@ -158,6 +166,18 @@ class Restore:
         bring_up_to_date(self.backups.url, self._fresh, self._live, own)
         with psycopg.connect(self._address(self._fresh), autocommit=True) as fresh:
             fresh.execute(b"analyze")
+
+    @contextmanager
+    def _scratch(self, base: Base, here: bool) -> Iterator[Scratch]:
+        """A scratch cluster as of the moment; where that is not reached, says whether the log is ``here``."""
+        try:
+            with scratch(self.backups, base, self.at) as there:
+                yield there
+        except NotReached as error:
+            if here:
+                raise
+            elsewhere = f"PostgreSQL's log is archived elsewhere by now, not into {self.backups.wal}"
+            raise NotReached(f"{error}; {elsewhere}") from None
 
     async def _take_over(self, found: Restored) -> None:
         """Stop the service, complete the copy, let it take the live one's place, let the service start."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -247,6 +248,73 @@ async def test_a_database_that_is_gone_comes_back_in_a_new_epoch(site: Site) -> 
     assert {record.envelope.epoch for record in after[len(before) :]} == {2}
 
 
+def archive(backups: Backups) -> Any:
+    (found,) = admin(backups, "show archive_command")
+    return found
+
+
+def next_segment(backups: Backups) -> str:
+    """The segment of the log that is being written."""
+    (found,) = admin(backups, "select pg_walfile_name(pg_current_wal_insert_lsn())")
+    return str(found)
+
+
+async def test_a_backup_that_fails_leaves_the_archive_of_the_earlier_ones_as_it_was(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it that its own folder does not take the log, or that it is interrupted."""
+    before = archive(site.backups)
+    with tempfile.TemporaryDirectory(dir=site.settings.home.parent) as root:
+        other = replace(site.backups, folder=Path(root))
+        other.tools.give(other.folder)
+        other.make_place()
+        last = int(next_segment(other), 16)
+        taken = [other.wal / f"{last + more:024X}" for more in range(3)]
+        for path in taken:
+            path.write_text("of somebody else")
+        with other.alone(), pytest.raises(CannotBackUp, match=f"cannot be archived into .* and {other.wal}"):
+            backup.take(other)
+        assert archive(site.backups) == before
+        for path in taken:
+            assert path.read_text() == "of somebody else"
+            path.unlink()
+
+        def interrupted(*given: object) -> None:
+            assert archive(site.backups) != before, "its own log is archived from now on"
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(backup, "_receive", interrupted)
+        with other.alone(), pytest.raises(KeyboardInterrupt):
+            backup.take(other)
+        assert archive(site.backups) == before
+        assert other.bases() == []
+    assert (await site.restored(datetime.now(UTC))).taken_in == 0, "each moment is reached by the earlier one"
+
+
+def test_a_cluster_that_gets_other_settings_is_archived_as_before(site: Site) -> None:
+    """As with a new version of the stack."""
+    before = archive(site.backups)
+    postgres.start(site.settings.home, {**postgres.SETTINGS, "max_wal_size": "3GB"})
+    assert admin(site.backups, "show max_wal_size") == ["3GB"]
+    assert archive(site.backups) == before
+
+
+def test_a_folder_that_held_another_clusters_backups_serves_this_one_too(site: Site) -> None:
+    """Earlier versions put the log of each cluster in the same place."""
+    shared, own = site.backups.wal.parent, next_segment(site.backups)
+    segments = sorted(path for path in site.backups.wal.iterdir() if len(path.name) == 24)
+    first = segments[0].rename(shared / segments[0].name)
+    foreign = shared / own
+    foreign.write_bytes(first.read_bytes()[:24] + bytes(8))
+    site.backups.adopt()
+    assert segments[0].exists()
+    assert not first.exists()
+    site.backups.close_segment()
+    assert foreign.exists()
+    assert (site.backups.wal / own).exists()
+    foreign.unlink()
+
+
 async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_forgotten(site: Site) -> None:
     (first,) = site.backups.bases()
     with pytest.raises(CannotRestore, match="the first backup is of"):
@@ -262,3 +330,11 @@ async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_fo
     segments = {path.name for path in site.backups.wal.iterdir()}
     assert second.wal in segments
     assert first.wal not in segments
+    admin(site.backups, "alter system set archive_command = 'true'")
+    admin(site.backups, "select pg_reload_conf()")
+    with pytest.raises(NotReached, match="is archived elsewhere by now"):
+        await site.restored(datetime.now(UTC))
+    path = site.backups.folder / f"{second.name}.json"
+    path.write_text(json.dumps(asdict(replace(second, server="7"))))
+    with pytest.raises(CannotRestore, match=r"no backup of this cluster .* \(1 there are of another cluster"):
+        await site.restored(datetime.now(UTC))
