@@ -168,7 +168,8 @@ class Backups:
                     command = _value(connection, b"show archive_command")
                     raise CannotBackUp(
                         f"the log cannot be archived into {' and '.join(_named(command))}: see that there is "
-                        f"room, that PostgreSQL's user gets there, that no other log lies there, and {self.tools.data / 'log'}"
+                        "room, that PostgreSQL's user gets there and no other log lies there, and "
+                        f"{self.tools.data / 'log'}"
                     )
                 time.sleep(0.05)
         return segment

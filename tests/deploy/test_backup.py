@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -25,11 +24,10 @@ from deploy.local import backup, postgres, restoring
 from deploy.local.backup import Backups, CannotBackUp, Damaged
 from deploy.local.restoring import CannotRestore, Restore, Restored
 from deploy.local.scratch import NotReached, scratch, why
-from operations.composed import composed
 from services.intake.app import service as intake
 from tests.operations.test_restoring import log_of, plain
 from tests.operations.test_topics import assert_topic_is_store, delete, republish
-from tests.running import Running, running_services
+from tests.running import Running, running_alone, running_services
 
 # In one group: the site is made once, by one worker.
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("backup")]
@@ -96,18 +94,6 @@ async def running(own: Settings) -> AsyncIterator[Running]:
     url = SecretStr(backup.backups(own).url)
     async with running_services([intake], own.model_copy(update={"postgres_url": url})) as found:
         yield found
-
-
-@asynccontextmanager
-async def taking_commands_alone(own: Settings) -> AsyncIterator[Running]:
-    """The service without its relay."""
-    app = composed(intake, own, Role.API)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://service") as client,
-    ):
-        yield Running(own, {"intake": client}, {"intake": app})
 
 
 async def refer(run: Running, *persons: dict[str, str]) -> list[Any]:
@@ -189,7 +175,7 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
         (known,) = await refer(run, BEN)
         await run.post("intake", "/referrals", {**REFERRAL, "person": ANA}, key=KEY)
         await run.settle()
-    async with taking_commands_alone(own) as run:
+    async with running_alone(intake, own, Role.API) as run:
         await refer(run, ANA, BEN)
         before = await log_of(run, "intake")
     numbered = "select last_value from parked_id_seq"
@@ -222,7 +208,7 @@ async def test_what_the_topic_lacks_and_the_database_has_is_not_thrown_away(site
     lacking = f"lacks {events - site.recorded} events that its database has: `caretrail topics restore"
     with pytest.raises(CannotRestore, match=lacking):
         await site.restored()
-    async with taking_commands_alone(site.settings) as run:
+    async with running_alone(intake, site.settings, Role.API) as run:
         await refer(run, ANA)
     with pytest.raises(CannotRestore, match=f"there is no topic {topic}: `caretrail topics restore intake`"):
         await site.restored()
