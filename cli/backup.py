@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 RUNBOOK = "docs/operations/backup.md says how, with the server's own tools."
 
+START = (
+    "Start the stack with `caretrail up`; where it runs, postgres/log under the home says why it does not."
+)
+
 KeepOption = Annotated[
     int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the newest N alone, with their log.")
 ]
@@ -120,10 +124,7 @@ def _show(done: Restored) -> None:
     typer.echo(f"{done.service} stands on its database of {_local(done.to)}, after {done.held_s:.1f} s away.")
     typer.echo(f"Its log ended at position {done.at_position:,} then.")
     typer.echo(f"{done.taken_in:,} events came back from its topic.")
-    if done.lost:
-        said = f"{done.lost:,} events were in the old database alone: epoch {done.epoch} begins without them."
-        screen.out().print(said, style=screen.BAD)
-    elif done.lost is None:
+    if done.lost is None:
         said = f"Whether events were lost cannot be told: epoch {done.epoch} begins."
         screen.out().print(said, style=screen.BAD)
     else:
@@ -144,7 +145,7 @@ def _failing(advice: str) -> Iterator[None]:
     """Turn what keeps from a backup or a restore into a problem. Raises Problem."""
     from cli.problem import Problem
     from cli.reaching import reached
-    from deploy.local.backup import CannotBackUp, NotOurs
+    from deploy.local.backup import CannotBackUp, NotOurs, NotRunning
     from deploy.local.hold import Held
     from deploy.local.postgres import ToolFailed
     from deploy.local.restoring import CannotRestore
@@ -155,5 +156,7 @@ def _failing(advice: str) -> Iterator[None]:
             yield
     except NotOurs as error:
         raise Problem(str(error), advice=RUNBOOK) from None
+    except NotRunning as error:
+        raise Problem(str(error), advice=START) from None
     except (CannotBackUp, CannotRestore, Held, NotReached, ToolFailed) as error:
         raise Problem(str(error), advice=advice) from None

@@ -14,7 +14,7 @@ import httpx
 from fastapi import FastAPI
 
 from chassis.config import Settings
-from chassis.runtime import Runtime
+from chassis.runtime import Role, Runtime
 from chassis.service import Service
 from deploy.local.progress import heads_for, waiting
 from deploy.migration import migrate
@@ -88,3 +88,15 @@ async def running_services(services: Sequence[Service], settings: Settings) -> A
             found.apps[service.name] = app
             found.clients[service.name] = await stack.enter_async_context(client)
         yield found
+
+
+@asynccontextmanager
+async def running_alone(service: Service, settings: Settings, role: Role) -> AsyncIterator[Running]:
+    """One service in one role, as migrated before, with no process of another."""
+    app = composed(service, settings, role)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://service") as client,
+    ):
+        yield Running(settings, {service.name: client}, {service.name: app})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import re
 import shlex
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +22,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.config import Settings
 from deploy.local import postgres
-from deploy.local.postgres import Tools
+from deploy.local.postgres import UNARCHIVED, Tools
 
 ARCHIVED_MAX_S = 120.0
 """How long the archive may take to hold what was just written."""
+
+FAILURES = 2
+"""So often the archive fails before who waits is told: a first failure may be of the command before."""
+
+RELOADS_MAX = 20
+"""So many segments may go by the command before until PostgreSQL goes by a new one: mostly none or one."""
 
 CHECKSUM = "SHA256"
 """By which each file of a base backup is known again (the wheel's pg_verifybackup crashes at its start)."""
@@ -41,7 +49,11 @@ class Damaged(CannotBackUp):
 
 
 class NotOurs(Exception):
-    """The cluster is not this home's own, or it does not run."""
+    """The cluster is not this home's own."""
+
+
+class NotRunning(Exception):
+    """The home's cluster does not run, or does not answer."""
 
 
 class Where(BaseSettings):
@@ -75,10 +87,14 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """The folder of a cluster's backups, and the tools of that cluster."""
+    """The folder of a cluster's backups, the tools of that cluster, and its identifier.
+
+    Clusters may share a folder, one after the other: what is of another one is left alone.
+    """
 
     folder: Path
     tools: Tools
+    server: str
 
     @property
     def url(self) -> str:
@@ -87,15 +103,20 @@ class Backups:
 
     @property
     def wal(self) -> Path:
-        """Where the archive of the log lies."""
-        return self.folder / "wal"
+        """Where the archive of the log lies: segments of two clusters may have the same name."""
+        return self.folder / "wal" / self.server
 
     def bases(self) -> list[Base]:
         """The base backups of this cluster that are whole, the oldest first."""
-        found = [Base(**json.loads(path.read_text())) for path in self.folder.glob("base-*.json")]
-        with self.connected() as connection:
-            server = _server(connection)
-        return sorted((base for base in found if base.server == server), key=lambda base: base.at)
+        own = (base for base in self._found() if base.server == self.server)
+        return sorted(own, key=lambda base: base.at)
+
+    def foreign(self) -> int:
+        """How many base backups in the folder are of other clusters."""
+        return sum(base.server != self.server for base in self._found())
+
+    def _found(self) -> list[Base]:
+        return [Base(**json.loads(path.read_text())) for path in self.folder.glob("base-*.json")]
 
     @contextmanager
     def connected(self) -> Iterator[psycopg.Connection]:
@@ -124,33 +145,72 @@ class Backups:
                 f"{(size + SPARE_BYTES) >> 20:,} MiB are needed"
             )
 
-    def close_segment(self) -> None:
-        """Let the archive hold all that was committed so far, and a commit after it. Raises CannotBackUp."""
+    def archives(self) -> bool:
+        """Whether PostgreSQL archives its log into this folder, as today or as an earlier version did."""
+        with self.connected() as connection:
+            command = _value(connection, b"show archive_command")
+        return any(_copying(folder) in command for folder in (self.wal, self.wal.parent))
+
+    def close_segment(self) -> str:
+        """Let the archive hold all that was committed so far, and a commit after it, in the segment given.
+
+        Raises CannotBackUp.
+        """
         with self.connected() as connection:
             # A recovery stops at the first commit after its moment: there must be one.
             connection.execute(b"select pg_current_xact_id()")
             connection.execute(b"select pg_create_restore_point('caretrail')")
+            failed = int(_value(connection, FAILED))
             segment = _value(connection, b"select pg_walfile_name(pg_switch_wal())")
             deadline = time.monotonic() + ARCHIVED_MAX_S
-            while not (self.wal / segment).exists():
-                if time.monotonic() > deadline:
+            while connection.execute(WAITS, (segment,)).fetchone() is not None:
+                if int(_value(connection, FAILED)) >= failed + FAILURES or time.monotonic() > deadline:
+                    command = _value(connection, b"show archive_command")
                     raise CannotBackUp(
-                        f"the log is not archived into {self.wal} within {ARCHIVED_MAX_S:.0f} s: "
-                        f"see that there is room, and {self.tools.data / 'log'}"
+                        f"the log cannot be archived into {' and '.join(_named(command))}: see that there is "
+                        "room, that PostgreSQL's user gets there and no other log lies there, and "
+                        f"{self.tools.data / 'log'}"
                     )
                 time.sleep(0.05)
+        return segment
+
+    def see_archived(self) -> None:
+        """See that PostgreSQL goes by the command that it was just given. Raises CannotBackUp."""
+        for _ in range(RELOADS_MAX):
+            path = self.wal / self.close_segment()
+            if path.exists() and _server_of(path) == self.server:
+                return
+            time.sleep(0.1)
+        raise CannotBackUp(f"the log does not come into {self.wal}: see {self.tools.data / 'log'}")
+
+    def adopt(self) -> None:
+        """Move this cluster's log to its own place from where earlier versions put that of every cluster."""
+        for path in self.wal.parent.iterdir():
+            if SEGMENT.fullmatch(path.name) and _server_of(path) == self.server:
+                path.replace(self.wal / path.name)
+
+    def make_place(self) -> None:
+        """Make the place of the archive where it is missing."""
+        for folder in (self.wal.parent, self.wal):
+            folder.mkdir(exist_ok=True, mode=0o700)
+            self.tools.give(folder)
 
 
 def backups(settings: Settings) -> Backups:
-    """The backups of a home's own cluster, which runs. Raises NotOurs."""
+    """The backups of a home's own cluster, which runs. Raises NotOurs, NotRunning."""
     if settings.postgres_url:
         raise NotOurs("CARETRAIL_POSTGRES_URL names a server that is not this home's own")
     home = settings.home.resolve()
     found = postgres.tools(home)
     if found is None:
-        raise NotOurs(f"no PostgreSQL is running under {home}")
-    folder = (Where().backup_dir or home / "backup").resolve()
-    return Backups(folder, found)
+        raise NotRunning(f"no PostgreSQL is running under {home}")
+    try:
+        with psycopg.connect(found.url, autocommit=True) as connection:
+            server = _server(connection)
+    except psycopg.OperationalError as error:
+        said = str(error).strip().rpartition("\n")[2]
+        raise NotRunning(f"the PostgreSQL under {home} does not answer: {said}") from None
+    return Backups((Where().backup_dir or home / "backup").resolve(), found, server)
 
 
 def take(found: Backups) -> Base:
@@ -158,21 +218,51 @@ def take(found: Backups) -> Base:
 
     Raises CannotBackUp, ToolFailed.
     """
-    found.wal.mkdir(exist_ok=True, mode=0o700)
-    found.tools.give(found.wal)
+    found.make_place()
     with found.connected() as connection:
         if _value(connection, b"show archive_mode") == "off":
             raise CannotBackUp("this PostgreSQL was started without an archive: start the stack anew")
         found.see_room(_size(connection))
-        _archive_to(found.wal, connection)
-    found.close_segment()
     partial = found.folder / "partial"
     shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     try:
-        _receive(found, partial)
-        return _kept(found, partial)
+        with _archiving(found):
+            found.see_archived()
+            found.adopt()
+            _receive(found, partial)
+            found.see_archived()
+            return _kept(found, partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _archiving(found: Backups) -> Iterator[None]:
+    """Archive into the folder what goes elsewhere too, and after the block into the folder alone.
+
+    Where the block fails all is as it was, and the archive elsewhere has no hole.
+    """
+    with found.connected() as connection:
+        before = _value(connection, b"show archive_command") or UNARCHIVED
+    own = _copying(found.wal)
+    both = before if own in before else f"{before} && {own}" if _works(found, before) else own
+    _archive_by(found, both)
+    try:
+        yield
+    except BaseException:
+        _archive_by(found, before)
+        raise
+    _archive_by(found, own)
+
+
+def _works(found: Backups, command: str) -> bool:
+    """Whether the log is archived as it was: one whose disk is gone must not keep from a new one."""
+    try:
+        if command != UNARCHIVED:
+            found.close_segment()
+    except CannotBackUp:
+        return False
+    return True
 
 
 def _receive(found: Backups, partial: Path) -> None:
@@ -224,17 +314,29 @@ def forget(found: Backups, keep: int) -> list[Base]:
     return gone
 
 
-def _archive_to(folder: Path, connection: psycopg.Connection) -> None:
-    """Let the server copy each full segment of its log there: whole or not at all, never over another."""
-    command = sql.SQL("alter system set archive_command = {}").format(_copying(folder))
-    connection.execute(command)
-    connection.execute(b"select pg_reload_conf()")
+def _archive_by(found: Backups, command: str) -> None:
+    """Let the server archive each full segment of its log by a command."""
+    with found.connected() as connection:
+        connection.execute(sql.SQL("alter system set archive_command = {}").format(command))
+        connection.execute(b"select pg_reload_conf()")
 
 
 def _copying(folder: Path) -> str:
+    """The command that copies a segment there: whole or not at all, never over another."""
     there = shlex.quote(str(folder).replace("%", "%%")) + "/%f"
     copied = f"cp %p {there}.part && sync {there}.part && mv {there}.part {there}"
     return f"if test -e {there}; then cmp -s %p {there}; else {copied}; fi"
+
+
+def _named(command: str) -> list[str]:
+    """The folders into which a command copies."""
+    return [name.replace("%%", "%") for name in COPIED.findall(command)]
+
+
+def _server_of(segment: Path) -> str:
+    """The identifier of the cluster that wrote a segment; it stands in the header of its first page."""
+    with segment.open("rb") as file:
+        return str(int.from_bytes(file.read(32)[24:], sys.byteorder))
 
 
 def _size(connection: psycopg.Connection) -> int:
@@ -249,3 +351,10 @@ def _value(connection: psycopg.Connection, query: bytes) -> str:
     row = connection.execute(query).fetchone()
     assert row is not None
     return str(row[0])
+
+
+SEGMENT = re.compile(r"[0-9A-F]{24}")
+COPIED = re.compile(r"if test -e (.+?)/%f;")
+FAILED = b"select failed_count::text from pg_stat_archiver"
+WAITS = b"select from pg_ls_archive_statusdir() where name = %s || '.ready'"
+"""A segment that is not archived yet."""

@@ -107,7 +107,7 @@ def start_again(home: Path) -> None:
 
 
 def _is_up(home: Path) -> bool:
-    return (home / "postgres" / "postmaster.pid").exists()
+    return first_process(home) != 0
 
 
 def _server(home: Path, *, start: bool = True) -> Any:
@@ -138,7 +138,7 @@ def _is_tuned(url: str, settings: Mapping[str, str]) -> bool:
 
 def _tune(url: str, settings: Mapping[str, str]) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        if not connection.execute(ARCHIVED).fetchone():
+        if connection.execute(ARCHIVED).fetchone() is None:
             settings = _all(settings)
         for name, value in settings.items():
             connection.execute(f"alter system set {name} = '{value}'".encode())
@@ -186,7 +186,16 @@ class Tools:
 
 
 def tools(home: Path) -> Tools | None:
-    """The programs for a home's cluster; None where it has none, or that does not run."""
-    if not _is_up(home):
+    """The programs for a home's cluster; None where it has none, or that does not run: it is not started."""
+    data = (home / "postgres").resolve()
+    try:
+        folder = (data / "postmaster.pid").read_text().splitlines()[SOCKET_LINE].strip()
+    except (OSError, IndexError):  # it is not there; the file is being written
         return None
-    return Tools((home / "postgres").resolve(), str(_server(home).get_uri()))
+    if not first_process(home):  # what one that was killed left
+        return None
+    return Tools(data, f"postgresql://postgres:@/postgres?host={folder}")
+
+
+SOCKET_LINE = 4
+"""That of PostgreSQL's ``postmaster.pid`` which names the folder of its socket."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
@@ -23,10 +23,10 @@ from chassis.service import Service
 from deploy.local import hold
 from deploy.local.backup import Backups, Base
 from deploy.local.programs import migrations
-from deploy.local.scratch import scratch
+from deploy.local.scratch import NotReached, Scratch, scratch
 from deploy.local.supervisor import is_ready
 from deploy.migration import bring_up_to_date
-from operations.draining import NotDrained, drain
+from operations.draining import NotDrained, NotTaken, drain
 from operations.restoring import Behind, recover
 
 GONE_MAX_S = 10.0
@@ -47,7 +47,7 @@ class Restored:
     """What came of it.
 
     ``at_position`` is where the log ended at the moment, ``taken_in`` how many events came back from the
-    topic, ``lost`` how many stood in the old database alone (None where that could not be read), ``kept``
+    topic, ``lost`` is 0 where the old database was compared (None where it could not be read), ``kept`` is
     the old database's new name, ``held_s`` how long the service was away.
     """
 
@@ -123,8 +123,13 @@ class Restore:
         """The newest base backup that was whole by the moment. Raises CannotRestore."""
         bases = self.backups.bases()
         if not bases:
+            others = self.backups.foreign()
+            said = (
+                f" ({others} there are of another cluster: of its databases, not of these)" if others else ""
+            )
             raise CannotRestore(
-                f"there is no backup under {self.backups.folder}: take one with `caretrail backup`"
+                f"there is no backup of this cluster under {self.backups.folder}{said}: "
+                "take one with `caretrail backup`"
             )
         with self.backups.connected() as connection:
             (now,) = connection.execute(b"select clock_timestamp()").fetchone() or (None,)
@@ -140,9 +145,12 @@ class Restore:
     def _copy(self, base: Base) -> None:
         """Bring the database back in a scratch cluster, and from there beside the live one."""
         self.backups.see_room(3 * base.bytes)
-        self.backups.close_segment()
+        self.backups.make_place()
+        if here := self.backups.archives():
+            self.backups.close_segment()
+        self.backups.adopt()
         self.say(f"Bringing {base.name} forward to {_shown(self.at)} in a scratch cluster …")
-        with scratch(self.backups, base, self.at) as there:
+        with self._scratch(base, here) as there:
             with psycopg.connect(there.url) as connection:
                 if not connection.execute(EXISTS, (self._live,)).fetchone():
                     raise CannotRestore(f"at {_shown(self.at)} there was no database of {self.name}")
@@ -159,6 +167,18 @@ class Restore:
         with psycopg.connect(self._address(self._fresh), autocommit=True) as fresh:
             fresh.execute(b"analyze")
 
+    @contextmanager
+    def _scratch(self, base: Base, here: bool) -> Iterator[Scratch]:
+        """A scratch cluster as of the moment; where that is not reached, says whether the log is ``here``."""
+        try:
+            with scratch(self.backups, base, self.at) as there:
+                yield there
+        except NotReached as error:
+            if here:
+                raise
+            elsewhere = f"PostgreSQL's log is archived elsewhere by now, not into {self.backups.wal}"
+            raise NotReached(f"{error}; {elsewhere}") from None
+
     async def _take_over(self, found: Restored) -> None:
         """Stop the service, complete the copy, let it take the live one's place, let the service start."""
         service: Service = import_module(f"services.{self.name}.app").service
@@ -172,8 +192,9 @@ class Restore:
             if not known:
                 self._place(None)
             await self._take_in(service, found)
-            found.lost = self._lost(found.at_position) if known else None
-            if found.lost == 0:
+            if known:
+                self._see_all(found.at_position)
+                found.lost = 0
                 self._complete(COMMANDS, found.at_position)
             found.kept = self._swap(old)
         self.say(f"Waiting until {self.name} is ready …")
@@ -198,6 +219,11 @@ class Restore:
             with psycopg.connect(self._address(self._live)) as old:
                 (seen,) = old.execute(SEEN).fetchone() or (None,)
                 (number,) = old.execute(NUMBER).fetchone() or (None,)
+        except NotTaken as error:
+            raise CannotRestore(
+                f"the database of {self.name} holds events that its topic does not, and they cannot be "
+                f"published: {error}"
+            ) from None
         except (psycopg.Error, NotDrained) as error:
             why = str(error) if isinstance(error, NotDrained) else type(error).__name__
             self.say(f"The old database cannot be used ({why}): the topic alone is asked.")
@@ -250,7 +276,15 @@ class Restore:
         with psycopg.connect(self._address(self._fresh)) as fresh:
             fresh.execute(PLACE, (seen,))
 
-    def _lost(self, after: int) -> int:
+    def _see_all(self, after: int) -> None:
+        """See that the copy has each event of the old database. Raises CannotRestore."""
+        if count := self._lacking(after):
+            raise CannotRestore(
+                f"the topic of {self.name} lacks {count:,} events that its database has: "
+                f"`caretrail topics restore {self.name}` publishes them first"
+            )
+
+    def _lacking(self, after: int) -> int:
         """How many events of the old database the new one lacks."""
         count = 0
         with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,22 @@ def test_without_a_running_stack_there_is_nothing_to_do(run: Run, home: Path, co
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert json.loads(answer.stderr)["title"] == f"no PostgreSQL is running under {home}"
     assert not home.exists()
+
+
+@pytest.mark.parametrize("command", [["backup"], ["restore", "intake", "--to", MOMENT]])
+def test_what_a_killed_postgresql_left_is_not_taken_for_one_that_runs(
+    run: Run, home: Path, command: list[str]
+) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (home / "postgres").mkdir(parents=True)
+    left = home / "postgres" / "postmaster.pid"
+    left.write_text(f"{ended.pid}\n{left.parent}\n1790000000\n5432\n{left.parent}\n\n  1  1\nready   \n")
+    answer = run(*command, columns=300)
+    assert answer.exit_code == 1
+    assert f"no PostgreSQL is running under {home}" in answer.stderr
+    assert "postgres/log under the home says why" in answer.stderr
+    assert [path.name for path in left.parent.iterdir()] == [left.name], "nothing was started"
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -24,11 +24,10 @@ from deploy.local import backup, postgres, restoring
 from deploy.local.backup import Backups, CannotBackUp, Damaged
 from deploy.local.restoring import CannotRestore, Restore, Restored
 from deploy.local.scratch import NotReached, scratch, why
-from operations.composed import composed
 from services.intake.app import service as intake
 from tests.operations.test_restoring import log_of, plain
-from tests.operations.test_topics import assert_topic_is_store
-from tests.running import Running, running_services
+from tests.operations.test_topics import assert_topic_is_store, delete, republish
+from tests.running import Running, running_alone, running_services
 
 # In one group: the site is made once, by one worker.
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("backup")]
@@ -44,6 +43,8 @@ class Site:
     settings: Settings
     backups: Backups
     moment: datetime
+    recorded: int
+    """How many events it had recorded at the moment."""
 
     @property
     def live(self) -> str:
@@ -68,21 +69,24 @@ def site(servers: dict[str, str]) -> Iterator[Site]:
         own.home.mkdir()
         postgres.start(own.home)
         try:
-            asyncio.run(_begin(own))
-            backups = backup.backups(own)
-            with pytest.raises(CannotRestore, match="there is no backup"):
-                asyncio.run(Restore(own, backups, "intake", datetime.now(UTC)).carry_out())
-            with backups.alone():
-                backup.take(backups)
-            yield Site(own, backups, datetime.now(UTC))
+            yield asyncio.run(_begin(own))
         finally:
             postgres.stop(own.home)
 
 
-async def _begin(own: Settings) -> None:
+async def _begin(own: Settings) -> Site:
+    """The moment comes after more was recorded: what the backup lacks, the archive alone has."""
+    backups = backup.backups(own)
     async with running(own) as run:
         await refer(run, ANA, ANA)
         await run.settle()
+        with pytest.raises(CannotRestore, match="there is no backup"):
+            await Restore(own, backups, "intake", datetime.now(UTC)).carry_out()
+        with backups.alone():
+            await asyncio.to_thread(backup.take, backups)
+        await refer(run, ANA)
+        await run.settle()
+        return Site(own, backups, datetime.now(UTC), len(await log_of(run, "intake")))
 
 
 @asynccontextmanager
@@ -90,18 +94,6 @@ async def running(own: Settings) -> AsyncIterator[Running]:
     url = SecretStr(backup.backups(own).url)
     async with running_services([intake], own.model_copy(update={"postgres_url": url})) as found:
         yield found
-
-
-@asynccontextmanager
-async def taking_commands_alone(own: Settings) -> AsyncIterator[Running]:
-    """The service without its relay."""
-    app = composed(intake, own, Role.API)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://service") as client,
-    ):
-        yield Running(own, {"intake": client}, {"intake": app})
 
 
 async def refer(run: Running, *persons: dict[str, str]) -> list[Any]:
@@ -180,18 +172,17 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
     """What was not published yet is, first; who became known since is known."""
     own = site.settings
     async with running(own) as run:
-        head = len(await log_of(run, "intake"))
         (known,) = await refer(run, BEN)
         await run.post("intake", "/referrals", {**REFERRAL, "person": ANA}, key=KEY)
         await run.settle()
-    async with taking_commands_alone(own) as run:
+    async with running_alone(intake, own, Role.API) as run:
         await refer(run, ANA, BEN)
         before = await log_of(run, "intake")
     numbered = "select last_value from parked_id_seq"
     admin(site.backups, "select setval('parked_id_seq', 41)", site.live)
     done = await site.restored()
     assert admin(site.backups, numbered, site.live) == [41], "no number of a parked record is given again"
-    assert (done.at_position, done.taken_in) == (head, len(before) - head)
+    assert (done.at_position, done.taken_in) == (site.recorded, len(before) - site.recorded)
     assert (done.lost, done.epoch) == (0, 1)
     assert {done.kept, site.live} <= databases(site.backups)
     assert f"{site.live}_restored" not in databases(site.backups)
@@ -202,6 +193,29 @@ async def test_a_database_comes_back_and_the_topic_gives_back_the_rest(site: Sit
         assert altered.status_code == 422, "the key was used for another body"
         await run.settle()
         assert plain(await log_of(run, "intake"))[: len(before)] == before
+        await assert_topic_is_store(run, "intake")
+
+
+async def test_what_the_topic_lacks_and_the_database_has_is_not_thrown_away(site: Site) -> None:
+    """A topic that was deleted gives nothing back: it is restored first, from the database that has it."""
+    before = databases(site.backups)
+    async with running(site.settings) as run:
+        await refer(run, BEN)
+        await run.settle()
+        events = len(await log_of(run, "intake"))
+        topic = run.runtime("intake").ground.topic
+        await asyncio.to_thread(delete, run, topic)
+    lacking = f"lacks {events - site.recorded} events that its database has: `caretrail topics restore"
+    with pytest.raises(CannotRestore, match=lacking):
+        await site.restored()
+    async with running_alone(intake, site.settings, Role.API) as run:
+        await refer(run, ANA)
+    with pytest.raises(CannotRestore, match=f"there is no topic {topic}: `caretrail topics restore intake`"):
+        await site.restored()
+    assert databases(site.backups) == before
+    async with running(site.settings) as run:
+        await republish(run, "intake")
+        await run.settle()
         await assert_topic_is_store(run, "intake")
 
 
@@ -220,6 +234,73 @@ async def test_a_database_that_is_gone_comes_back_in_a_new_epoch(site: Site) -> 
     assert {record.envelope.epoch for record in after[len(before) :]} == {2}
 
 
+def archive(backups: Backups) -> Any:
+    (found,) = admin(backups, "show archive_command")
+    return found
+
+
+def next_segment(backups: Backups) -> str:
+    """The segment of the log that is being written."""
+    (found,) = admin(backups, "select pg_walfile_name(pg_current_wal_insert_lsn())")
+    return str(found)
+
+
+async def test_a_backup_that_fails_leaves_the_archive_of_the_earlier_ones_as_it_was(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Be it that its own folder does not take the log, or that it is interrupted."""
+    before = archive(site.backups)
+    with tempfile.TemporaryDirectory(dir=site.settings.home.parent) as root:
+        other = replace(site.backups, folder=Path(root))
+        other.tools.give(other.folder)
+        other.make_place()
+        last = int(next_segment(other), 16)
+        taken = [other.wal / f"{last + more:024X}" for more in range(3)]
+        for path in taken:
+            path.write_text("of somebody else")
+        with other.alone(), pytest.raises(CannotBackUp, match=f"cannot be archived into .* and {other.wal}"):
+            backup.take(other)
+        assert archive(site.backups) == before
+        for path in taken:
+            assert path.read_text() == "of somebody else"
+            path.unlink()
+
+        def interrupted(*given: object) -> None:
+            assert archive(site.backups) != before, "its own log is archived from now on"
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(backup, "_receive", interrupted)
+        with other.alone(), pytest.raises(KeyboardInterrupt):
+            backup.take(other)
+        assert archive(site.backups) == before
+        assert other.bases() == []
+    assert (await site.restored(datetime.now(UTC))).taken_in == 0, "each moment is reached by the earlier one"
+
+
+def test_a_cluster_that_gets_other_settings_is_archived_as_before(site: Site) -> None:
+    """As with a new version of the stack."""
+    before = archive(site.backups)
+    postgres.start(site.settings.home, {**postgres.SETTINGS, "max_wal_size": "3GB"})
+    assert admin(site.backups, "show max_wal_size") == ["3GB"]
+    assert archive(site.backups) == before
+
+
+def test_a_folder_that_held_another_clusters_backups_serves_this_one_too(site: Site) -> None:
+    """Earlier versions put the log of each cluster in the same place."""
+    shared, own = site.backups.wal.parent, next_segment(site.backups)
+    segments = sorted(path for path in site.backups.wal.iterdir() if len(path.name) == 24)
+    first = segments[0].rename(shared / segments[0].name)
+    foreign = shared / own
+    foreign.write_bytes(first.read_bytes()[:24] + bytes(8))
+    site.backups.adopt()
+    assert segments[0].exists()
+    assert not first.exists()
+    site.backups.close_segment()
+    assert foreign.exists()
+    assert (site.backups.wal / own).exists()
+    foreign.unlink()
+
+
 async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_forgotten(site: Site) -> None:
     (first,) = site.backups.bases()
     with pytest.raises(CannotRestore, match="the first backup is of"):
@@ -235,3 +316,11 @@ async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_fo
     segments = {path.name for path in site.backups.wal.iterdir()}
     assert second.wal in segments
     assert first.wal not in segments
+    admin(site.backups, "alter system set archive_command = 'true'")
+    admin(site.backups, "select pg_reload_conf()")
+    with pytest.raises(NotReached, match="is archived elsewhere by now"):
+        await site.restored(datetime.now(UTC))
+    path = site.backups.folder / f"{second.name}.json"
+    path.write_text(json.dumps(asdict(replace(second, server="7"))))
+    with pytest.raises(CannotRestore, match=r"no backup of this cluster .* \(1 there are of another cluster"):
+        await site.restored(datetime.now(UTC))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.programs import SERVICES
 from tests.readme.kcat import as_kcat
 from tests.readme.tour import ROOT, backup_and_restore, blocks, tour
 
@@ -46,9 +47,10 @@ def toured() -> Iterator[Toured]:
         up = subprocess.Popen(["make", "up"], cwd=ROOT, env=env, stdout=out, stderr=out)
     try:
         _until_ready(log, up)
-        backup, restore = backup_and_restore()
-        first, *rest = tour()
-        script = "\n".join(("set -e", first, backup, *rest, MAILED, restore, MAILED))
+        backup, moment, restore = backup_and_restore()
+        first, ingest, *rest = tour()
+        # The archive alone has what is done before the moment, the topic what is done after it.
+        script = "\n".join(("set -e", first, backup, ingest, moment, *rest, MAILED, restore, MAILED))
         done = subprocess.run(
             ["bash", "-c", script], cwd=ROOT, env=env, timeout=TOUR_MAX_S, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -92,6 +94,9 @@ RESTORED = (
 )
 """What the runbook of backups promises, and that stores and ledger are alike afterwards too."""
 
+TOPIC = re.compile(r"^\W*caretrail\.\w+\.events\W+[\d,]+\W+[\d,]+\W+[\d,]+\W+(\w+)", re.MULTILINE)
+"""A row of the list of topics: its state."""
+
 MAILED = "caretrail mailbox --json"
 """What was sent before services were brought back, and after."""
 
@@ -103,6 +108,9 @@ def test_the_tour_shows_what_the_readme_promises_and_its_subscribers_read(toured
     missing = [said for said in (*PROMISED, *RESTORED) if said not in toured.printed]
     assert missing == [], toured.printed
     assert toured.printed.count("stores and ledger alike") == 2
+    for figure in ("at_position", "taken_in"):
+        assert re.search(rf'"{figure}": [1-9]', toured.printed), f"intake came back without {figure}"
+    assert TOPIC.findall(toured.printed) == ["whole"] * len(SERVICES)
     before, after = mails(toured.printed)
     assert set(before) <= set(after)
     assert len(set(after)) == len(after) > 0, "no mail went out twice"

@@ -33,8 +33,17 @@ def tour() -> list[str]:
     return [re.sub(r"^(?=[^\n#]+# refused)", "! ", block, flags=re.MULTILINE) for block in rest]
 
 
-def backup_and_restore() -> tuple[str, str]:
-    """The runbook of backups: what is done before, and after something happened."""
+def backup_and_restore() -> tuple[str, str, str]:
+    """The runbook of backups: what is done before, the moment that is kept, and after something happened."""
     (before,) = blocks("Take a backup", page=BACKUP)
     (after,) = blocks("Bring one service back", page=BACKUP)
-    return before, after
+    backup, moment = before.splitlines()
+    assert moment.startswith("moment=")
+    return backup, moment, after
+
+
+def restored_by_hand() -> tuple[list[str], list[str]]:
+    """The statements of a restore by hand: what the old database is asked, what the restored one is told."""
+    (found,) = blocks("On a server of your own", "sql", page=BACKUP)
+    asked, told = found.removeprefix("-- in the old database\n").split("-- in the restored one\n")
+    return asked.splitlines(), told.splitlines()
