@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from caretrail_contracts.envelope import partition_of, topic_of
 from prometheus_client.parser import text_string_to_metric_families
@@ -88,6 +89,36 @@ async def test_failures_are_counted_from_nothing_on_and_a_bound_tells_its_size(r
             assert await value(run, "notifications", name, **labels) >= 0
         most = await value(run, "notifications", "caretrail_unpublished_max_events")
         assert most == run.settings.unpublished_max
+
+
+async def test_commands_that_fail_before_they_are_carried_out_are_counted(
+    running: Run, servers: dict[str, str]
+) -> None:
+    """Whatever kept them from it: the database of the keys, their bodies, or nobody who serves them."""
+
+    async def count(outcome: str) -> float:
+        text = (await run.get("intake", "/metrics")).text
+        found = re.search(rf'^caretrail_commands_total{{outcome="{outcome}"}} (.*)$', text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    async with running(toy.INTAKE) as run:
+        rules = ("Unavailable", "Malformed", "NotServed")
+        before = [await count(rule) for rule in rules]
+        keys = f"{run.settings.database_prefix}_keystore"
+        with psycopg.connect(servers["postgres"], autocommit=True) as admin:
+            admin.execute(f"alter database {keys} allow_connections false".encode())
+            admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (keys,)
+            )
+            answers = [await run.post("intake", "/referrals", {"patient": str(uuid4())}) for _ in range(2)]
+            admin.execute(f"alter database {keys} allow_connections true".encode())
+        await run.post("intake", "/referrals", {"patient": 7})
+        await run.post("intake", "/none")
+        await run.clients["intake"].get("/none")  # this is no command
+        lines = b'{"key": "k", "path": "/none", "body": null}'
+        await run.post("intake", "/commands", lines, **{"Content-Type": "application/x-ndjson"})
+        assert [answer.json()["title"] for answer in answers] == ["Unavailable"] * 2
+        assert [await count(rule) - was for rule, was in zip(rules, before, strict=True)] == [2, 1, 2]
 
 
 async def test_parked_records_are_counted_by_handler(running: Run) -> None:
