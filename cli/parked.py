@@ -158,7 +158,7 @@ def _asked(
     from cli.service import answer, client
 
     key = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
-    with client(stack, service, {**headers, **key}) as asked:
+    with client(stack, service, {**headers, **key}, "caretrail parked list") as asked:
         found: dict[str, Any] = answer(asked.request(method, f"/internal/parked{path}", json=body))
         return found
 
@@ -202,7 +202,7 @@ def _redrive_all(stack: Stack, service: str, handler: str, who: Mapping[str, str
 
     def keep(problem: Problem, service: str) -> bool:
         if problem.status in AWAY:
-            away[service] = problem.detail or problem.title
+            away[service] = problem.detail if problem.status and problem.detail else problem.title
         return problem.status not in (UNAUTHORIZED, NOT_PARKED)
 
     for name, number in _every(stack, seen, handler, who, away):

@@ -12,6 +12,9 @@ import typer
 from cli import screen
 from cli.options import JsonOption
 
+STOP_S = 40.0
+"""How long a stack may take to stop."""
+
 ServiceArgument = Annotated[
     str, typer.Argument(metavar="SERVICE", help="intake, clinical, scheduling, billing, …")
 ]
@@ -186,15 +189,24 @@ def url(
 
 
 def down(as_json: JsonOption = False) -> None:
-    """Stop the local stack of this home."""
+    """Stop the local stack of this home; exit with 1 where it runs still after 40 s."""
     from chassis.config import Settings
+    from cli.problem import Problem, told
     from deploy.local import stack
 
     home = Settings().home
     was_up = stack.stop(home)
-    deadline = time.monotonic() + 40
-    while stack.is_held(home) and time.monotonic() < deadline:
+    deadline = time.monotonic() + STOP_S
+    while held := stack.is_held(home):
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.1)
+    with told(as_json):
+        if held:
+            raise Problem(
+                f"the stack of {home} was asked to stop, and runs still after {STOP_S:.0f} s",
+                advice="Its process is named in run/lock of the home: see what keeps it, and ask again.",
+            )
     if as_json:
         screen.print_json({"stopped": was_up})
     else:
