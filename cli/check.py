@@ -27,7 +27,7 @@ def check(actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOpt
     who, why = actor or settings.actor or "operator;compliance", purpose or settings.purpose or "HCOMPL"
     asking = {**asking_as(settings, who, why), "Idempotency-Key": uuid4().hex}
     with told(as_json):
-        stack = stack_file.read(settings.home)
+        stack = stack_file.of(settings)
         with screen.waiting("Stores and ledger are compared …", quiet=as_json):
             found = answer(lasting(stack, "audit", "/integrity-checks", asking))
     if as_json:

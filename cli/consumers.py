@@ -157,7 +157,7 @@ def _stack() -> Stack:
     from cli import stack_file
     from cli.settings import CliSettings
 
-    return stack_file.read(CliSettings().home)
+    return stack_file.of(CliSettings())
 
 
 def _answer(stack: Stack, service: str, path: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:

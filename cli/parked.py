@@ -134,7 +134,7 @@ def _stack() -> Stack:
     from cli import stack_file
     from cli.settings import CliSettings
 
-    return stack_file.read(CliSettings().home)
+    return stack_file.of(CliSettings())
 
 
 def _who(actor: str, purpose: str) -> dict[str, str]:

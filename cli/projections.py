@@ -160,7 +160,7 @@ def _stack() -> Stack:
     from cli import stack_file
     from cli.settings import CliSettings
 
-    return stack_file.read(CliSettings().home)
+    return stack_file.of(CliSettings())
 
 
 def _all(stack: Stack, service: str) -> tuple[Seen, list[dict[str, Any]]]:

@@ -173,13 +173,14 @@ def url(
     as_json: JsonOption = False,
 ) -> None:
     """Print where a service, or kafka, listens: for use with curl and with Kafka clients."""
-    from chassis.config import Settings
     from cli import stack_file
     from cli.problem import told
+    from cli.settings import CliSettings
 
     with told(as_json):
-        stack = stack_file.read(Settings().home)
-    found = {**stack.services, "kafka": stack.kafka_bootstrap}
+        stack = stack_file.of(CliSettings())
+    kafka = {"kafka": stack.kafka_bootstrap} if stack.kafka_bootstrap else {}
+    found = {**stack.services, **kafka}
     if name not in found:
         raise typer.BadParameter(f"expected one of {', '.join(found)}", param_hint="NAME")
     if as_json:

@@ -23,14 +23,14 @@ app = typer.Typer(help="Topics: list them beside their stores, publish one again
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """Each topic and its service: what it holds, and whether it lacks or exceeds what the store has."""
+    """Each topic and its service: what it holds beside the store; exit with 1 unless each is whole."""
     from cli import stack_file
     from cli.looking import look
     from cli.problem import told
     from cli.settings import CliSettings
 
     with told(as_json):
-        stack = stack_file.read(CliSettings().home)
+        stack = stack_file.of(CliSettings())
         seen = look(stack, list(stack.services), "/internal/topic")
         found = list(seen.answers.values())
         if as_json:
@@ -38,6 +38,8 @@ def list_(as_json: JsonOption = False) -> None:
         else:
             _show(found)
         seen.end(as_json)
+    if any(each["state"] != "whole" for each in found):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -62,7 +64,7 @@ def restore(
     who = actor or settings.actor or "operator;administrator"
     asking = asking_as(settings, who, purpose or settings.purpose or "HOPERAT")
     with told(as_json):
-        stack = stack_file.read(settings.home)
+        stack = stack_file.of(settings)
         found = _restored(settings, stack, _service(stack, settings, topic), asking, as_json)
         if as_json:
             screen.print_json(found)
@@ -96,8 +98,10 @@ def _restored(
     from cli.looking import lasting
     from cli.reaching import reached
     from cli.service import answer, client
+    from cli.stack_file import kafka_of
     from deploy.topics import make_topics
 
+    kafka = kafka_of(stack)
     with client(stack, service, asking) as asked:
         with _half_done(service, quiet):
             # Asked before the topic is there: the relay begins with what readers take first.
@@ -107,7 +111,7 @@ def _restored(
             if found["after"] is None and answer(asked.get("/internal/topic"))["state"] == "missing":
                 found |= _left(answer(asked.get("/internal/progress")))
             with reached():
-                make_topics(stack.kafka_bootstrap, [service], settings.topic_prefix)
+                make_topics(kafka, [service], settings.topic_prefix)
         head = answer(asked.get("/internal/progress"))["head"]
         with _going_on(found["topic"], quiet):
             _follow(asked, found["after"], head, quiet)
