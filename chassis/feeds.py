@@ -102,8 +102,9 @@ class TopicFeed(Part):
         self.fault = "; ".join([*lost, *self._stopped.values()]) or None
 
     def behind(self) -> dict[TopicPartition, tuple[int, int]]:
-        """Of each partition held, as far as the broker told: how many records are not applied yet, and the
-        time of the last one that was, in ms of the epoch."""
+        """Of each partition held, as far as the broker told: how many records are not applied yet, and when
+        the last one that was, else the first that was not, was sent, in ms of the epoch; 0 if neither came.
+        """
         found = {}
         for part, (place, sent_ms) in self._passed.items():
             if self._consumer and (end := self._consumer.highwater(part)):
@@ -155,6 +156,8 @@ class TopicFeed(Part):
         """Apply what is new of a topic's messages."""
         steps, new, begun = Steps(self._positions, topic), [], set[TopicPartition]()
         for partition, messages in found.items():
+            place, sent_ms = self._passed[partition]
+            self._passed[partition] = place, sent_ms or messages[0].timestamp
             read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
                 begun.add(partition)
