@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from caretrail_contracts.envelope import Sensitivity
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -60,9 +61,11 @@ class Settings(BaseSettings):
 def database_url(settings: Settings, name: str) -> str:
     """The address, with its own role, of a service's database or of the ``keystore``.
 
-    ``CARETRAIL_<NAME>_DATABASE_URL``, else what the migration wrote. Raises NotMigrated.
+    ``CARETRAIL_<NAME>_DATABASE_URL``, of the environment or ``.env`` as all settings are, else what the
+    migration wrote. Raises NotMigrated.
     """
-    if found := os.environ.get(f"CARETRAIL_{name.upper()}_DATABASE_URL"):
+    said = {**dotenv_values(".env"), **os.environ}
+    if found := said.get(f"CARETRAIL_{name.upper()}_DATABASE_URL"):
         return found
     try:
         return str(json.loads((settings.secrets / "databases.json").read_text())[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -28,6 +29,9 @@ BATCH_MAX = 1_000
 
 GATHERED_S = 0.2
 """How long records are gathered where nothing follows from them: each batch costs a transaction."""
+
+LOOK_S = 1.0
+"""How often is looked whether a topic is gone, or there again."""
 
 READER = "reader"
 """The group of locks for the partitions of others' topics."""
@@ -76,6 +80,7 @@ class TopicFeed(Part):
         self._gathered_s = 0 if ground.service.projections or ground.service.policies.all else GATHERED_S
         self._consumer: AIOKafkaConsumer | None = None
         self._held: frozenset[str] = frozenset()
+        self._missing, self._look_at = frozenset[str](), 0.0
         self._unproven: set[TopicPartition] = set()
         self._stopped = dict[tuple[TopicPartition, str], str]()
         self._passed: dict[TopicPartition, tuple[int, int]] = {}
@@ -83,20 +88,23 @@ class TopicFeed(Part):
     async def turn(self) -> None:
         """Read and apply once."""
         again = await self.readings.changed()
-        if self._consumer is None or again or self._ownership.held(READER) != self._held:
-            self._consumer = await self._assigned()
-        if self._held:
+        reader, held = self._consumer, self._ownership.held(READER)
+        if reader is None or again or held != self._held or await self._topics_changed(reader):
+            reader = self._consumer = await self._assigned()
+        if reader.assignment():
             await asyncio.sleep(self._gathered_s)
-            found = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
+            found = await reader.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
         else:
             await asyncio.sleep(POLL_S)
-        self.fault = "; ".join(self._stopped.values()) or None
+        lost = (f"{topic} is missing: `caretrail topics restore` makes it" for topic in sorted(self._missing))
+        self.fault = "; ".join([*lost, *self._stopped.values()]) or None
 
     def behind(self) -> dict[TopicPartition, tuple[int, int]]:
-        """Of each partition held, as far as the broker told: how many records are not applied yet, and the
-        time of the last one that was, in ms of the epoch."""
+        """Of each partition held, as far as the broker told: how many records are not applied yet, and when
+        the last one that was, else the first that was not, was sent, in ms of the epoch; 0 if neither came.
+        """
         found = {}
         for part, (place, sent_ms) in self._passed.items():
             if self._consumer and (end := self._consumer.highwater(part)):
@@ -104,13 +112,27 @@ class TopicFeed(Part):
                 found[part] = max(0, end - place), sent_ms
         return found
 
+    async def _topics_changed(self, reader: AIOKafkaConsumer) -> bool:
+        """Whether a topic is gone, or there again."""
+        if monotonic() < self._look_at:
+            return False
+        self._look_at = monotonic() + LOOK_S
+        topics = {self._partitions[name].topic for name in self._held}
+        there = await reader.topics() if self._missing else set(filter(reader.partitions_for_topic, topics))
+        return topics - there != self._missing
+
     async def _assigned(self) -> AIOKafkaConsumer:
-        """Take over the partitions held: from the stored offset, whose record must be the stored one."""
+        """Take over the partitions held: from the stored offset, whose record must be the stored one.
+
+        Those of a topic that is missing are left out: aiokafka would ask for it without a pause, and wait.
+        """
         held = self._ownership.held(READER)
         reader = self._consumer = self._consumer or await consumer(self._ground.settings.kafka_bootstrap)
         await self._positions.load(self._ground.database.rows)
         await self._applier.load()
-        partitions = [self._partitions[name] for name in sorted(held)]
+        there, wanted = await reader.topics(), [self._partitions[name] for name in sorted(held)]
+        partitions = [part for part in wanted if part.topic in there]
+        self._missing, self._look_at = frozenset(part.topic for part in wanted) - there, monotonic() + LOOK_S
         reader.assign(partitions)
         known = {each: last[1].offset or 0 for each in partitions if (last := self._positions.last(*each))}
         self._unproven, told = set(known), self.readings.starts
@@ -134,6 +156,8 @@ class TopicFeed(Part):
         """Apply what is new of a topic's messages."""
         steps, new, begun = Steps(self._positions, topic), [], set[TopicPartition]()
         for partition, messages in found.items():
+            place, sent_ms = self._passed[partition]
+            self._passed[partition] = place, sent_ms or messages[0].timestamp
             read = await self._read(messages)
             if partition in self._unproven and not await self._proven(partition, read):
                 begun.add(partition)

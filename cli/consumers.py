@@ -157,14 +157,15 @@ def _stack() -> Stack:
     from cli import stack_file
     from cli.settings import CliSettings
 
-    return stack_file.read(CliSettings().home)
+    return stack_file.of(CliSettings())
 
 
 def _answer(stack: Stack, service: str, path: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
     """A service's answer to what its readers are to do. Raises Problem."""
     from cli.service import answer, client
 
-    with client(stack, service, {**headers, "Idempotency-Key": uuid4().hex}) as asked:
+    sent = {**headers, "Idempotency-Key": uuid4().hex}
+    with client(stack, service, sent, "caretrail consumers list") as asked:
         found: dict[str, Any] = answer(asked.post(f"/internal/consumers{path}", json=body))
     return found
 

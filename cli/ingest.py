@@ -265,7 +265,7 @@ def _asking(service_name: str, actor: str, purpose: str) -> Iterator[Ask]:
     settings = CliSettings()
     headers = asking_as(settings, actor, purpose)
 
-    with service.client(stack_file.read(settings.home), service_name, headers) as client:
+    with service.client(stack_file.of(settings), service_name, headers) as client:
 
         def ask(path: str, headers: Mapping[str, str] | None = None, **request: Any) -> Any:
             keyed = {"Idempotency-Key": str(uuid4()), **(headers or {})}

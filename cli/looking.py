@@ -25,6 +25,9 @@ PROBE_S = 1.0
 ALIVE_S = 5.0
 """How long that may take of a service that is only looked at: a frozen one takes for ever."""
 
+WORKING_S = 30.0
+"""How long that may take of a service in the midst of its work, which ends when it ends."""
+
 UNAUTHORIZED = 401
 """The status of an answer that asks for a credential: each service would say the same."""
 
@@ -131,6 +134,33 @@ async def _fetched(
     async with httpx.AsyncClient(headers=credential(CliSettings()), timeout=None) as client:
         found = await asyncio.gather(*(one(*url) for url in urls.values()))
         return dict(zip(urls, found, strict=True))
+
+
+def lasting(
+    stack: Stack, service: str, path: str, headers: Mapping[str, str], look: str = ""
+) -> httpx.Response:
+    """A service's answer to what takes as long as it takes, waited for while it is alive. Raises Problem.
+
+    ``look`` is the command that shows whether what was not answered was done.
+    """
+    return asyncio.run(_lasting(stack, service, path, headers, look))
+
+
+async def _lasting(
+    stack: Stack, service: str, path: str, headers: Mapping[str, str], look: str
+) -> httpx.Response:
+    import httpx
+
+    from cli.service import address, silent, unknown
+
+    base = address(stack, service)
+    async with httpx.AsyncClient(base_url=base, headers=headers, timeout=None) as client:
+        try:
+            return await while_alive(lambda: client.post(path), client, base, WORKING_S)
+        except Silent as why:
+            raise silent(service, base, f"{why}{unknown(look)}") from None
+        except httpx.TransportError as error:
+            raise silent(service, base, f"{type(error).__name__}.{unknown(look)}") from None
 
 
 async def while_alive(

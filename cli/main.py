@@ -31,7 +31,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     epilog="CARETRAIL_HOME names the folder of a stack, else .caretrail; it and all other settings "
-    "(CARETRAIL_…) may stand in a file .env.",
+    "(CARETRAIL_…) may stand in a file .env. Commands ask the stack of that folder, or the services that "
+    'CARETRAIL_SERVICE_URLS names: {"intake": "http://10.0.0.5:8001", …}.',
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up")(stack.up)

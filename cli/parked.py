@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import typer
@@ -36,13 +37,21 @@ def list_(service: ServiceOption = "", handler: HandlerOption = "", as_json: Jso
     from cli.problem import told
 
     with told(as_json):
-        seen, found = _heads(_stack(), service, handler, as_json)
+        seen = _heads(_stack(), service, handler, as_json)
+        found = [
+            {"record": f"{name}/{head['id']}", **head}
+            for name, answered in seen.answers.items()
+            for head in answered["parked"]
+        ]
         if as_json:
             screen.print_json(found)
         elif found:
             _show_list(found)
         else:
             typer.echo(f"Nothing is parked{seen.of_those()}.")
+        for name, answered in seen.answers.items():
+            if (more := answered["keys"] - len(answered["parked"])) > 0:
+                screen.err().print(f"{name}: {more:,} more keys are parked; these are the oldest.")
         seen.end(as_json)
 
 
@@ -125,7 +134,7 @@ def _stack() -> Stack:
     from cli import stack_file
     from cli.settings import CliSettings
 
-    return stack_file.read(CliSettings().home)
+    return stack_file.of(CliSettings())
 
 
 def _who(actor: str, purpose: str) -> dict[str, str]:
@@ -149,24 +158,21 @@ def _asked(
     from cli.service import answer, client
 
     key = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
-    with client(stack, service, {**headers, **key}) as asked:
+    with client(stack, service, {**headers, **key}, "caretrail parked list") as asked:
         found: dict[str, Any] = answer(asked.request(method, f"/internal/parked{path}", json=body))
         return found
 
 
-def _heads(stack: Stack, service: str, handler: str, as_json: bool) -> tuple[Seen, list[dict[str, Any]]]:
-    """The parked records of one service, or of all, with which of them answered. Raises Problem."""
+def _heads(stack: Stack, service: str, handler: str, as_json: bool) -> Seen:
+    """The oldest parked keys of one service, or of each, with which of them answered. Raises Problem."""
     from cli.looking import look
     from cli.problem import Problem
 
-    seen = look(stack, [service] if service else sorted(stack.services), "/internal/parked")
-    heads, known = list[dict[str, Any]](), set[str]()
-    for each, found in seen.answers.items():
-        heads += [{"record": f"{each}/{head['id']}", **head} for head in found["parked"]]
-        known |= set(found["handlers"])
-        if (more := found["keys"] - len(found["parked"])) > 0:
-            screen.err().print(f"{each}: {more} more keys are parked; these are the oldest.")
-    known |= {head["handler"] for head in heads}  # also of one that is gone since
+    services = [service] if service else sorted(stack.services)
+    seen = look(stack, services, f"/internal/parked{_of(handler)}")
+    known = set[str]()
+    for found in seen.answers.values():
+        known |= {*found["handlers"], *(head["handler"] for head in found["parked"])}  # also one that is gone
     if handler and handler not in known:
         seen.tell(as_json)
         whose = service or ("no service that answers" if seen.problems else "no service")
@@ -174,7 +180,13 @@ def _heads(stack: Stack, service: str, handler: str, as_json: bool) -> tuple[See
             f"{whose} has {'no' if service else 'a'} handler {handler}",
             f"There are: {', '.join(sorted(known))}.",
         )
-    return seen, [head for head in heads if handler in ("", head["handler"])]
+    return seen
+
+
+def _of(handler: str, after: int = 0) -> str:
+    """What is asked for: keys of a handler, or of all; those after a number."""
+    asked = {**({"handler": handler} if handler else {}), **({"after": after} if after else {})}
+    return f"?{urlencode(asked)}" if asked else ""
 
 
 def _redrive_all(stack: Stack, service: str, handler: str, who: Mapping[str, str], as_json: bool) -> None:
@@ -185,16 +197,15 @@ def _redrive_all(stack: Stack, service: str, handler: str, who: Mapping[str, str
     """
     from cli.problem import Problem
 
-    seen, heads = _heads(stack, service, handler, as_json)
+    seen = _heads(stack, service, handler, as_json)
     done, away = list[dict[str, Any]](), dict[str, str]()
 
     def keep(problem: Problem, service: str) -> bool:
         if problem.status in AWAY:
-            away[service] = problem.detail or problem.title
+            away[service] = problem.detail if problem.status and problem.detail else problem.title
         return problem.status not in (UNAUTHORIZED, NOT_PARKED)
 
-    for head in heads:
-        name, number = head["service"], head["id"]
+    for name, number in _every(stack, seen, handler, who, away):
         if why := away.get(name):
             done.append(_outcome(name, number, 0, _stopped(number, f"not tried: {why}")))
             if not as_json:
@@ -212,6 +223,28 @@ def _redrive_all(stack: Stack, service: str, handler: str, who: Mapping[str, str
     seen.end(as_json)
     if any(each["error"] for each in done):
         raise typer.Exit(1)
+
+
+def _every(
+    stack: Stack, seen: Seen, handler: str, who: Mapping[str, str], away: Mapping[str, str]
+) -> Iterator[tuple[str, int]]:
+    """Each parked key of the services that answered, by service and number, page after page.
+
+    A service that is away by then, or does not answer, is asked for no further page; the latter is told.
+    """
+    from cli.problem import Problem
+
+    for name, page in list(seen.answers.items()):
+        found = page
+        while True:
+            yield from ((name, head["id"]) for head in found["parked"])
+            if found["keys"] <= len(found["parked"]) or name in away:
+                break
+            try:
+                found = _asked(stack, name, "GET", _of(handler, found["parked"][-1]["id"]), who)
+            except Problem as problem:
+                seen.problems[name] = problem.of(name)
+                break
 
 
 def _stopped(next: int, why: str) -> dict[str, Any]:

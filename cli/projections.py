@@ -160,7 +160,7 @@ def _stack() -> Stack:
     from cli import stack_file
     from cli.settings import CliSettings
 
-    return stack_file.read(CliSettings().home)
+    return stack_file.of(CliSettings())
 
 
 def _all(stack: Stack, service: str) -> tuple[Seen, list[dict[str, Any]]]:
@@ -193,7 +193,8 @@ def _ended(stack: Stack, projection: Mapping[str, Any], order: Order, as_json: b
     from cli.service import answer, client
 
     path, asked_for = order.sent(projection["name"])
-    with client(stack, projection["service"], order.who) as asked, _Bar(quiet=as_json) as bar:
+    looked = "caretrail projections list"
+    with client(stack, projection["service"], order.who, looked) as asked, _Bar(quiet=as_json) as bar:
         state = answer(asked.post(path, json=asked_for))
         with _going_on(order.action, projection, as_json):
             while not state["ended_at"]:

@@ -25,8 +25,11 @@ def address(stack: Stack, service: str) -> str:
 
 
 @contextmanager
-def client(stack: Stack, service: str, headers: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """A client of a service, with the credential in force and the headers that every request carries."""
+def client(stack: Stack, service: str, headers: Mapping[str, str], look: str = "") -> Iterator[httpx.Client]:
+    """A client of a service, with the credential in force and the headers that every request carries.
+
+    ``look`` is the command that shows whether what was asked for, and not answered, was done.
+    """
     import httpx
 
     from cli.settings import CliSettings, credential
@@ -36,7 +39,22 @@ def client(stack: Stack, service: str, headers: Mapping[str, str]) -> Iterator[h
         with httpx.Client(base_url=base, headers=carried, timeout=TIMEOUT_S) as found:
             yield found
     except httpx.TransportError as error:
-        raise silent(service, base, f"{type(error).__name__}.") from None
+        raise silent(service, base, f"{type(error).__name__}.{_unknown(error, look)}") from None
+
+
+def _unknown(error: httpx.TransportError, look: str) -> str:
+    """That what was asked for may be done all the same, where it may have been heard."""
+    import httpx
+
+    if error.request.method == "GET" or isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+        return ""
+    return unknown(look)
+
+
+def unknown(look: str) -> str:
+    """That nobody knows whether what was asked for is done, and what shows it."""
+    shows = f"`{look}` shows whether it was." if look else "look before you ask again."
+    return f" What was asked for may still be carried out: {shows}"
 
 
 def silent(service: str, base: str, why: str) -> Problem:

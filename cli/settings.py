@@ -6,6 +6,7 @@ import re
 
 import typer
 from caretrail_contracts.envelope import Purpose
+from pydantic import Field
 
 from chassis.config import Settings
 
@@ -13,22 +14,26 @@ _ACTOR = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*;[A-Za-z][A-Za-z0-9_-]*", re.AS
 
 
 class CliSettings(Settings):
-    """What the command line needs beside a process's settings: actor and purpose to ask as."""
+    """What the command line needs beside a process's settings: actor and purpose to ask as, and whom.
+
+    ``service_urls`` gives the base URL of each service, as JSON, where no local stack is asked.
+    """
 
     actor: str = ""
     purpose: str = ""
+    service_urls: dict[str, str] = Field(default_factory=dict)
 
 
 def asking_as(settings: CliSettings, actor: str, purpose: str) -> dict[str, str]:
     """The headers that say who asks and why.
 
-    Raises typer.BadParameter where one is missing: what shows personal data is recorded with both.
+    Raises typer.BadParameter where one is missing: what is asked for is recorded with both.
     """
     actor, purpose = actor or settings.actor, purpose or settings.purpose
     missing = [name for name, value in (("--actor", actor), ("--purpose", purpose)) if not value]
     if missing:
         raise typer.BadParameter(
-            "this shows personal data, and who looks and why is recorded. "
+            "who asks for this and why is recorded. "
             f"Give {' and '.join(missing)}, or set CARETRAIL_ACTOR and CARETRAIL_PURPOSE "
             "(such as 'ana;coordinator' and TREAT)."
         )

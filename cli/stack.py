@@ -12,6 +12,9 @@ import typer
 from cli import screen
 from cli.options import JsonOption
 
+STOP_S = 40.0
+"""How long a stack may take to stop."""
+
 ServiceArgument = Annotated[
     str, typer.Argument(metavar="SERVICE", help="intake, clinical, scheduling, billing, …")
 ]
@@ -170,13 +173,14 @@ def url(
     as_json: JsonOption = False,
 ) -> None:
     """Print where a service, or kafka, listens: for use with curl and with Kafka clients."""
-    from chassis.config import Settings
     from cli import stack_file
     from cli.problem import told
+    from cli.settings import CliSettings
 
     with told(as_json):
-        stack = stack_file.read(Settings().home)
-    found = {**stack.services, "kafka": stack.kafka_bootstrap}
+        stack = stack_file.of(CliSettings())
+    kafka = {"kafka": stack.kafka_bootstrap} if stack.kafka_bootstrap else {}
+    found = {**stack.services, **kafka}
     if name not in found:
         raise typer.BadParameter(f"expected one of {', '.join(found)}", param_hint="NAME")
     if as_json:
@@ -186,15 +190,24 @@ def url(
 
 
 def down(as_json: JsonOption = False) -> None:
-    """Stop the local stack of this home."""
+    """Stop the local stack of this home; exit with 1 where it runs still after 40 s."""
     from chassis.config import Settings
+    from cli.problem import Problem, told
     from deploy.local import stack
 
     home = Settings().home
     was_up = stack.stop(home)
-    deadline = time.monotonic() + 40
-    while stack.is_held(home) and time.monotonic() < deadline:
+    deadline = time.monotonic() + STOP_S
+    while held := stack.is_held(home):
+        if time.monotonic() > deadline:
+            break
         time.sleep(0.1)
+    with told(as_json):
+        if held:
+            raise Problem(
+                f"the stack of {home} was asked to stop, and runs still after {STOP_S:.0f} s",
+                advice="Its process is named in run/lock of the home: see what keeps it, and ask again.",
+            )
     if as_json:
         screen.print_json({"stopped": was_up})
     else:

@@ -1,12 +1,16 @@
-"""The running stack: where its servers and services listen, as ``caretrail up`` writes it down."""
+"""The running stack: where its servers and services listen, as ``caretrail up`` or the settings say."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cli.problem import Problem
+
+if TYPE_CHECKING:
+    from cli.settings import CliSettings
 
 
 class NoStack(Problem):
@@ -28,6 +32,20 @@ def path_under(home: Path) -> Path:
     return home / "run" / "stack.json"
 
 
+def of(settings: CliSettings) -> Stack:
+    """Whom commands ask: the services that the settings name, else the stack of the home. Raises NoStack."""
+    if settings.service_urls:
+        return Stack(kafka_bootstrap=settings.kafka_bootstrap, services=settings.service_urls)
+    return read(settings.home)
+
+
+def kafka_of(stack: Stack) -> str:
+    """Where Kafka listens. Raises Problem where nobody says."""
+    if not stack.kafka_bootstrap:
+        raise Problem("set CARETRAIL_KAFKA_BOOTSTRAP to the address of Kafka")
+    return stack.kafka_bootstrap
+
+
 def read(home: Path) -> Stack:
     """The stack that runs under a home. Raises NoStack."""
     path = path_under(home)
@@ -36,7 +54,8 @@ def read(home: Path) -> Stack:
     except FileNotFoundError:
         raise NoStack(
             f"no stack is running under {home}; start one with `caretrail up`",
-            advice="One that is starting is there once it says Ready. CARETRAIL_HOME names another home.",
+            advice="One that is starting is there once it says Ready. CARETRAIL_HOME names another home, "
+            "CARETRAIL_SERVICE_URLS services that run without a stack.",
         ) from None
     except ValidationError as error:
         at = "".join(f"/{part}" for part in error.errors()[0]["loc"])

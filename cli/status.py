@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from cli.stack_file import Stack
 
 
+Urls = dict[tuple[str, str], tuple[str, str]]
+
+READY = "/health/ready"
+
+NOTHING: dict[str, Any] = {"held_by": None, "faults": [], "paused": [], "older": [], "refusing": ""}
+"""What there is to say of a process that runs as it should."""
+
 ANSWER_S = 10.0
 """How long a process may take to say how it is, as long as it is alive."""
 
@@ -27,17 +34,19 @@ def status(as_json: JsonOption = False) -> None:
 
     Exit with 1 without a stack, and where a service does not say how far it is.
     """
-    from chassis.config import Settings
     from cli import stack_file
     from cli.problem import Problem, told
+    from cli.settings import CliSettings
     from deploy.local.stack import is_held
 
-    home = Settings().home
+    settings = CliSettings()
+    home, local = settings.home, not settings.service_urls
     with told(as_json):
-        _see_started(home)
-        state = "running" if is_held(home) else "killed"
-        stack = stack_file.read(home)
-        processes, seen = _looked(home, stack)
+        if local:
+            _see_started(home)
+        state = "running" if not local or is_held(home) else "killed"
+        stack = stack_file.of(settings)
+        processes, seen = _looked(home if local else None, stack)
         found: dict[str, Any] = {
             "state": state,
             "processes": processes,
@@ -71,6 +80,8 @@ def _said(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield f"stopped and held by {process['held_by']}", screen.QUIET
     for fault in process["faults"]:
         yield fault, screen.BAD
+    if process["refusing"]:
+        yield f"commands are turned away: {process['refusing']}", screen.BAD
     if process["paused"]:
         yield f"a person paused {', '.join(process['paused'])}", screen.QUIET
     for older in process["older"]:
@@ -99,32 +110,46 @@ def _see_started(home: Path) -> None:
     stack_file.read(home)
 
 
-def _looked(home: Path, stack: Stack) -> tuple[list[dict[str, Any]], Seen]:
+def _looked(home: Path | None, stack: Stack) -> tuple[list[dict[str, Any]], Seen]:
     """Each process with its state, and how far each service is. Raises Problem."""
     from cli.looking import fetched, see
     from cli.service import address
-    from deploy.local.hold import holder
-    from deploy.local.stack import is_alive
 
-    processes, urls = list[dict[str, Any]](), dict[tuple[str, str], tuple[str, str]]()
-    for path in sorted((home / "run").glob("*.json")):
-        entry = json.loads(path.read_text())
-        if "restarts" not in entry:
-            continue
-        name, alive, held_by = entry["name"], is_alive(entry["pid"]), holder(home, entry["name"])
-        state = "held" if held_by else "running" if alive else "dead"
-        processes.append(
-            {**entry, "state": state, "held_by": held_by, "faults": [], "paused": [], "older": []}
-        )
-        # A role that runs apart has a port of its own: billing-relay is of billing.
-        if state == "running" and name.partition("-")[0] in stack.services:
-            urls["process", name] = f"http://127.0.0.1:{entry['port']}", "/health/ready"
+    processes, urls = _processes(home, stack) if home else _elsewhere(stack)
     urls |= {("service", name): (address(stack, name), "/internal/progress") for name in stack.services}
     found = fetched(urls, ANSWER_S)
     for each in processes:
         if ("process", each["name"]) in found:
             each |= _ready(found["process", each["name"]])
     return processes, see(stack, {name: found["service", name] for name in stack.services}, advice="")
+
+
+def _elsewhere(stack: Stack) -> tuple[list[dict[str, Any]], Urls]:
+    """Services that run without a stack: what answers at the address of each, as one process."""
+    from cli.service import address
+
+    unknown = dict.fromkeys(("pid", "port", "restarts"))
+    processes = [{"name": name, **unknown, "state": "running", **NOTHING} for name in stack.services]
+    return processes, {("process", name): (address(stack, name), READY) for name in stack.services}
+
+
+def _processes(home: Path, stack: Stack) -> tuple[list[dict[str, Any]], Urls]:
+    """The processes of a home's stack, and where each says whether it is ready."""
+    from deploy.local.hold import holder
+    from deploy.local.stack import is_alive
+
+    processes, urls = list[dict[str, Any]](), Urls()
+    for path in sorted((home / "run").glob("*.json")):
+        entry = json.loads(path.read_text())
+        if "restarts" not in entry:
+            continue
+        name, alive, held_by = entry["name"], is_alive(entry["pid"]), holder(home, entry["name"])
+        state = "held" if held_by else "running" if alive else "dead"
+        processes.append({**entry, "state": state, **NOTHING, "held_by": held_by})
+        # A role that runs apart has a port of its own: billing-relay is of billing.
+        if state == "running" and name.partition("-")[0] in stack.services:
+            urls["process", name] = f"http://127.0.0.1:{entry['port']}", READY
+    return processes, urls
 
 
 def _ready(found: httpx.Response | Silent) -> dict[str, Any]:
@@ -142,6 +167,7 @@ def _ready(found: httpx.Response | Silent) -> dict[str, Any]:
             "faults": faults,
             "paused": paused,
             "older": older,
+            "refusing": str(told.get("refusing", "")),
         }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {"state": "not ready", "faults": ["its answer about its readiness cannot be read"]}

@@ -71,7 +71,7 @@ async def _tail(
 ) -> None:
     from cli import stack_file
 
-    bootstrap = settings.kafka_bootstrap or stack_file.read(settings.home).kafka_bootstrap
+    bootstrap = settings.kafka_bootstrap or stack_file.kafka_of(stack_file.of(settings))
     count = 0
     async with _audit(settings, headers) as audit, contextlib.aclosing(
         follow(bootstrap, topic, from_beginning, idle_s)
@@ -97,7 +97,7 @@ async def _audit(
 
     from cli import service, stack_file
 
-    base = service.address(stack_file.read(settings.home), "audit")
+    base = service.address(stack_file.of(settings), "audit")
     try:
         async with httpx.AsyncClient(
             base_url=base, headers=dict(headers), timeout=service.TIMEOUT_S

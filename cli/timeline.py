@@ -48,7 +48,7 @@ def timeline(
     headers = asking_as(settings, actor, purpose)
     id, until = _patient(patient), _time(as_of)
     with told(as_json):
-        items = list(pages(stack_file.read(settings.home), id, until, headers))
+        items = list(pages(stack_file.of(settings), id, until, headers))
     if as_json:
         screen.print_json(items)
     elif not items:

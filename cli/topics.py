@@ -23,14 +23,14 @@ app = typer.Typer(help="Topics: list them beside their stores, publish one again
 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:
-    """Each topic and its service: what it holds, and whether it lacks or exceeds what the store has."""
+    """Each topic and its service: what it holds beside the store; exit with 1 unless each is whole."""
     from cli import stack_file
     from cli.looking import look
     from cli.problem import told
     from cli.settings import CliSettings
 
     with told(as_json):
-        stack = stack_file.read(CliSettings().home)
+        stack = stack_file.of(CliSettings())
         seen = look(stack, list(stack.services), "/internal/topic")
         found = list(seen.answers.values())
         if as_json:
@@ -38,6 +38,8 @@ def list_(as_json: JsonOption = False) -> None:
         else:
             _show(found)
         seen.end(as_json)
+    if any(each["state"] != "whole" for each in found):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -62,7 +64,7 @@ def restore(
     who = actor or settings.actor or "operator;administrator"
     asking = asking_as(settings, who, purpose or settings.purpose or "HOPERAT")
     with told(as_json):
-        stack = stack_file.read(settings.home)
+        stack = stack_file.of(settings)
         found = _restored(settings, stack, _service(stack, settings, topic), asking, as_json)
         if as_json:
             screen.print_json(found)
@@ -93,20 +95,46 @@ def _restored(
     """Ask the service, make the topic, and follow the relay to where its store was."""
     from uuid import uuid4
 
+    from cli.looking import lasting
     from cli.reaching import reached
     from cli.service import answer, client
+    from cli.stack_file import kafka_of
     from deploy.topics import make_topics
 
-    # Asked before the topic is there: the relay begins with what readers take first.
-    with client(stack, service, {**asking, "Idempotency-Key": uuid4().hex}) as asked:
-        found = answer(asked.post("/internal/topic/republish", timeout=None))
-        with reached():
-            make_topics(stack.kafka_bootstrap, [service], settings.topic_prefix)
+    kafka = kafka_of(stack)
+    with client(stack, service, asking) as asked:
+        with _half_done(service, quiet):
+            # Asked before the topic is there: the relay begins with what readers take first.
+            sent = {**asking, "Idempotency-Key": uuid4().hex}
+            path, again = "/internal/topic/republish", f"caretrail topics restore {service}"
+            found = answer(lasting(stack, service, path, sent, again))
+            if found["after"] is None and answer(asked.get("/internal/topic"))["state"] == "missing":
+                found |= _left(answer(asked.get("/internal/progress")))
+            with reached():
+                make_topics(kafka, [service], settings.topic_prefix)
         head = answer(asked.get("/internal/progress"))["head"]
         with _going_on(found["topic"], quiet):
             _follow(asked, found["after"], head, quiet)
         after = answer(asked.get("/internal/topic"))
     return {**found, "records": after["records"], "state": after["state"]}
+
+
+def _left(progress: dict[str, Any]) -> dict[str, Any]:
+    """What the relay has still to send to a topic for which an interrupted restore moved its mark back."""
+    return {"after": progress["relayed"], "events": progress["head"] - progress["relayed"]}
+
+
+@contextmanager
+def _half_done(service: str, as_json: bool) -> Iterator[None]:
+    """Where who waits goes away before the topic is made, say that it may still be missing."""
+    from cli.problem import Problem
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        said = f"the topic of {service} may be missing, or lack something, still"
+        Problem(said, advice=f"`caretrail topics restore {service}` goes on where this ended.").tell(as_json)
+        raise
 
 
 @contextmanager

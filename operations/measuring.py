@@ -16,7 +16,7 @@ from chassis.database import LOST, Row, query
 from chassis.feeds import TopicFeed
 from chassis.runtime import Runtime
 from chassis.service import Service
-from chassis.telemetry import EFFECTS_FAILED, RECORDS_PARKED
+from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND, PARTITION_STOPPED, RECORDS_PARKED
 from operations.parked import handlers
 from operations.pressure import Pressure
 from operations.readiness import faults
@@ -75,6 +75,7 @@ class Measures:
         """What waits in the database; where it is away, only that."""
         now, about = self._runtime.ground.clock.now(), row or {}
         parked = about.get("parked", ())
+        none = dict.fromkeys([(name,) for name in _handlers(self._runtime.ground.service)] if row else (), 0)
         return [
             gauge("database_up", "1 if the database answered", row is not None),
             gauge("log_position", "Position of the newest event", about.get("head")),
@@ -92,8 +93,18 @@ class Measures:
             ),
             gauge("own_lag_seconds", "Age of the oldest", _age(now, row["unapplied_since"]) if row else None),
             gauge("timers_due", "Timers due and not fired", about.get("timers_due")),
-            family("parked_keys", "Keys that wait", ["handler"], {(name,): keys for name, keys, _ in parked}),
-            family("parked_records", "Records that wait", ["handler"], {(name,): n for name, _, n in parked}),
+            family(
+                "parked_keys",
+                "Keys that wait",
+                ["handler"],
+                none | {(name,): keys for name, keys, _ in parked},
+            ),
+            family(
+                "parked_records",
+                "Records that wait",
+                ["handler"],
+                none | {(name,): n for name, _, n in parked},
+            ),
             family(
                 "partition_paused_seconds",
                 "For how long a person keeps a reader paused",
@@ -115,27 +126,38 @@ class Measures:
                     if (topic, partition) in feed.readings.paused:
                         continue
                     spot = topic, str(partition)
-                    records[spot], seconds[spot] = behind, self._lag_s(spot, behind, passed_ms, now)
+                    PARTITION_STOPPED.labels(*spot)  # there from the start
+                    records[spot], lag_s = behind, self._lag_s(spot, behind, passed_ms, now)
+                    seconds |= {} if lag_s is None else {spot: lag_s}
         yield family("consumer_lag_records", "Records not applied yet", SPOT, records)
         yield family("consumer_lag_seconds", "For how long, at most", SPOT, seconds)
 
-    def _lag_s(self, spot: Any, behind: int, passed_ms: int, now: datetime) -> float:
-        """A lag began after the last record that was applied, and after it was last seen at none."""
+    def _lag_s(self, spot: Any, behind: int, passed_ms: int, now: datetime) -> float | None:
+        """A lag began after the last record that was applied, and after it was last seen at none.
+
+        None where neither is known: one that was there before the process has no age until its first records
+        are in hand.
+        """
         if behind <= 0:
             self._even_at[spot] = now
             return 0.0
         applied_at = datetime.fromtimestamp(passed_ms / 1000, UTC) if passed_ms else None
-        since = max(filter(None, (self._even_at.setdefault(spot, now), applied_at)))
-        return _age(now, since)
+        since = max(filter(None, (self._even_at.get(spot), applied_at)), default=None)
+        return _age(now, since) if since else None
 
 
 def _begin(service: Service) -> None:
     """Show the failures that are counted by name before the first, else its rise is not seen."""
-    effects = [effect.name for effect in service.effects]
-    for name in (*handlers(service), *effects):
+    for name in _handlers(service):
         RECORDS_PARKED.labels(name)
-    for name in effects:
-        EFFECTS_FAILED.labels(name)
+    for effect in service.effects:
+        EFFECTS_FAILED.labels(effect.name)
+        EFFECTS_IN_HAND.labels(effect.name)
+
+
+def _handlers(service: Service) -> list[str]:
+    """The names of all that can park a record."""
+    return [*handlers(service), *(effect.name for effect in service.effects)]
 
 
 class _Found(Collector):

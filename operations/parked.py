@@ -95,10 +95,13 @@ async def still(ground: Ground) -> AsyncIterator[Connection]:
         yield connection
 
 
-async def heads(ground: Ground) -> dict[str, Any]:
-    """The first parked record of each handler and key, how many keys and records, and all handlers."""
-    (counted,) = await ground.database.rows(COUNTED)
-    rows = await ground.database.rows(PARKED, LISTED_MAX)
+async def heads(ground: Ground, handler: str = "", after: int = 0) -> dict[str, Any]:
+    """The first parked record of each handler and key, how many keys and records, and all handlers.
+
+    Of one handler alone where it is named, and of those keys whose first record comes after a number.
+    """
+    (counted,) = await ground.database.rows(COUNTED, handler, after)
+    rows = await ground.database.rows(PARKED, handler, after, LISTED_MAX)
     parked = [_shown(ground, row) for row in rows]
     names = {*handlers(ground.service), *(effect.name for effect in ground.service.effects)}
     return {**counted, "handlers": sorted(names), "parked": parked}
@@ -224,7 +227,11 @@ async def _sealed(ground: Ground, about: Envelope, reason: str) -> Sealed[FreeTe
 
 
 PARKED = query("parked", "operations")
-COUNTED = b"select count(distinct (handler, key)) as keys, count(*) as records from parked"
+COUNTED = b"""
+select count(*) as keys, coalesce(sum(records), 0)::bigint as records from (
+    select count(*) as records from parked where %s in ('', handler) group by handler, key having min(id) > %s
+) as h
+"""
 ONE = b"""
 select p.*, h.first, h.waiting from parked p cross join lateral (
     select min(q.id) as first, count(*) filter (where q.id > p.id) as waiting

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from caretrail_contracts.system import Place
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 
 from chassis.office import Ground
@@ -23,6 +23,7 @@ from web.problems import Problem
 router = APIRouter(tags=["internal"])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
 class Discard(BaseModel):
@@ -64,9 +65,9 @@ def _refusing(id: int) -> Iterator[None]:
 
 
 @router.get("/internal/parked")
-async def listed(request: Request) -> dict[str, Any]:
-    """The first parked record of each handler and key."""
-    return await parked.heads(_ground(request))
+async def listed(request: Request, handler: str = "", after: After = 0) -> dict[str, Any]:
+    """The first parked record of each handler and key, oldest first: at most 1,000, go on after the last."""
+    return await parked.heads(_ground(request), handler, after)
 
 
 @router.get("/internal/parked/{id}")

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.database import LOST, query
 from chassis.office import Ground
-from web.http import is_command
+from web.counting import is_command
 from web.problems import Problem, document
 
 LOOK_S = 0.25

@@ -15,22 +15,18 @@ from caretrail_contracts.system import AccessRecorded, Place
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from prometheus_client import Counter
 from pydantic import BaseModel
 
 from chassis.command import Cause, Command
 from chassis.ids import derive
 from chassis.office import Ground, Office
 from keystore.doors import Erased
-from web.problems import Problem, Unreadable, problem_of, route_of
+from web.counting import OUTCOMES
+from web.problems import Problem, Unreadable, route_of
 from web.reading import read
 
 JSON = "application/json"
 NO_BODY = (b"", b"{}", b"null")
-COMMANDS = Counter("caretrail_commands", "Commands carried out over HTTP", ["outcome"])
-for failing in ("Bug", "Unavailable"):
-    COMMANDS.labels(failing)  # there from the start: a rise from nothing is one only where nothing was seen
-OUTCOMES = {False: COMMANDS.labels("accepted"), True: COMMANDS.labels("repeated")}
 
 OWN_IDS, OWN_ROLES = ("service:",), ("policy:", "adapter:", "consumer")
 """What the system calls itself on record: nobody who calls may take such an id or role."""
@@ -41,10 +37,6 @@ POSITION = "^[0-9]{1,19}$"
 
 OPEN_PATHS = ("/health/live", "/health/ready")
 """What answers without a credential, and whatever stands behind the ?: probes add to it."""
-
-LOOKING = ("GET", "HEAD", "OPTIONS")
-OPENING = "/open"
-"""Opens sealed values for the caller: a look, though it is a POST."""
 
 WAIT_MAX_S = 5.0
 """How long a read waits for the position it asks for."""
@@ -82,11 +74,7 @@ class Caller(Office):
 
     async def execute(self, command: Command, step: str = "") -> Accepted:
         """Carry out a command; a repeat gives the first answer. Raises Refused and the like."""
-        try:
-            answer = await self._ground.executor.execute(command, self.cause(step))
-        except Exception as error:
-            COMMANDS.labels(problem_of(error).rule).inc()
-            raise
+        answer = await self._ground.executor.execute(command, self.cause(step))
         OUTCOMES[answer.repeated].inc()
         return Accepted.model_validate(answer, from_attributes=True)
 
@@ -232,11 +220,6 @@ async def _wait_for(ground: Ground, request: Request) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise Problem(503, "NotCaughtUp", f"The position was not applied within {WAIT_MAX_S:.0f} s.")
         await asyncio.sleep(0.01)
-
-
-def is_command(method: str, path: str) -> bool:
-    """Whether a request is a command: not one that looks, or that operators send."""
-    return method not in LOOKING and path != OPENING and not path.startswith("/internal/")
 
 
 def has_token(request: Request, token: str) -> bool:

@@ -21,7 +21,8 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from web.http import ACTOR, JSON, OPEN_PATHS, POSITION, calling, is_command
+from web.counting import is_command
+from web.http import ACTOR, JSON, OPEN_PATHS, POSITION, calling
 
 Json = Any
 

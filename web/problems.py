@@ -22,6 +22,7 @@ from starlette.exceptions import HTTPException
 from chassis.database import LOST, is_lost
 from chassis.refusal import Conflict, KeyReused, Refusal, Refused, Reserved, Unavailable
 from chassis.store import EventTooLarge
+from web.counting import count_problem
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -60,7 +61,11 @@ class Unreadable(Problem):
 
 
 def document(request: Request, problem: Problem) -> JSONResponse:
-    """The answer that carries a problem; one that no event keeps is logged, unless it is to be sent again."""
+    """The answer that carries a problem; one that no event keeps is logged, unless it is to be sent again.
+
+    A command's is counted: wherever the problem arose, this is where it is told.
+    """
+    count_problem(request, problem.rule)
     headers = {"Connection": "close"} if problem.status == 413 else problem.headers
     body = as_json(problem)
     if not problem.on_record and problem.status != 503:

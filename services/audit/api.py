@@ -111,13 +111,15 @@ class Check(BaseModel):
 @router.post("/integrity-checks", status_code=201)
 async def check(caller: Calling) -> Check:
     """Compare every store with the ledger; each event that differs is named."""
-    headers = {}
+    headers, urls = {}, caller.options.service_urls
     if caller.options.api_token:
         headers["Authorization"] = f"Bearer {caller.options.api_token.get_secret_value()}"
     try:
-        found = await compare(caller.rows, caller.options.service_urls, headers)
+        found = await compare(caller.rows, urls, headers)
     except httpx.HTTPError as error:
-        detail = f"A service's digests could not be read: {type(error).__name__}."
+        asked = str(error.request.url)
+        name = next((name for name, base in urls.items() if asked.startswith(f"{base}/")), "a service")
+        detail = f"The digests of {name} could not be read: {type(error).__name__}."
         raise Problem(503, "StoreUnreachable", detail) from None
     names = tuple(str(difference) for difference in found.differences)
     command = ConcludeCheck(

@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home, with nobody named as actor."""
-    for name in ("ACTOR", "PURPOSE", "KAFKA_BOOTSTRAP", "API_TOKEN", "POSTGRES_URL"):
+    for name in ("ACTOR", "PURPOSE", "KAFKA_BOOTSTRAP", "API_TOKEN", "POSTGRES_URL", "SERVICE_URLS"):
         monkeypatch.delenv(f"CARETRAIL_{name}", raising=False)
     monkeypatch.setenv("CARETRAIL_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)

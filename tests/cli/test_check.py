@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli import check, looking
+from cli import looking
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, serving
 
@@ -61,7 +61,7 @@ def test_a_long_check_is_waited_for_while_audit_is_alive(
 def test_an_audit_that_is_frozen_in_its_midst_is_told(
     run: Run, stack: Callable[..., None], frozen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check, "ALIVE_S", 0.3)
+    monkeypatch.setattr(looking, "WORKING_S", 0.3)
     stack(audit=frozen)
     answer = run("check")
     assert answer.exit_code == 1

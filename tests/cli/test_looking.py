@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli import looking
+from cli import looking, service
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, Double, serving
 from tests.cli.test_consumers import PAUSED, reader
@@ -176,6 +176,32 @@ def test_among_all_a_service_that_goes_away_keeps_no_other_from_a_redrive(
         assert [asked.path for asked in audit.asked if asked.method == "POST"][-1].endswith("/7/redrive")
         shown = run("parked", "redrive", "--all", columns=200).stdout
         assert "audit/2  0 records applied; audit/2 fails: not tried: The database is away." in shown
+
+
+@pytest.mark.parametrize(
+    ("argv", "shows"),
+    [
+        (("consumers", "pause", "billing", "intake", "--reason", "to look"), "consumers list"),
+        (("parked", "redrive", "billing/17"), "parked list"),
+    ],
+    ids=["pause", "redrive"],
+)
+def test_what_a_frozen_service_was_told_may_still_be_carried_out_and_that_is_said(
+    run: Run,
+    stack: Callable[..., None],
+    frozen: str,
+    monkeypatch: pytest.MonkeyPatch,
+    argv: tuple[str, ...],
+    shows: str,
+) -> None:
+    monkeypatch.setattr(service, "TIMEOUT_S", 0.2)
+    stack(billing=frozen)
+    answer = run(*argv)
+    assert answer.exit_code == 1
+    said = f"What was asked for may still be carried out: `caretrail {shows}` shows whether it was."
+    assert f"ReadTimeout. {said}" in answer.stderr
+    stack(billing="http://127.0.0.1:1")
+    assert "may still" not in run(*argv).stderr, "nobody heard it"
 
 
 def test_status_of_a_frozen_process_is_not_ready(

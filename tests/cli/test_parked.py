@@ -38,6 +38,8 @@ def billing(stack: Callable[..., None]) -> Iterator[tuple[Double, list[dict[str,
 
     def answer(asked: Asked) -> tuple[int, Any]:
         match asked.method, asked.path.removeprefix("/internal/parked"):
+            case "GET", "" if asked.query.get("handler", "ClaimBoard") != "ClaimBoard":
+                return 200, {"keys": 0, "records": 0, "handlers": ["ClaimBoard", "Other"], "parked": []}
             case "GET", "":
                 return 200, {"keys": 1, "records": 3, "handlers": ["ClaimBoard", "Other"], "parked": [HEAD]}
             case "GET", _:
@@ -129,6 +131,31 @@ def test_among_all_one_that_cannot_be_redriven_stops_no_other(run: Run, stack: A
         found = [(each["record"], each["error"]) for each in json.loads(answered.stdout)]
         assert found == [("billing/2", "No handler."), ("billing/3", None)]
         assert run("parked", "redrive", "billing/1").exit_code == 1
+
+
+def test_among_all_are_those_of_every_page_and_a_list_says_how_many_there_are_more(
+    run: Run, stack: Any
+) -> None:
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.method != "GET":
+            return 200, {"applied": 1, "next": None, "waiting": 0, "error": None}
+        after = int(asked.query.get("after", 0))
+        if after >= 4:
+            return 500, {"title": "Bug", "status": 500}
+        page = [HEAD | {"id": id} for id in (after + 1, after + 2)]
+        return 200, {"keys": 5 - after, "records": 9, "handlers": ["ClaimBoard"], "parked": page}
+
+    with serving(answer) as double:
+        stack(billing=double.url)
+        listed = run("parked", "list", "--handler", "ClaimBoard", "--json")
+        assert double.asked[-1].query == {"handler": "ClaimBoard"}, "the service chooses, from all it has"
+        assert (len(json.loads(listed.stdout)), listed.exit_code) == (2, 0)
+        assert "billing: 3 more keys are parked; these are the oldest." in listed.stderr
+        answered = run("parked", "redrive", "--all", "--handler", "ClaimBoard", "--json")
+        found = [each["record"] for each in json.loads(answered.stdout)]
+        assert found == [f"billing/{id}" for id in (1, 2, 3, 4)]
+        assert answered.exit_code == 1, "a page that did not come leaves keys behind"
+        assert double.asked[-1].query == {"handler": "ClaimBoard", "after": "4"}
 
 
 def test_a_discard_needs_a_reason_and_says_what_waits(run: Run, billing: Any) -> None:

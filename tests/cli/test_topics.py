@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli import looking
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, serving
 
@@ -37,7 +38,8 @@ def test_each_topic_is_shown_beside_its_store_and_what_it_lacks(run: Run, stack:
         assert "1,200" in shown
         assert "[3] ends at 40 with 10 records; the store at 1100 with 90 events." in shown
         assert "[4]" not in shown
-        assert json.loads(run("topics", "list", "--json").stdout) == [LACKS]
+        listed = run("topics", "list", "--json")
+        assert (json.loads(listed.stdout), listed.exit_code) == ([LACKS], 1)
         [line] = [line for line in run("topics", "list", columns=50).stdout.splitlines() if "1,200" in line]
         assert line.split()[1:] == ["12", "900", "1,200", "lacks"], (
             "on a narrow screen names fold, and they alone"
@@ -85,6 +87,43 @@ def test_who_no_longer_waits_for_a_restore_is_told_that_it_goes_on(
         done = run("topics", "restore", "intake")
     assert done.exit_code == 130
     assert done.stderr.startswith("caretrail.intake.events is published on by its service\n")
+
+
+def test_who_leaves_before_the_topic_is_made_is_told_and_the_next_restore_says_what_was_left(
+    run: Run, stack: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first moved the relay's mark back already: the second finds nothing to move."""
+    made: list[Any] = []
+
+    def answer(asked: Asked) -> tuple[int, Any]:
+        if asked.method == "POST":
+            return 200, {"topic": WHOLE["topic"], "after": None, "events": 0}
+        if asked.path.endswith("progress"):
+            return 200, {"head": 1200, "relayed": 1200 if made else 0}
+        return 200, WHOLE | {"state": "whole" if made else "missing"}
+
+    def interrupt(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with serving(answer) as intake:
+        stack(intake=intake.url)
+        monkeypatch.setattr("deploy.topics.make_topics", interrupt)
+        left = run("topics", "restore", "intake")
+        assert left.exit_code == 130
+        assert left.stderr.startswith("the topic of intake may be missing, or lack something, still\n")
+        monkeypatch.setattr("deploy.topics.make_topics", lambda *given: made.append(given))
+        done = run("topics", "restore", "intake")
+    assert done.stdout == "caretrail.intake.events: 1,200 events published again, whole.\n"
+
+
+def test_a_restore_that_a_frozen_service_leaves_unanswered_ends_and_may_be_carried_out(
+    run: Run, stack: Any, frozen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "WORKING_S", 0.3)
+    stack(intake=frozen)
+    done = run("topics", "restore", "intake")
+    assert done.exit_code == 1
+    assert "did not even say that it is alive. What was asked for may still be carried out" in done.stderr
 
 
 def test_a_topic_that_is_not_whole_afterwards_is_a_failure(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from caretrail_contracts.envelope import partition_of, topic_of
 from prometheus_client.parser import text_string_to_metric_families
 
+from chassis.applying import Applier
 from chassis.clock import SharedClock
 from chassis.feeds import TopicFeed
 from services.intake.app import service as intake
@@ -84,10 +86,40 @@ async def test_failures_are_counted_from_nothing_on_and_a_bound_tells_its_size(r
             ("caretrail_records_parked_total", {"handler": projection.name()}),
             ("caretrail_records_parked_total", {"handler": effect.name}),
             ("caretrail_effects_failed_total", {"effect": effect.name}),
+            ("caretrail_effects_in_hand", {"effect": effect.name}),
+            ("caretrail_parked_keys", {"handler": projection.name()}),
+            ("caretrail_parked_records", {"handler": effect.name}),
         ):
             assert await value(run, "notifications", name, **labels) >= 0
         most = await value(run, "notifications", "caretrail_unpublished_max_events")
         assert most == run.settings.unpublished_max
+
+
+async def test_commands_that_fail_before_they_are_carried_out_are_counted(
+    running: Run, servers: dict[str, str]
+) -> None:
+    """Whatever kept them from it: the database of the keys, or nobody who serves them."""
+
+    async def count(outcome: str) -> float:
+        text = (await run.get("intake", "/metrics")).text
+        found = re.search(rf'^caretrail_commands_total{{outcome="{outcome}"}} (.*)$', text, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    async with running(toy.INTAKE) as run:
+        rules = ("Unavailable", "NotServed")
+        before = [await count(rule) for rule in rules]
+        keys = f"{run.settings.database_prefix}_keystore"
+        with psycopg.connect(servers["postgres"], autocommit=True) as admin:
+            admin.execute(f"alter database {keys} allow_connections false".encode())
+            admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (keys,)
+            )
+            answer = await run.post("intake", "/referrals", {"patient": str(uuid4())})
+            admin.execute(f"alter database {keys} allow_connections true".encode())
+        await run.post("intake", "/none")
+        await run.clients["intake"].get("/none")  # this is no command
+        assert answer.json()["title"] == "Unavailable"
+        assert [await count(rule) - was for rule, was in zip(rules, before, strict=True)] == [1, 1]
 
 
 async def test_parked_records_are_counted_by_handler(running: Run) -> None:
@@ -143,6 +175,35 @@ async def test_a_partition_that_is_not_read_on_falls_behind_in_records_and_secon
         await run.settle()
         assert await value(run, "scheduling", name + "records", partition=spot) == 0
         assert await value(run, "scheduling", name + "seconds", partition=spot) == 0
+        assert await value(run, "scheduling", "caretrail_partition_stopped", partition=spot) == 0
+
+
+async def test_a_lag_from_before_the_process_is_no_lag_of_no_time(
+    running: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the first scrape of a process that just began it was told as 0 s old."""
+    begin = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    clock = SharedClock(tmp_path / "clock", create=begin)
+    patient, name = str(uuid4()), "caretrail_consumer_lag_"
+    async with running(toy.INTAKE, clock_file=tmp_path / "clock") as run:
+        await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+    clock.move(begin + timedelta(seconds=30))
+    free, apply = asyncio.Event(), Applier.apply
+
+    async def held(*given: Any) -> None:
+        await free.wait()
+        await apply(*given)
+
+    monkeypatch.setattr(Applier, "apply", held)
+    async with running(toy.INTAKE, toy.SCHEDULING, clock_file=tmp_path / "clock") as run:
+        spot = run.runtime("intake").ground.topic, str(partition_of(patient))
+        async with asyncio.timeout(20):
+            while spot not in (seconds := await spots(run, name + "seconds")):
+                await asyncio.sleep(0.02)
+        assert seconds[spot] == 30
+        assert (await spots(run, name + "records"))[spot] == 1
+        free.set()
 
 
 async def test_a_paused_partition_tells_for_how_long_and_no_lag_that_nobody_knows(running: Run) -> None:

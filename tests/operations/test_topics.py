@@ -143,6 +143,31 @@ async def test_a_topic_deleted_under_running_readers_is_sent_again_and_read_on(
         assert Counter(type(event).__name__ for event in events)["TopicRepublished"] == 1
 
 
+async def test_a_missing_topic_is_a_fault_that_keeps_its_readers_from_nothing_else(running: Run) -> None:
+    """While it was assigned, its reader asked Kafka for it without a pause; one that began anew hung."""
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 20)
+        await run.settle()
+        topic, [_, feed] = run.runtime("intake").ground.topic, run.runtime("scheduling").feeds
+        assert isinstance(feed, TopicFeed)
+        await asyncio.to_thread(delete, run, topic)
+        for begins_anew in (False, True):
+            if begins_anew:
+                await feed.close()
+                feed.fault = None
+            async with asyncio.timeout(20):
+                while not (feed.fault or "").startswith(topic):
+                    await asyncio.sleep(0.02)
+            assert not feed._consumer or feed._consumer.assignment() == set()
+            ready = (await run.get("scheduling", "/health/ready")).json()
+            assert ready["faults"] == [f"TopicFeed: {topic} is missing: `caretrail topics restore` makes it"]
+        await republish(run)
+        await refer(run, 5)
+        await run.settle()
+        await assert_applied_once(run, 25)
+        assert (await run.get("scheduling", "/health/ready")).json()["faults"] == []
+
+
 async def test_a_topic_made_anew_that_was_written_to_before_anybody_noticed(running: Run) -> None:
     """New events came first: readers stop at the gap, and go on once what is before it comes behind it."""
     async with running(INTAKE, SCHEDULING) as run:

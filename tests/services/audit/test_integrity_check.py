@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from random import Random
+from typing import Any
 
+import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -243,6 +245,18 @@ async def test_an_answer_that_was_altered_is_named(stage: Tampering) -> None:
         stage.sql("commands", f"update commands set {change} {of_it}")
         assert refused in await stage.check(), change
         stage.restore()
+
+
+async def test_a_service_whose_digests_cannot_be_read_is_named(
+    stage: Tampering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def frozen(client: httpx.AsyncClient, url: str, **parameters: Any) -> Any:
+        raise httpx.ReadTimeout("", request=httpx.Request("GET", url))
+
+    monkeypatch.setattr(stores, "_get", frozen)
+    answer = await stage.run.post("audit", "/integrity-checks")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "The digests of audit could not be read: ReadTimeout."
 
 
 async def test_a_command_remembered_without_events_is_named(stage: Tampering) -> None:
