@@ -34,8 +34,10 @@ NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
 """What psycopg counts among the operational errors though a statement, or one before it, is the cause."""
 
 
-IN_UTC = "-c timezone=UTC"
-"""Of every session: a time is told as it is told elsewhere, wherever the server stands."""
+SESSION = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
+"""Of every session: a time is told as it is told elsewhere, wherever the server stands; and a plan is made for what
+tables hold now, not kept from when they were small, which read a log of 300,000 events from end to end for each row.
+What is so frequent that planning would cost too much is a function with plans of its own, as ``append_commits``."""
 
 
 async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
@@ -45,7 +47,7 @@ async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
         autocommit=True,
         row_factory=dict_row,
         connect_timeout=5,
-        options=f"{IN_UTC} {options}",
+        options=f"{SESSION} {options}",
         **parameters,
     )
 
@@ -72,7 +74,7 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
-            kwargs={"autocommit": True, "row_factory": dict_row, "options": IN_UTC},
+            kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION},
         )
         self.waits = self._pool.get_stats
         """What the pool counts: connections, and how many and how long requests waited for one."""

@@ -32,7 +32,7 @@ class Progress:
         before, pause = None, LOOK_S if self._runtime.role is Role.ALL else LOOK_APART_S
         while True:
             moved = self._ground.moved.next()
-            found = await self.now()
+            found = await self._moving()
             if found != before:
                 yield found
             before = found
@@ -42,7 +42,12 @@ class Progress:
                     break
 
     async def now(self) -> dict[str, Any]:
-        """Heads of the own log, marks of relay and consumers, and what waits or is under way.
+        """Heads of the own log, marks of relay and consumers, what waits or is under way, and what is parked."""
+        [row] = await self._ground.database.rows(PARKED)
+        return await self._moving() | row
+
+    async def _moving(self) -> dict[str, Any]:
+        """What changes while the service works; what is parked is counted, row by row, only for who asks once.
 
         A driver that moves simulated time asks for it, so timers that are due are fired at once. What is read
         from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.
@@ -94,4 +99,5 @@ class Pending:
 
 
 NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
+PARKED = b"select count(*) as parked from parked"
 PROGRESS, FINISHED = query("progress", "operations"), query("effects_finished", "operations")
