@@ -42,12 +42,12 @@ class Progress:
                     break
 
     async def now(self) -> dict[str, Any]:
-        """Heads of the own log, marks of relay and consumers, what waits or is under way, and what is parked."""
+        """Heads of the own log, marks of relay and consumers, what waits or is under way or parked."""
         [row] = await self._ground.database.rows(PARKED)
         return await self._moving() | row
 
     async def _moving(self) -> dict[str, Any]:
-        """What changes while the service works; what is parked is counted, row by row, only for who asks once.
+        """What moves; what is parked is counted, row by row, only for who asks once.
 
         A driver that moves simulated time asks for it, so timers that are due are fired at once. What is read
         from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.

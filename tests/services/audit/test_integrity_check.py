@@ -10,6 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from chassis.ids import derive
+from operations import remembering
 from services.audit.adapters import stores
 from tests.conftest import Run
 from tests.services.audit.tampering import INTAKE, Named, Tampering, commit, tampering
@@ -24,6 +25,9 @@ async def stage(
     running: Run, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Tampering]:
     monkeypatch.setattr(stores, "CATCH_UP_MAX_S", 0.3)
+    monkeypatch.setattr(
+        remembering, "EVENTS_MAX", 3
+    )  # commands of one to three events: pages break within them
     async with tampering(running, servers["postgres"]) as found:
         assert await found.check() == {}
         yield found
@@ -243,6 +247,15 @@ async def test_an_answer_that_was_altered_is_named(stage: Tampering) -> None:
         stage.sql("commands", f"update commands set {change} {of_it}")
         assert refused in await stage.check(), change
         stage.restore()
+
+
+async def test_an_audit_of_the_release_before_is_told_of_commands_all_at_once(stage: Tampering) -> None:
+    event = stage.event("position = 9")
+    of_it = f"where command_id = (select command_id from events where id = '{event.id}')"
+    stage.sql("commands", f"update commands set position = position + 1 {of_it}")
+    found = (await stage.run.get("intake", "/internal/digests")).json()["commands"]
+    assert {each["kind"] for each in found} == {"its command is remembered with another answer"}
+    assert event.id in {each["id"] for each in found}
 
 
 async def test_a_command_remembered_without_events_is_named(stage: Tampering) -> None:
