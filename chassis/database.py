@@ -35,8 +35,8 @@ NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
 
 
 SESSION = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
-"""Of every session: a time is told as it is told elsewhere, wherever the server stands; and a plan is made for
-what tables hold now: one that is kept from when they were small reads a log from end to end for each row.
+"""Of every session: a time is told as it is told elsewhere, wherever the server stands; and a plan is made
+for what tables hold now: one that is kept from when they were small reads a log from end to end for each row.
 What is asked too often for that is a function with plans of its own, as ``read_streams`` is."""
 
 
