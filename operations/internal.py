@@ -119,9 +119,9 @@ async def digests(request: Request, paged: bool = False) -> dict[str, Any]:
 
 
 @router.get("/internal/digests/commands")
-async def commands_of_events(request: Request, after: Bigint) -> dict[str, Any]:
+async def commands_of_events(request: Request, after: Bigint, until: Bigint) -> dict[str, Any]:
     """Of a page of events, those whose command is remembered otherwise, and after which position to go on."""
-    return await remembering.of_events(_runtime(request).ground.database, after)
+    return await remembering.of_events(_runtime(request).ground.database, after, until)
 
 
 @router.get("/internal/digests/remembered")

@@ -20,16 +20,16 @@ Found = dict[str, Any]
 """What is apart, and ``next``, after which the next page begins; None where this was the last."""
 
 
-async def of_events(database: Database, after: int = BEFORE_ALL) -> Found:
-    """Events above a position whose command is remembered otherwise than they have it, or not at all."""
-    [page] = await database.rows(BORDER, after, EVENTS_MAX)
+async def of_events(database: Database, after: int, until: int) -> Found:
+    """Events above a position, up to another, whose command is remembered otherwise, or not at all."""
+    [page] = await database.rows(BORDER, after, until, EVENTS_MAX)
     last = page["events"] < EVENTS_MAX
-    until = page["until"] if last else page["complete"] or page["until"]
-    found = await database.rows(APART, after, until) if page["events"] else []
-    return {"apart": found, "next": None if last else until}
+    upto = page["until"] if last else page["complete"] or page["until"]
+    found = await database.rows(APART, after, upto) if page["events"] else []
+    return {"apart": found, "next": None if last else upto}
 
 
-async def of_commands(database: Database, after: UUID = BEFORE_ALL_IDS) -> Found:
+async def of_commands(database: Database, after: UUID) -> Found:
     """Commands, in order of their ids, that are remembered to have recorded events which are not there."""
     [page] = await database.rows(ALONE, after, EVENTS_MAX)
     # Only where something is wrong is the log, which has no index by command, read for it.
@@ -39,17 +39,15 @@ async def of_commands(database: Database, after: UUID = BEFORE_ALL_IDS) -> Found
 
 async def all_apart(database: Database) -> list[dict[str, Any]]:
     """All of it at once, for an audit of the release before."""
-    found, events, commands = list[dict[str, Any]](), await of_events(database), await of_commands(database)
-    while True:
-        found += events["apart"]
-        if events["next"] is None:
-            break
-        events = await of_events(database, events["next"])
-    while True:
-        found += commands["apart"]
-        if commands["next"] is None:
-            return found
-        commands = await of_commands(database, commands["next"])
+    found, event, command = list[dict[str, Any]](), BEFORE_ALL, BEFORE_ALL_IDS
+    [log] = await database.rows("select coalesce(max(position), 0) as head from events")
+    while event is not None:
+        page = await of_events(database, event, log["head"])
+        found, event = found + page["apart"], page["next"]
+    while command is not None:
+        page = await of_commands(database, command)
+        found, command = found + page["apart"], page["next"]
+    return found
 
 
 APART, BORDER, ALONE = (

@@ -74,24 +74,27 @@ async def _compare(
         found.take(ours, [held_of(row) for row in await rows(LEDGER, source, after, upto)])
         after = upto
     found.take([], [held_of(row) for row in await rows(BEYOND, source, until, source)])
-    async for event in _apart(client, base, store):
+    async for event in _apart(client, base, store, until):
         found.note(event["stream"], event["stream_version"], event["id"], event["kind"])
     found.conclude(head, max(passed, store["passed"]))
     return found
 
 
 async def _apart(
-    client: httpx.AsyncClient, base: str, store: dict[str, Any]
+    client: httpx.AsyncClient, base: str, store: dict[str, Any], until: int
 ) -> AsyncIterator[dict[str, Any]]:
     """Events whose command a service remembers otherwise, then commands that it remembers without events."""
     if "commands" in store:  # of the release before, which tells all at once
         for event in store["commands"]:
             yield event
         return
-    for pages, first in (("commands", BEFORE_ALL), ("remembered", UUID(int=0))):
+    for pages, first, bound in (
+        ("commands", BEFORE_ALL, {"until": until}),
+        ("remembered", UUID(int=0), {}),
+    ):
         page: dict[str, Any] = {"next": first}
         while page["next"] is not None:
-            page = await _get(client, f"{base}/internal/digests/{pages}", after=page["next"])
+            page = await _get(client, f"{base}/internal/digests/{pages}", after=page["next"], **bound)
             for event in page["apart"]:
                 yield event
 

@@ -66,32 +66,20 @@ where a.position > %s
 order by a.position limit %s
 """
 
-SAID = """
-attendance {a} join sessions {s} using (session) join session_groups {g} on {g}.group_id = {s}.group_id
-cross join lateral (select to_char({s}.starts_at at time zone {g}.time_zone, 'IYYY"-W"IW') as week) {w}
-"""
-
-DOSES = f"""
-with page as materialized (
-  -- A week stands where its first word does: only so many are summed as are shown.
-  select a.patient, a.episode, w.week, a.position
-  from {SAID.format(a="a", s="s", g="g", w="w")}
-  where a.position > %s and (%s::uuid is null or a.patient = %s)
-    and (%s::text is null or w.week = %s and s.starts_at
-      between to_date(%s, 'IYYY"-W"IW') - interval '2 days' and to_date(%s, 'IYYY"-W"IW') + interval '9 days')
-    and a.position = (
-      select min(b.position) from {SAID.format(a="b", s="t", g="h", w="v")}
-      where b.episode = a.episode and b.patient = a.patient and v.week = w.week
-    )
-  order by a.position limit %s
+DOSES = b"""
+with said as (
+  select a.patient, a.episode, a.minutes, a.position,
+    to_char(s.starts_at at time zone g.time_zone, 'IYYY"-W"IW') as week
+  from attendance a join sessions s using (session) join session_groups g on g.group_id = s.group_id
+  where %s::uuid is null or a.patient = %s
+), doses as (
+  select patient, episode, week, sum(minutes)::integer as minutes, min(position) as position
+  from said where %s::text is null or week = %s
+  group by patient, episode, week
 )
-select p.*, d.minutes, t.weekly_minutes as target, d.minutes >= t.weekly_minutes as met
-from page p cross join lateral (
-  select sum(b.minutes)::integer as minutes from {SAID.format(a="b", s="s", g="h", w="v")}
-  where b.episode = p.episode and b.patient = p.patient and v.week = p.week
-) d
-left join placements l using (episode) left join tracks t on t.track = l.track
-order by p.position
+select d.*, t.weekly_minutes as target, d.minutes >= t.weekly_minutes as met
+from doses d left join placements p using (episode) left join tracks t on t.track = p.track
+where d.position > %s order by d.position limit %s
 """
 
 
@@ -120,5 +108,5 @@ async def weekly_dose(
     limit: Limit = 100,
 ) -> Page[DoseOut]:
     """Minutes of each patient and week, corrections counted in, against the track's weekly minutes."""
-    rows = await caller.rows(DOSES, after, patient, patient, *[week] * 4, limit + 1)
+    rows = await caller.rows(DOSES, patient, patient, week, week, after, limit + 1)
     return page(DoseOut, rows, limit)

@@ -33,6 +33,12 @@ async def stage(
         yield found
 
 
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands have one to three events: some pages break within them."""
+    monkeypatch.setattr(remembering, "EVENTS_MAX", 4)
+
+
 async def test_events_that_come_while_it_runs_are_not_named(
     stage: Tampering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +225,7 @@ async def test_what_cannot_be_read_is_named_and_the_rest_still_checked(stage: Ta
             stage.restore()
 
 
+@pytest.mark.usefixtures("small_pages")
 async def test_a_command_that_could_be_carried_out_twice_is_named(stage: Tampering) -> None:
     event = stage.event("position = 9")
     of_it = f"where command_id = (select command_id from events where id = '{event.id}')"
@@ -230,6 +237,7 @@ async def test_a_command_that_could_be_carried_out_twice_is_named(stage: Tamperi
     assert (await stage.check())[event] == {"its command is remembered with another answer"}
 
 
+@pytest.mark.usefixtures("small_pages")
 async def test_an_answer_that_was_altered_is_named(stage: Tampering) -> None:
     refused = stage.event("type = 'caretrail.system.CommandRefused'")
     changes = (
@@ -249,6 +257,7 @@ async def test_an_answer_that_was_altered_is_named(stage: Tampering) -> None:
         stage.restore()
 
 
+@pytest.mark.usefixtures("small_pages")
 async def test_an_audit_of_the_release_before_is_told_of_commands_all_at_once(stage: Tampering) -> None:
     event = stage.event("position = 9")
     of_it = f"where command_id = (select command_id from events where id = '{event.id}')"
@@ -258,6 +267,7 @@ async def test_an_audit_of_the_release_before_is_told_of_commands_all_at_once(st
     assert event.id in {each["id"] for each in found}
 
 
+@pytest.mark.usefixtures("small_pages")
 async def test_a_command_remembered_without_events_is_named(stage: Tampering) -> None:
     id = derive("never sent")
     stage.sql("commands", "insert into commands values (%s, null, 3, '{\"referral-1\": 1}', null)", str(id))
