@@ -50,8 +50,10 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, LOST) and not isinstance(error, NEVER)
 
 
-IN_UTC = "-c timezone=UTC"
-"""Of every session: a time is told as it is told elsewhere, wherever the server stands."""
+SESSION = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
+"""Of every session: a time is told as it is told elsewhere, wherever the server stands; and a plan is made
+for what tables hold now: one that is kept from when they were small reads a log from end to end for each row.
+What is asked too often for that is a function with plans of its own, as ``read_streams`` is."""
 
 
 async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
@@ -61,7 +63,7 @@ async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
         autocommit=True,
         row_factory=dict_row,
         connect_timeout=5,
-        options=f"{IN_UTC} {options}",
+        options=f"{SESSION} {options}",
         **parameters,
     )
 
@@ -99,7 +101,7 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
-            kwargs={"autocommit": True, "row_factory": dict_row, "options": IN_UTC},
+            kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION},
         )
         self._used = dict[Connection, float]()
         self.waits = self._pool.get_stats

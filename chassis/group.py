@@ -42,6 +42,9 @@ LOOK_S = 1.0
 """How often is looked, after a fault, whether commits can be written again."""
 
 
+WRITING = f"-c {BOUNDED} -c plan_cache_mode=auto"
+"""Of the writer's session, which calls one function, over and over."""
+
 ANOTHER = "57ZF2"
 """The SQLSTATE of a store that is not the one that the process began on, by the function ``stand``."""
 
@@ -183,7 +186,7 @@ class PostgresStore(PostgresReader, Part):
 
     async def _transaction(self, batch: list[Packed]) -> list[Answer | Exception]:
         """One statement in autocommit: its answer comes when it is durable, or says that nothing is."""
-        connection = self._connection = self._connection or await connect(self._url, f"-c {BOUNDED}")
+        connection = self._connection = self._connection or await connect(self._url, WRITING)
         hangs = asyncio.get_running_loop().call_later(HANG_S, cut, connection)
         try:
             return await self.appender.append(connection, batch)

@@ -46,7 +46,7 @@ KINDS: tuple[tuple[Kind, ...], ...] = (
 """How the rows of commits are packed that the function takes."""
 
 APPEND = b"select * from append_commits(%s" + b", %s" * (sum(map(len, KINDS)) + 3) + b")"
-"""The function of ``migrations/0007_epochs.sql``; it takes the log's lock, held until the commit."""
+"""The function of ``migrations/0010_lookups.sql``; it takes the log's lock, held until the commit."""
 
 
 def record_of(row: Row, source: str) -> Record:

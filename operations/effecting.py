@@ -12,7 +12,7 @@ from chassis.office import Ground
 from chassis.ownership import lock_number
 from chassis.service import Effect
 from operations.parked import Busy, Person, first, record_of, still
-from operations.redriving import APPLIED, TURN_S, Redriven, fact, fails, left
+from operations.redriving import APPLIED, NEXT, TURN_S, Redriven, fact, fails, left
 
 if TYPE_CHECKING:
     from chassis.effects import Effects
@@ -26,13 +26,13 @@ async def carry_out(effects: Effects, ground: Ground, effect: Effect, id: int, p
     until, done = monotonic() + TURN_S, 0
     async with _alone(ground, id) as row:
         while True:
-            found = await _one(effects, ground, effect, row, None if done else person)
-            done += found.applied
-            found.applied = done
-            if found.next is None or found.error or monotonic() > until:
-                return found
+            broken = await _one(effects, ground, effect, row, None if done else person)
+            done += not broken
             async with ground.database.connection() as connection:
-                row = await first(connection, found.next)
+                rest = await fetch(connection, NEXT, row["handler"], row["key"], 1)
+                if not rest or broken or monotonic() > until:
+                    return await left(connection, row, done, broken)
+            [row] = rest
 
 
 @asynccontextmanager
@@ -51,8 +51,10 @@ async def _alone(ground: Ground, id: int) -> AsyncIterator[Row]:
             await connection.execute("select pg_advisory_unlock(%s)", (lock,))
 
 
-async def _one(effects: Effects, ground: Ground, effect: Effect, row: Row, person: Person | None) -> Redriven:
-    """Do one, then take it from the parked ones; ``person`` is told of in the log."""
+async def _one(
+    effects: Effects, ground: Ground, effect: Effect, row: Row, person: Person | None
+) -> Exception | None:
+    """Do one, then take it from the parked ones; ``person`` is told of in the log. Gives what it raised."""
     broken: Exception | None = None
     try:
         record = record_of(row)
@@ -70,7 +72,6 @@ async def _one(effects: Effects, ground: Ground, effect: Effect, row: Row, perso
             if person:
                 appender = ground.store.appender
                 await appender.append(connection, [appender.pack(fact(ground, row, person))])
-        found = await left(connection, row, 0 if broken else 1, broken)
     ground.store.appended.give()
     ground.moved.give()
-    return found
+    return broken

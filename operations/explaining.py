@@ -193,5 +193,7 @@ async def _taken(
 
 
 HEAD = b"""
-select coalesce(max(position), 0) as position, coalesce(max(epoch), 0) as epoch from public.events
+select coalesce(max(position), 0) as position,
+    coalesce((select epoch from public.events order by position desc limit 1), 0) as epoch
+from public.events
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
 
 from caretrail_contracts.digests import digest_of
 from caretrail_contracts.envelope import PARTITIONS
@@ -14,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from chassis.database import Row, query
 from chassis.postgres import record_of
-from operations import readiness
+from operations import readiness, remembering
 from operations.bulk import NdjsonResponse
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ READ_MAX = 1_000
 
 
 Mark = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Bigint = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 
 
 class Ready(BaseModel):
@@ -107,12 +109,24 @@ async def progress_stream(request: Request) -> NdjsonResponse:
 
 
 @router.get("/internal/digests")
-async def digests(request: Request) -> dict[str, Any]:
-    """How far the store is, and which commands it remembers otherwise than its events have it."""
-    runtime = _runtime(request)
-    [found] = await runtime.ground.database.rows(HEADS)
-    apart = await runtime.ground.database.rows(COMMANDS_APART)
-    return {"source": runtime.origin.source, **found, "commands": apart}
+async def digests(request: Request, paged: bool = False) -> dict[str, Any]:
+    """How far the store is; and, for an audit that does not ask for the pages, how its memory is apart."""
+    runtime, database = _runtime(request), _runtime(request).ground.database
+    [found] = await database.rows(HEADS)
+    apart = {} if paged else {"commands": await remembering.all_apart(database)}
+    return {"source": runtime.origin.source, **found, **apart}
+
+
+@router.get("/internal/digests/commands")
+async def commands_of_events(request: Request, after: Bigint, until: Bigint) -> dict[str, Any]:
+    """Of a page of events, those whose command is remembered otherwise, and after which position to go on."""
+    return await remembering.of_events(_runtime(request).ground.database, after, until)
+
+
+@router.get("/internal/digests/remembered")
+async def commands_alone(request: Request, after: UUID) -> dict[str, Any]:
+    """Of a page of commands, those remembered without their events, and after which to go on."""
+    return await remembering.of_commands(_runtime(request).ground.database, after)
 
 
 @router.get("/internal/digests/events")
@@ -135,6 +149,4 @@ def _digest(row: Row, source: str) -> str | None:
 
 
 NAMED = ("id", "command_id", "stream", "stream_version", "epoch", "position", "partition")
-HEADS, DIGESTS, COMMANDS_APART, ABOVE = (
-    query(name, "operations") for name in ("heads", "digests", "commands_apart", "above")
-)
+HEADS, DIGESTS, ABOVE = (query(name, "operations") for name in ("heads", "digests", "above"))

@@ -148,10 +148,12 @@ async def found(connection: Connection, id: int) -> Row:
 
 async def first(connection: Connection, id: int) -> Row:
     """A parked record that is the first of its key. Raises NotParked, WaitsBehind."""
-    row = await found(connection, id)
-    if row["first"] != id:
-        raise WaitsBehind(row["first"])
-    return row
+    rows = await fetch(connection, FIRST, id)
+    if not rows:
+        raise NotParked(id)
+    if rows[0]["first"] != id:
+        raise WaitsBehind(rows[0]["first"])
+    return rows[0]
 
 
 async def contents(ground: Ground, id: int) -> tuple[dict[str, Any], Record | None]:
@@ -239,6 +241,11 @@ select p.*, h.first, h.waiting from parked p cross join lateral (
 ) as h
 where p.id = %s
 """
+FIRST = b"""
+select p.*, (select min(q.id) from parked q where q.handler = p.handler and q.key = p.key) as first
+from parked p where p.id = %s
+"""
+"""Without how many wait: who goes from record to record would count them each time."""
 REST = b"select count(*) as waiting, min(id) as next from parked where handler = %s and key = %s"
 DISCARDED = b"""
 insert into discarded (handler, source, epoch, position, event_id) values (%s, %s, %s, %s, %s)

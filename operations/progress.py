@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-from chassis.database import query
+from chassis.database import arrays, query
 from chassis.office import AdapterOffice
 from chassis.positions import OWN
 from chassis.runtime import Role, Runtime
@@ -15,6 +16,9 @@ from chassis.waking import waited
 LOOK_S, LOOK_APART_S = 0.5, 0.05
 """How often progress is looked at while nothing is known to have moved: where the service's other roles
 have processes of their own, only looking shows what they did."""
+
+TURN = 500
+"""Ids derived before other work has its turn: some 20 ms."""
 
 PULSE_S, PULSES_MAX = 0.01, 10
 """What moves on within this time is told together, so often at most."""
@@ -32,7 +36,7 @@ class Progress:
         before, pause = None, LOOK_S if self._runtime.role is Role.ALL else LOOK_APART_S
         while True:
             moved = self._ground.moved.next()
-            found = await self.now()
+            found = await self._moving()
             if found != before:
                 yield found
             before = found
@@ -42,7 +46,12 @@ class Progress:
                     break
 
     async def now(self) -> dict[str, Any]:
-        """Heads of the own log, marks of relay and consumers, and what waits or is under way.
+        """Heads of the own log, marks of relay and consumers, what waits or is under way or parked."""
+        [row] = await self._ground.database.rows(PARKED)
+        return await self._moving() | row
+
+    async def _moving(self) -> dict[str, Any]:
+        """What moves; what is parked is counted, row by row, only for who asks once.
 
         A driver that moves simulated time asks for it, so timers that are due are fired at once. What is read
         from the database holds for all processes of the service, ``queued`` and ``watched`` for this one.
@@ -74,24 +83,34 @@ class Pending:
     def __init__(self, runtime: Runtime) -> None:
         self._ground, self._service = runtime.ground, runtime.service
         self._types = [effect.event.type() for effect in runtime.service.effects]
-        self._seen, self._waiting = 0, set[tuple[str, UUID]]()
+        self._seen, self._waiting = 0, dict[tuple[str, UUID], UUID]()
 
     async def count(self, head: int) -> int:
         """Effects of events up to the log's head that wait."""
         if self._types and head > self._seen:
             rows = await self._ground.database.rows(NEW, self._seen, head, self._types)
-            self._waiting |= {
-                (effect.name, row["id"]) for row in rows for effect in self._service.acting(row["type"])
-            }
+            for number, row in enumerate(rows):
+                for effect in self._service.acting(row["type"]):
+                    office = AdapterOffice(self._ground, effect.name)
+                    self._waiting[effect.name, row["id"]] = office.command_id(str(row["id"]))
+                if number % TURN == 0:
+                    await asyncio.sleep(0)
             self._seen = head
-        waiting = sorted(self._waiting)
-        if waiting:
-            ids = [AdapterOffice(self._ground, name).command_id(str(id)) for name, id in waiting]
-            names, events = [name for name, _ in waiting], [id for _, id in waiting]
-            done = await self._ground.database.rows(FINISHED, names, events, ids)
-            self._waiting -= {(row["effect"], row["event_id"]) for row in done}
+        if waiting := sorted(self._waiting.items()):
+            about = [(name, event, command) for (name, event), command in waiting]
+            for row in await self._ground.database.rows(FINISHED, *arrays(about)):
+                self._waiting.pop((row["effect"], row["event_id"]), None)
         return len(self._waiting)
 
 
-NEW = b"select id, type from events where position > %s and position <= %s and type = any(%s)"
+NEW = b"""
+select e.id, e.type from effect_marks m cross join lateral (
+    select id, type from events
+    where partition = m.partition and position > greatest(m.position, %s) and position <= %s
+        and type = any(%s)
+) e
+"""
+"""Events whose effects may wait: those above the marks, for below them all is done or parked."""
+
+PARKED = b"select count(*) as parked from parked"
 PROGRESS, FINISHED = query("progress", "operations"), query("effects_finished", "operations")

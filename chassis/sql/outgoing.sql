@@ -20,8 +20,10 @@ join lateral (
         coalesce(
             lag(n.position) over (partition by n.partition, n.epoch order by n.position),
             (
-                select max(p.position) from events p
-                where p.partition = n.partition and p.position < n.position and p.epoch = n.epoch
+                -- Epochs only rise: the event before tells whether there is another of its own.
+                select case when p.epoch = n.epoch then p.position end from events p
+                where p.partition = n.partition and p.position < n.position
+                order by p.position desc limit 1
             )
         ) as position
     from (

@@ -11,7 +11,9 @@ select
     (
         select coalesce(jsonb_agg(jsonb_build_array(handler, keys, records)), '[]')
         from (
-            select handler, count(distinct key) as keys, count(*) as records from parked group by handler
+            select handler, count(*) as keys, sum(records)::bigint as records
+            from (select handler, count(*) as records from parked group by handler, key) as key
+            group by handler
         ) as each
     ) as parked,
     (

@@ -1,27 +1,33 @@
--- Where the memory of commands does not fit the events: each event of such a command, else the command's own id.
--- An answer that refused is compared with the bytes that rule, message and place have in the body of the refusal.
-with part as (
-    select command_id, stream, max(stream_version) as version, max(position) as position
-    from events group by command_id, stream
+-- Where the memory of commands does not fit the events above a position, up to another: each event of such a
+-- command. An answer that refused is compared with the bytes that rule, message and place have in the body of the
+-- refusal.
+with page as materialized (
+    select position, coalesce(command_id, '00000000-0000-0000-0000-000000000000') as command_id, id, stream,
+        stream_version, type, body
+    from events where position > %s and position <= %s
 ),
-done as (
-    select command_id, jsonb_object_agg(coalesce(stream, ''), version) as streams, max(position) as position
-    from part group by command_id
-),
-refused as (
-    select command_id, body from events where type = 'caretrail.system.CommandRefused'
+done as materialized (
+    select command_id, jsonb_object_agg(coalesce(stream, ''), version) as streams, max(position) as position,
+        (array_agg(refused) filter (where refused is not null))[1] as refused
+    from (
+        select command_id, stream, max(stream_version) as version, max(position) as position,
+            (array_agg(body) filter (where type = 'caretrail.system.CommandRefused'))[1] as refused
+        from page group by command_id, stream
+    ) as part
+    group by command_id
 ),
 apart as (
-    select command_id, case
+    select d.command_id, case
         when c.position is null then 'its command is not remembered'
-        when d.position is null then 'a command is remembered without its events'
         else 'its command is remembered with another answer'
     end as kind
-    from commands c full join done d using (command_id) left join refused r using (command_id)
+    from done d
+    -- So that each is looked up: joined, a memory of millions would be read for each page.
+    left join lateral (select * from commands where command_id = d.command_id limit 1) c on true
     where c.position is null
-        or (d.position is null and (c.streams <> '{}' or c.refusal is not null))
-        or (d.position is not null and (c.streams <> d.streams or c.position <> d.position))
-        or (c.refusal is null) <> (r.command_id is null)
+        or c.streams <> d.streams
+        or c.position <> d.position
+        or (c.refusal is null) <> (d.refused is null)
         or c.refusal <> jsonb_build_object(
             'rule', c.refusal -> 'rule', 'message', c.refusal -> 'message', 'at', c.refusal -> 'at'
         )
@@ -30,8 +36,8 @@ apart as (
             || ',"message":' || to_json(left(c.refusal ->> 'message', 400))::text
             || ',"place":' || coalesce('{"at":' || nullif(c.refusal -> 'at', 'null')::text || ',', 'null'),
             'UTF8'
-        ) in r.body), 0) = 0
+        ) in d.refused), 0) = 0
 )
-select a.kind, coalesce(e.id, a.command_id)::text as id, coalesce(e.stream, '') as stream,
-    coalesce(e.stream_version, 0) as stream_version
-from apart a left join events e using (command_id)
+select a.kind, p.id::text as id, coalesce(p.stream, '') as stream, coalesce(p.stream_version, 0) as stream_version
+from apart a join page p using (command_id)
+order by p.position

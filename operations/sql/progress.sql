@@ -10,7 +10,5 @@ select
     ) as heads,
     coalesce((select position from relay_mark where topic = %s), 0) as relayed,
     (select jsonb_agg(jsonb_build_array(topic, partition, source, position)) from positions) as positions,
-    count(*) filter (where due_at <= %s) as due,
-    min(due_at) as next_due,
-    (select count(*) from parked) as parked
-from timers
+    (select count(*) from timers where due_at <= %s) as due,
+    (select min(due_at) from timers) as next_due

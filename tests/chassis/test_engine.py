@@ -25,7 +25,7 @@ from chassis.relay import Message, Relay
 from chassis.runtime import Role, Runtime
 from chassis.service import Effect
 from deploy.local.ports import free_port
-from operations.progress import Progress
+from operations.progress import NEW, Progress
 from tests.chassis import toy
 from tests.conftest import Run
 from tests.faults.proxy import Proxy
@@ -195,6 +195,11 @@ async def test_a_process_that_only_answers_knows_of_effects_that_another_has_in_
         may_end.set()
         await run.settle()
         assert (await progress.now())["effects"] == 0
+        # Who looks for the first time does not go through all that was ever done: it begins at the marks.
+        about, database = (0, 2**63 - 1, [ReferralReceived.type()]), answering.ground.database
+        async with asyncio.timeout(10):
+            while await database.rows(NEW, *about):
+                await asyncio.sleep(0.01)
 
 
 async def test_effects_begin_though_kafka_was_away_when_their_process_started(

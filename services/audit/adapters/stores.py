@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -14,6 +15,9 @@ from services.audit.domain.comparison import OF_NO_SERVICE, Comparison, Differen
 
 CATCH_UP_MAX_S = 10.0
 """How long a check waits for the ledger to have consumed what the stores hold."""
+
+ANSWER_MAX_S = 600.0
+"""What a service may take for a page, of which it reads a second's worth, or to find the ends of its log."""
 
 BEFORE_ALL = -(2**63)
 """No position is below it."""
@@ -44,9 +48,9 @@ async def compare(rows: Rows, services: dict[str, str], headers: dict[str, str])
     # First the ledger, then the stores: what the ledger has passed by now, a store must hold.
     passed = {row["source"]: row["position"] for row in await rows(PASSED)}
     found, sources = Found(), []
-    async with httpx.AsyncClient(timeout=60, headers=headers) as client:
+    async with httpx.AsyncClient(timeout=ANSWER_MAX_S, headers=headers) as client:
         for name, base in sorted(services.items()):
-            store = await _get(client, f"{base}/internal/digests")
+            store = await _get(client, f"{base}/internal/digests", paged=True)
             sources.append(store["source"])
             found.add(await _compare(client, rows, name, base, store, passed.get(store["source"], 0)))
     for row in await rows(OTHERS, sources):
@@ -69,11 +73,30 @@ async def _compare(
         upto = ours[-1].position if ours else until
         found.take(ours, [held_of(row) for row in await rows(LEDGER, source, after, upto)])
         after = upto
-    found.take([], [held_of(row) for row in await rows(BEYOND, source, until)])
-    for event in store["commands"]:
+    found.take([], [held_of(row) for row in await rows(BEYOND, source, until, source)])
+    async for event in _apart(client, base, store, until):
         found.note(event["stream"], event["stream_version"], event["id"], event["kind"])
     found.conclude(head, max(passed, store["passed"]))
     return found
+
+
+async def _apart(
+    client: httpx.AsyncClient, base: str, store: dict[str, Any], until: int
+) -> AsyncIterator[dict[str, Any]]:
+    """Events whose command a service remembers otherwise, then commands that it remembers without events."""
+    if "commands" in store:  # of the release before, which tells all at once
+        for event in store["commands"]:
+            yield event
+        return
+    for pages, first, bound in (
+        ("commands", BEFORE_ALL, {"until": until}),
+        ("remembered", UUID(int=0), {}),
+    ):
+        page: dict[str, Any] = {"next": first}
+        while page["next"] is not None:
+            page = await _get(client, f"{base}/internal/digests/{pages}", after=page["next"], **bound)
+            for event in page["apart"]:
+                yield event
 
 
 def _held_in_store(event: dict[str, Any]) -> Held:
@@ -112,7 +135,7 @@ BEYOND = (
     COLUMNS
     + b"""
 where source = %s and position > greatest(
-    %s, (select max(p.position) from positions p where p.source = ledger.source and p.topic <> 'store')
+    %s, (select max(position) from positions where source = %s and topic <> 'store')
 ) order by position
 """
 )

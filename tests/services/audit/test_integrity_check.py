@@ -12,6 +12,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from chassis.ids import derive
+from operations import remembering
 from services.audit.adapters import stores
 from tests.conftest import Run
 from tests.services.audit.tampering import INTAKE, Named, Tampering, commit, tampering
@@ -26,9 +27,18 @@ async def stage(
     running: Run, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Tampering]:
     monkeypatch.setattr(stores, "CATCH_UP_MAX_S", 0.3)
+    monkeypatch.setattr(
+        remembering, "EVENTS_MAX", 3
+    )  # commands of one to three events: pages break within them
     async with tampering(running, servers["postgres"]) as found:
         assert await found.check() == {}
         yield found
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands have one to three events: some pages break within them."""
+    monkeypatch.setattr(remembering, "EVENTS_MAX", 4)
 
 
 async def test_events_that_come_while_it_runs_are_not_named(
@@ -217,6 +227,7 @@ async def test_what_cannot_be_read_is_named_and_the_rest_still_checked(stage: Ta
             stage.restore()
 
 
+@pytest.mark.usefixtures("small_pages")
 async def test_a_command_that_could_be_carried_out_twice_is_named(stage: Tampering) -> None:
     event = stage.event("position = 9")
     of_it = f"where command_id = (select command_id from events where id = '{event.id}')"
@@ -228,6 +239,7 @@ async def test_a_command_that_could_be_carried_out_twice_is_named(stage: Tamperi
     assert (await stage.check())[event] == {"its command is remembered with another answer"}
 
 
+@pytest.mark.usefixtures("small_pages")
 async def test_an_answer_that_was_altered_is_named(stage: Tampering) -> None:
     refused = stage.event("type = 'caretrail.system.CommandRefused'")
     changes = (
@@ -259,6 +271,17 @@ async def test_a_service_whose_digests_cannot_be_read_is_named(
     assert answer.json()["detail"] == "The digests of audit could not be read: ReadTimeout."
 
 
+@pytest.mark.usefixtures("small_pages")
+async def test_an_audit_of_the_release_before_is_told_of_commands_all_at_once(stage: Tampering) -> None:
+    event = stage.event("position = 9")
+    of_it = f"where command_id = (select command_id from events where id = '{event.id}')"
+    stage.sql("commands", f"update commands set position = position + 1 {of_it}")
+    found = (await stage.run.get("intake", "/internal/digests")).json()["commands"]
+    assert {each["kind"] for each in found} == {"its command is remembered with another answer"}
+    assert event.id in {each["id"] for each in found}
+
+
+@pytest.mark.usefixtures("small_pages")
 async def test_a_command_remembered_without_events_is_named(stage: Tampering) -> None:
     id = derive("never sent")
     stage.sql("commands", "insert into commands values (%s, null, 3, '{\"referral-1\": 1}', null)", str(id))

@@ -110,6 +110,10 @@ async def test_a_session_is_closed_corrected_and_counted_into_the_week(run: Runn
     await told(run, f"/attendance/{found['attendance']}/correct", correction)
     (dose,) = await items(run, f"/weekly-dose?week=2026-W10&patient={ANA}")
     assert (dose["minutes"], dose["target"], dose["met"]) == (180, 540, False)
+    for query in ("", "?week=2026-W10", f"?patient={ANA}"):
+        assert await items(run, f"/weekly-dose{query}") == [dose]
+    for query in ("?week=2026-W11", f"?patient={BEN}", f"?after={dose['position']}"):
+        assert await items(run, f"/weekly-dose{query}") == []
     (session,) = await items(run, "/sessions?status=closed")
     assert (session["session"], session["participant_count"]) == (str(SESSION), 1)
 
