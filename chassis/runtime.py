@@ -55,14 +55,20 @@ class Role(StrEnum):
 
 
 class Runtime:
-    """A running service; use with ``async with``. Its fields are set once it is entered."""
+    """A running service; use with ``async with``. Its fields are set once it is entered.
+
+    ``seen`` are the versions of its read models that were seen to serve, where somebody looked: it starts
+    only while these, or its own, do.
+    """
 
     ground: Ground
     origin: Origin
     ownership: Ownership
 
-    def __init__(self, service: Service, settings: Settings, role: Role = Role.ALL) -> None:
-        self.service, self.settings, self.role = service, settings, role
+    def __init__(
+        self, service: Service, settings: Settings, role: Role = Role.ALL, seen: list[str] | None = None
+    ) -> None:
+        self.service, self.settings, self.role, self._seen = service, settings, role, seen
         self._stack = AsyncExitStack()
         self._parts: list[Part | Effects] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,7 +130,7 @@ class Runtime:
         if self.role.includes(Role.RELAY):
             self._parts.append(Relay(self.ground, self.ownership))
         if self.role.includes(Role.CONSUMERS):
-            await database.rows(JOIN, self.ground.member, self.service.versions())
+            await database.rows(JOIN, self.ground.member, self.service.versions(), self._seen)
             self._consumers()
         if self.role.includes(Role.TIMERS):
             self.timers = Timers(self.ground, self.ownership)
@@ -147,4 +153,4 @@ class Runtime:
         return found + [f"{what}: {part.fault}" for what, part in told if part.fault]
 
 
-EPOCH, JOIN = query("epoch"), b"select join_folding(%s, %s)"
+EPOCH, JOIN = query("epoch"), b"select join_folding(%s, %s, %s::text[])"

@@ -20,8 +20,8 @@ from operations.rebuilding import Rebuild, exclusive
 log = structlog.get_logger(__name__)
 
 
-async def first(service: Service, settings: Settings) -> None:
-    """See that each projection has tables that can serve; one process of the service at a time.
+async def first(service: Service, settings: Settings) -> list[str]:
+    """The versions that serve, once each projection has tables that can; one process at a time looks.
 
     Tables of an older version serve on, with the columns that are new, until a rebuild replaces them. Those
     that cannot (there are none, or key or types changed) are folded now. Raises Failed.
@@ -30,13 +30,18 @@ async def first(service: Service, settings: Settings) -> None:
     async with holding(site.database, "projections", f"{service.name}:starting", waits=True) as connection:
         if await fetch(connection, "select 1 from positions limit 1"):
             await while_held(connection, _all_ready(site, connection))
+        return [f"{name}:{version}" for name, version in (await _known(connection)).items()]
 
 
 async def _all_ready(site: Site, connection: Connection) -> None:
-    known = {row["name"]: row["version"] for row in await fetch(connection, "select * from projections")}
+    known = await _known(connection)
     for projection in site.service.projections:
         if known.get(projection.name()) != projection.version:
             await _made_ready(site, projection, connection, projection.name() in known)
+
+
+async def _known(connection: Connection) -> dict[str, int]:
+    return {row["name"]: row["version"] for row in await fetch(connection, "select * from projections")}
 
 
 async def _made_ready(site: Site, projection: Projection, connection: Connection, folded: bool) -> None:

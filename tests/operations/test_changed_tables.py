@@ -11,8 +11,11 @@ from typing import ClassVar, cast
 import pytest
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
+from psycopg.errors import RaiseException
 
+from chassis import preparing
 from chassis.config import database_url
+from chassis.office import Ground
 from chassis.projection import Change, Table, on
 from operations.composed import composed
 from operations.filling import Site
@@ -21,7 +24,7 @@ from operations.rebuilding import exclusive
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
 from tests.operations.test_rebuilding import ENDED_MAX_S, ask, refer, rows
-from tests.operations.test_rebuilding_versions import Next
+from tests.operations.test_rebuilding_versions import Next, beside
 from tests.running import Running
 
 pytestmark = pytest.mark.servers
@@ -170,6 +173,30 @@ async def test_a_start_that_folds_waits_for_the_rebuild_of_an_older_process(runn
                 assert await rows(run, "select * from rebuilds") == []
             await starting
             assert await columns_of(run) == BY_TEXT.columns
+
+
+async def test_a_process_does_not_join_once_the_tables_that_it_looked_at_were_replaced(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a newer release have another key: each event that it folds would be parked."""
+    looked, replaced = asyncio.Event(), asyncio.Event()
+    async with running(INTAKE, SCHEDULING) as run, AsyncExitStack() as old:
+        await refer(run, 10)
+        await run.settle()
+
+        async def prepare(ground: Ground) -> None:
+            await preparing.prepare(ground)
+            if ground.service.projections[0].version == 1:
+                looked.set()
+                await replaced.wait()
+
+        monkeypatch.setattr("chassis.runtime.prepare", prepare)
+        starting = asyncio.create_task(old.enter_async_context(beside(run, Counts())))
+        await asyncio.wait_for(looked.wait(), ENDED_MAX_S)
+        async with beside(run, ByKind()):
+            replaced.set()
+            with pytest.raises(RaiseException, match="the read model Counts:2 took the place of another"):
+                await starting
 
 
 WAITS_FOR_A_LOCK = """
