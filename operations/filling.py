@@ -130,7 +130,7 @@ class Filling:
         connection = await connect(self._site.database, options=in_transactions())
         try:
             async with connection.transaction():
-                await connection.execute(f"set local lock_timeout = {LOCK_WAIT_MS}".encode())
+                await connection.execute(LOCK_WAIT)
                 await connection.execute("lock table positions in share row exclusive mode")
                 vector = await self.vector(connection)
                 await self._fold_here(vector, within_s=STILL_MAX_S)
@@ -203,6 +203,7 @@ def _split(spot: Spot) -> list[Spot]:
     return [(OWN, part, spot[2]) for part in range(PARTITIONS)] if spot[0] == OWN else [spot]
 
 
+LOCK_WAIT = f"set local lock_timeout = {LOCK_WAIT_MS}".encode()
 NOWHERE = Place(0, 0, None)
 NEW_PLACES = b"""
 insert into rebuild_places (projection, run, turn, target, topic, partition, source)

@@ -199,6 +199,32 @@ async def test_a_process_does_not_join_once_the_tables_that_it_looked_at_were_re
                 await starting
 
 
+async def test_new_columns_wait_for_a_report_behind_which_nobody_waits_long(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operations.starting.LOCK_WAIT", b"set local lock_timeout = 200")
+    async with running(INTAKE, SCHEDULING) as run, AsyncExitStack() as new:
+        await refer(run, 10)
+        await run.settle()
+        async with run.runtime("scheduling").ground.database.transaction() as report:
+            await report.execute("select from counts")
+            starting = asyncio.create_task(new.enter_async_context(beside(run, Next())))
+            async with asyncio.timeout(ENDED_MAX_S):
+                while not await rows(run, WAITS_FOR_READERS):
+                    await asyncio.sleep(0.02)
+                assert await rows(run, "select count(*) as n from counts") == [{"n": 10}]
+            assert not starting.done()
+        await starting
+        async with run.runtime("scheduling").ground.database.transaction() as report:
+            await report.execute("select from counts")
+            async with asyncio.timeout(ENDED_MAX_S), beside(run, Next()):
+                assert await columns_of(run) == WIDER_BY_LAST
+
+
+WIDER_BY_LAST = {**Counts.tables[0].columns, "first_at": "timestamp with time zone"}
+WAITS_FOR_READERS = """
+select from pg_locks where relation = 'counts'::regclass and mode = 'AccessExclusiveLock' and not granted
+"""
 WAITS_FOR_A_LOCK = """
 select from pg_locks where locktype = 'advisory' and not granted
     and database = (select oid from pg_database where datname = current_database())
