@@ -95,7 +95,7 @@ async def _widen(connection: Connection, projection: Projection) -> None:
                 log.info("start_waits_for_readers", projection=projection.name(), table=table.name)
                 await asyncio.sleep(PAUSE_S)
         else:
-            raise Failed(f"readers of {table.name} never let go of it, so it gets no new columns: start again")
+            raise Failed(f"readers of {table.name} never let go of it, and it lacks columns: start again")
 
 
 def _added(table: Table, name: str) -> Composable:

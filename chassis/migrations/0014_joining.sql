@@ -16,3 +16,15 @@ begin
     perform join_folding(me, versions);
 end
 $$;
+
+-- As in 0008, and one that was seen in the future, by the clock of a server whose place this one took, is not there: who
+-- lives says so anew, every few seconds.
+create or replace function strangers(projection text, version integer) returns table (member uuid, present boolean)
+language sql volatile as $$
+    select m.member, max(m.seen_at) between clock_timestamp() - interval '20 seconds'
+        and clock_timestamp() + interval '20 seconds'
+    from members m
+    where left(m.role, 5) = 'fold:'
+    group by m.member
+    having not bool_or(m.role = 'fold:' || projection || ':' || version)
+$$;
