@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Composable, Identifier
 
 from chassis.config import Settings, database_url
 from chassis.database import Connection, fetch
+from chassis.preparing import BEGUN
 from chassis.projection import Projection, Table
 from chassis.service import Service
 from operations import shadows
@@ -33,16 +34,17 @@ async def first(service: Service, settings: Settings) -> list[str]:
     """
     site = Site(service, settings, database_url(settings, service.name))
     async with holding(site.database, "projections", f"{service.name}:starting", waits=True) as connection:
-        if await fetch(connection, "select 1 from positions limit 1"):
-            await while_held(connection, _all_ready(site, connection))
+        await while_held(connection, _all_ready(site, connection))
         return [f"{name}:{version}" for name, version in (await _known(connection)).items()]
 
 
 async def _all_ready(site: Site, connection: Connection) -> None:
-    known = await _known(connection)
+    """Where nothing was applied yet, the tables of a projection that is new are made later, empty."""
+    known, begun = await _known(connection), await fetch(connection, BEGUN)
     for projection in site.service.projections:
-        if known.get(projection.name()) != projection.version:
-            await _made_ready(site, projection, connection, projection.name() in known)
+        name = projection.name()
+        if known.get(name) != projection.version and (begun or name in known):
+            await _made_ready(site, projection, connection, name in known)
 
 
 async def _known(connection: Connection) -> dict[str, int]:

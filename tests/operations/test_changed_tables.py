@@ -23,7 +23,7 @@ from operations.processes import Failed
 from operations.rebuilding import exclusive
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
-from tests.operations.test_rebuilding import ENDED_MAX_S, ask, refer, rows
+from tests.operations.test_rebuilding import ENDED_MAX_S, Openings, ask, refer, rows
 from tests.operations.test_rebuilding_versions import Next, beside
 from tests.running import Running
 
@@ -221,6 +221,34 @@ async def test_new_columns_wait_for_a_report_behind_which_nobody_waits_long(
                 assert await columns_of(run) == WIDER_BY_LAST
 
 
+async def test_a_release_that_starts_before_anything_was_applied_looks_who_is_there(running: Run) -> None:
+    """Who cannot write its tables is struck off; what is new is mixed where somebody may fold without it."""
+    async with running(INTAKE, SCHEDULING) as run:
+        await rows(run, "update members set seen_at = 'epoch' returning 1")
+        async with beside(run, Counts(), Openings()):
+            assert await rows(run, "select name from projections where mixed_at is not null") == [
+                {"name": "Openings"}
+            ]
+        async with beside(run, ByKind()):
+            assert await columns_of(run) == BY_KIND.columns
+            assert await rows(run, "select distinct role from members where role <> 'fold:'") == [
+                {"role": "fold:Counts:2"}
+            ]
+
+
+async def test_a_new_table_is_not_made_empty_where_folding_begins_in_that_moment(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run, AsyncExitStack() as later:
+        async with run.runtime("scheduling").ground.database.transaction() as moving:
+            await moving.execute("insert into positions values ('t', 0, 's', 1, 1)")
+            starting = asyncio.create_task(later.enter_async_context(beside(run, Counts(), Openings())))
+            async with asyncio.timeout(ENDED_MAX_S):
+                while not await rows(run, WAITS_FOR_POSITIONS):
+                    await asyncio.sleep(0.02)
+        with pytest.raises(RuntimeError, match="events are folded, and Openings lacks them"):
+            await starting
+
+
+WAITS_FOR_POSITIONS = "select from pg_locks where relation = 'positions'::regclass and not granted"
 WIDER_BY_LAST = {**Counts.tables[0].columns, "first_at": "timestamp with time zone"}
 WAITS_FOR_READERS = """
 select from pg_locks where relation = 'counts'::regclass and mode = 'AccessExclusiveLock' and not granted
