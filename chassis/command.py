@@ -185,7 +185,7 @@ class Work:
         self._reservations.append(Reservation(scope, key, owner))
 
     async def rows(self, table: str, **key: Any) -> list[Row]:
-        """Rows of one of the service's own projections: what it knew when it decided."""
+        """Rows of one of the service's own projections: what it knew then; unlike a stream, unguarded."""
         return await self._desk.rows(table, key)
 
     async def row(self, table: str, **key: Any) -> Row | None:

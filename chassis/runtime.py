@@ -55,7 +55,11 @@ class Role(StrEnum):
 
 
 class Runtime:
-    """A running service; use with ``async with``. Its fields are set once it is entered."""
+    """A running service; use with ``async with``. Its fields are set once it is entered.
+
+    ``seen`` are the versions of its read models that were seen to serve, where somebody looked: it starts
+    only while these, or its own, do.
+    """
 
     ground: Ground
     origin: Origin
@@ -63,8 +67,10 @@ class Runtime:
     databases: tuple[Database, ...]
     """The service's own and the keystore's."""
 
-    def __init__(self, service: Service, settings: Settings, role: Role = Role.ALL) -> None:
-        self.service, self.settings, self.role = service, settings, role
+    def __init__(
+        self, service: Service, settings: Settings, role: Role = Role.ALL, seen: list[str] | None = None
+    ) -> None:
+        self.service, self.settings, self.role, self._seen = service, settings, role, seen
         self._stack = AsyncExitStack()
         self.parts: list[Part] = []
         self.feeds: list[StoreFeed | TopicFeed] = []
@@ -118,7 +124,7 @@ class Runtime:
         if self.role.includes(Role.RELAY):
             self.parts.append(Relay(self.ground, self.ownership))
         if self.role.includes(Role.CONSUMERS):
-            await database.rows(JOIN, self.ground.member, self.service.versions())
+            await database.rows(JOIN, self.ground.member, self.service.versions(), self._seen)
             topics = [topic_of(source, settings.topic_prefix) for source in self.service.sources()]
             self.feeds.append(StoreFeed(self.ground, self.ownership))
             if topics:
@@ -132,4 +138,4 @@ class Runtime:
         await self._stack.enter_async_context(self.ownership)
 
 
-EPOCH, JOIN = query("epoch"), b"select join_folding(%s, %s)"
+EPOCH, JOIN = query("epoch"), b"select join_folding(%s, %s, %s::text[])"

@@ -20,6 +20,8 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 KAFKA, DATABASE, LOCK = "Kafka", "the database", "a lock that others hold"
+MOMENT = "a moment with less to do"
+"""What is waited for where nothing was away, but not fast enough."""
 
 
 class Silent(Exception):
@@ -65,13 +67,13 @@ async def lasting(
         await say(f"waiting for {away.what}")
         await asyncio.sleep(pause)
         pause = min(2 * pause, WAIT_MAX_S)
-        while away.what == KAFKA and not await _answers(bootstrap):
+        while away.what == KAFKA and not await answers(bootstrap):
             await asyncio.sleep(pause)
             pause = min(2 * pause, WAIT_MAX_S)
         await say("folding")
 
 
-async def _answers(bootstrap: str) -> bool:
+async def answers(bootstrap: str) -> bool:
     """Whether Kafka answers."""
     try:
         async with looking(bootstrap):

@@ -38,7 +38,7 @@ def composed(
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         await recover(service, settings)
-        await first(service, settings)
+        app.state.seen = await first(service, settings)
         async with AsyncExitStack() as after, serving(app):
             # Its place among those who fold is given up when its feeds have ended, not before.
             after.push_async_callback(leave, app.state.ground)

@@ -50,9 +50,9 @@ class Mixed(Exception):
 def due(row: dict[str, Any], mixed: bool) -> tuple[str, int] | None:
     """What a projection in this state is due to: an action and its processes; None for nothing.
 
-    A version that waits is rebuilt, unless that was tried since it waits. ``mixed`` says that a process of
-    another release folds: rebuilt now, the tables would get rows of both. A newer version's run is left to
-    its own processes: one may be folding it before it starts.
+    A version that waits is rebuilt, unless that was tried since it waits; a mark, unless a run was begun for
+    it. ``mixed`` says that a process of another release folds: rebuilt now, the tables would get rows of
+    both. A newer version's run is left to its own processes: one may be folding it before it starts.
     """
     open, own = row["phase"] is not None and row["ended_at"] is None, row["run_version"] == row["version"]
     if mixed:
@@ -63,7 +63,7 @@ def due(row: dict[str, Any], mixed: bool) -> tuple[str, int] | None:
         return "rebuild", 1
     if open:
         return "rebuild", row["processes"]
-    return ("rebuild", 1) if row["mixed_at"] and row["mixed_at"] > row["started_at"] else None
+    return ("rebuild", 1) if row["mixed_at"] and row["mixed_at"] != row["run_mixed_at"] else None
 
 
 def _waits(row: dict[str, Any]) -> bool:
@@ -214,13 +214,13 @@ STRUCK_OFF = (
     "more, and leaves relay, timers and partitions to others; stop it, or start it anew"
 )
 
-FIELDS = ("serves", "mixed_at", "run", "action", "run_version", "processes", "phase", "total", "done",
-          "started_at", "ended_at", "outcome", "accepted", "seconds")  # fmt: skip
+FIELDS = ("serves", "mixed_at", "run", "action", "run_version", "run_mixed_at", "processes", "phase", "total",
+          "done", "started_at", "ended_at", "outcome", "accepted", "seconds")  # fmt: skip
 NOTHING: dict[str, Any] = dict.fromkeys(FIELDS)
 
 STATES = b"""
 select p.name, p.version as serves, p.mixed_at,
-    r.run, r.action, r.version as run_version, r.processes, r.phase, r.total,
+    r.run, r.action, r.version as run_version, r.mixed_at as run_mixed_at, r.processes, r.phase, r.total,
     (
         select coalesce(sum(passed), 0)::bigint from rebuild_places d where d.projection = p.name
     ) as done,

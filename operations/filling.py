@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from caretrail_contracts.envelope import PARTITIONS, topic_of
 
@@ -15,6 +15,7 @@ from chassis.database import Connection, arrays, connect, fetch
 from chassis.positions import OWN, Place, Spot
 from chassis.projection import Projection
 from chassis.service import Service
+from operations.away import KAFKA, MOMENT, Away, answers
 from operations.folding import Folder
 from operations.holding import in_transactions, probed
 from operations.job import Job, Vector, reference, shares, told
@@ -36,6 +37,13 @@ LOCK_WAIT_MS = 2_000
 
 STILL_MAX_S = 15.0
 """How long the feed waits while the rest is folded, before both go on and it is tried again."""
+
+LATE_MAX = 5
+"""How often the rest may take longer than that, before the rebuild fails."""
+
+
+class Late(Exception):
+    """The rest was not folded while the feed waited."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ class Filling:
     def __init__(self, site: Site, projection: Projection, connection: Connection) -> None:
         self._site, self._projection, self._connection = site, projection, connection
         self._name = projection.name()
-        self.run, self.turn, self.processes = "", 0, 1
+        self.run, self.turn, self.processes, self._late = "", 0, 1, 0
 
     async def vector(self, connection: Connection | None = None) -> Vector:
         """How far the service has applied each source of the projection."""
@@ -130,15 +138,33 @@ class Filling:
         connection = await connect(self._site.database, options=in_transactions())
         try:
             async with connection.transaction():
-                await connection.execute(f"set local lock_timeout = {LOCK_WAIT_MS}".encode())
+                await connection.execute(LOCK_WAIT)
                 await connection.execute("lock table positions in share row exclusive mode")
                 vector = await self.vector(connection)
-                await self._fold_here(vector, within_s=STILL_MAX_S)
+                try:
+                    async with asyncio.timeout(STILL_MAX_S):
+                        await self._fold_here(vector)
+                except TimeoutError:
+                    raise Late from None
                 await self._assert_there(vector)
                 await self.assert_parked()
                 yield connection, vector
+        except Late:
+            await self._was_late()
         finally:
             await connection.close()
+
+    async def _was_late(self) -> NoReturn:
+        """The rest was not folded in time, and the feed goes on; Kafka may be why. Raises Away, Failed."""
+        if self._site.spots(self._projection)[1] and not await answers(self._site.settings.kafka_bootstrap):
+            raise Away(KAFKA, Late.__name__)
+        self._late += 1
+        if self._late < LATE_MAX:
+            raise Away(MOMENT, Late.__name__)
+        raise Failed(
+            f"the last events could not be folded into {self._name} within {STILL_MAX_S:.0f} s, in which the"
+            f" feed waits, in {LATE_MAX} tries: run it again when the database has less to do"
+        )
 
     def job(self, target: str, vector: Vector, partitions: tuple[int, ...], **more: Any) -> Job:
         """A share of a fold into a schema, or of what is to be explained."""
@@ -162,11 +188,11 @@ class Filling:
             (r["topic"], r["partition"], r["source"]): Place(r["epoch"], r["position"], None) for r in rows
         }
 
-    async def _fold_here(self, vector: Vector, target: str = SHADOW, within_s: float | None = None) -> None:
+    async def _fold_here(self, vector: Vector, target: str = SHADOW) -> None:
         """Fold up to a vector in this process: a small rest."""
         if self._behind(await self._places(target, vector), vector):
             job = self.job(target, vector, tuple(range(PARTITIONS)))
-            async with failing(), asyncio.timeout(within_s):
+            async with failing():
                 await Folder(job, self._projection).run()
 
     def _behind(self, places: Vector, vector: Vector) -> int:
@@ -203,6 +229,7 @@ def _split(spot: Spot) -> list[Spot]:
     return [(OWN, part, spot[2]) for part in range(PARTITIONS)] if spot[0] == OWN else [spot]
 
 
+LOCK_WAIT = f"set local lock_timeout = {LOCK_WAIT_MS}".encode()
 NOWHERE = Place(0, 0, None)
 NEW_PLACES = b"""
 insert into rebuild_places (projection, run, turn, target, topic, partition, source)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from chassis.database import LOST, Connection, Database, connect
 from chassis.office import Ground
+from chassis.preparing import VERSION
 from chassis.service import Service
 
 
@@ -50,7 +51,7 @@ async def replaced(still: Connection, name: str, version: int, *, alone: bool) -
     cannot write these tables, all are. Where some are left, what serves is mixed from its beginning.
     """
     await still.execute(STRIKE, (name, version, alone))
-    await still.execute(SERVES, {"name": name, "version": version})
+    await still.execute(VERSION, {"name": name, "version": version})
 
 
 SEEN = b"update members set seen_at = clock_timestamp() where member = %s returning role"
@@ -60,9 +61,4 @@ where exists (select from strangers(name, version) s where s.present)
 """
 STRIKE = b"""
 delete from members where member in (select s.member from strangers(%s, %s) s where not s.present or %s)
-"""
-SERVES = b"""
-insert into projections (name, version, mixed_at)
-select %(name)s, %(version)s, (select max(clock_timestamp()) from strangers(%(name)s, %(version)s) s)
-on conflict (name) do update set version = excluded.version, mixed_at = excluded.mixed_at
 """

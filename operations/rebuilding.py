@@ -92,7 +92,7 @@ class Rebuild:
             # In the order in which those lock who may still be at an earlier run: it, its places, its tables.
             accepted = Jsonb(acceptance.told(self._filling.run)) if acceptance else None
             values = (self._name, self._filling.run, action, self._projection.version, processes, accepted)
-            await self._connection.execute(BEGIN, values)
+            await self._connection.execute(BEGIN, (*values, self._name))
             for cleared in (CLEAR_PLACES, CLEAR_SKIPPED):
                 await self._connection.execute(cleared, (self._name,))
             await shadows.make(self._connection, self._projection, SHADOW)
@@ -285,11 +285,11 @@ def _tables(sums: dict[str, Sum]) -> dict[str, Any]:
 
 KNOWN = b"select version from projections where name = %s and mixed_at is null"
 BEGIN = b"""
-insert into rebuilds (projection, run, action, version, processes, accepted, phase)
-values (%s, %s, %s, %s, %s, %s, 'folding')
+insert into rebuilds (projection, run, action, version, processes, accepted, phase, mixed_at)
+values (%s, %s, %s, %s, %s, %s, 'folding', (select mixed_at from projections where name = %s))
 on conflict (projection) do update set run = excluded.run, action = excluded.action,
     version = excluded.version, processes = excluded.processes, accepted = excluded.accepted,
-    phase = excluded.phase, total = 0, turn = 0,
+    phase = excluded.phase, total = 0, turn = 0, mixed_at = excluded.mixed_at,
     started_at = clock_timestamp(),
     ended_at = null, outcome = null
 """

@@ -83,6 +83,12 @@ async def serves(connection: Connection, table: Table) -> bool:
     return key == table.key.keys() and all(_agrees(table, row) for row in rows)
 
 
+async def lacking(connection: Connection, table: Table) -> list[str]:
+    """The declared columns that a table that serves has not."""
+    there = {row["name"] for row in await _columns(connection, table) if row["type"]}
+    return [name for name in table.columns if name not in there]
+
+
 async def _alike(connection: Connection, table: Table) -> bool:
     """Whether a table that serves has the declared columns, and takes rows that have no others."""
     return all(

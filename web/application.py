@@ -44,13 +44,14 @@ def application(service: Service, settings: Settings, role: Role = Role.ALL) -> 
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        async with Runtime(service, settings, role) as runtime:
+        async with Runtime(service, settings, role, app.state.seen) as runtime:
             app.state.runtime, app.state.ground = runtime, runtime.ground
             yield
 
     app = Documented(
         title=f"Caretrail {service.name}", version="1", lifespan=life, dependencies=[Depends(readable)]
     )
+    app.state.seen = None
     app.needs_token = settings.api_token is not None
     for kind in ANSWERED:
         app.add_exception_handler(kind, _answered)

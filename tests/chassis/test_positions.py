@@ -66,6 +66,16 @@ async def test_who_reads_beside_another_is_fenced(database: Database, before: in
 
 
 @pytest.mark.servers
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_who_was_seen_at_another_time_than_now_counts_as_gone(database: Database, hours: int) -> None:
+    """In the future by the clock of a server that another one replaced."""
+    look = "select present from strangers('Counts', 1)"
+    assert await database.rows(look) == [{"present": True}]
+    await database.rows("update members set seen_at = seen_at + %s * interval '1 hour' returning 1", hours)
+    assert await database.rows(look) == [{"present": False}]
+
+
+@pytest.mark.servers
 @pytest.mark.parametrize("before", [0, 1])
 async def test_who_was_struck_off_is_fenced_though_nobody_moved_since(
     database: Database, before: int

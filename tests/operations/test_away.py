@@ -10,15 +10,15 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from chassis.config import database_url
-from operations import away
-from operations.away import DATABASE, KAFKA, LOCK, Away, Silent, away_of, lasting
+from operations import away, filling
+from operations.away import DATABASE, KAFKA, LOCK, MOMENT, Away, Silent, away_of, lasting
 from operations.filling import Site
 from operations.history import Incomplete
 from operations.rebuilding import Rebuild, exclusive
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
 from tests.faults.proxy import Proxy
-from tests.operations.test_rebuilding import ENDED_MAX_S, refer
+from tests.operations.test_rebuilding import ENDED_MAX_S, ask, refer
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,34 @@ async def test_work_is_begun_again_once_what_it_needs_answers(monkeypatch: pytes
     async def answered(bootstrap: str) -> bool:
         return next(answers)
 
-    monkeypatch.setattr(away, "_answers", answered)
+    monkeypatch.setattr(away, "answers", answered)
     assert await lasting(work, say, "") == 7
     assert said == ["waiting for Kafka", "folding", "waiting for the database", "folding"]
     assert list(answers) == []
+
+
+@pytest.mark.servers
+async def test_a_rest_that_is_not_folded_in_time_is_not_tried_for_ever_and_kafka_not_blamed(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(away, "WAIT_MIN_S", 0.0)
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 20)
+        await run.settle()
+        monkeypatch.setattr(filling, "STILL_MAX_S", 0.0)
+        phases: list[str] = []
+
+        async def phase(rebuild: Rebuild, name: str) -> None:
+            phases.append(name)
+
+        monkeypatch.setattr(Rebuild, "_phase", phase)
+        found = await ask(run, "verify")
+        assert found["outcome"] == "failed"
+        assert found["why"].startswith("the last events could not be folded into Counts within 0 s")
+        assert phases.count(f"waiting for {MOMENT}") == filling.LATE_MAX - 1
+        assert f"waiting for {KAFKA}" not in phases
+        monkeypatch.setattr(filling, "STILL_MAX_S", 15.0)
+        assert (await ask(run, "verify"))["outcome"] == "equal"
 
 
 @pytest.mark.servers

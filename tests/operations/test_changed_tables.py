@@ -11,8 +11,11 @@ from typing import ClassVar, cast
 import pytest
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
+from psycopg.errors import RaiseException
 
+from chassis import preparing
 from chassis.config import database_url
+from chassis.office import Ground
 from chassis.projection import Change, Table, on
 from operations.composed import composed
 from operations.filling import Site
@@ -20,8 +23,8 @@ from operations.processes import Failed
 from operations.rebuilding import exclusive
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
-from tests.operations.test_rebuilding import ENDED_MAX_S, ask, refer, rows
-from tests.operations.test_rebuilding_versions import Next
+from tests.operations.test_rebuilding import ENDED_MAX_S, Openings, ask, refer, rows
+from tests.operations.test_rebuilding_versions import Next, beside
 from tests.running import Running
 
 pytestmark = pytest.mark.servers
@@ -172,6 +175,84 @@ async def test_a_start_that_folds_waits_for_the_rebuild_of_an_older_process(runn
             assert await columns_of(run) == BY_TEXT.columns
 
 
+async def test_a_process_does_not_join_once_the_tables_that_it_looked_at_were_replaced(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a newer release have another key: each event that it folds would be parked."""
+    looked, replaced = asyncio.Event(), asyncio.Event()
+    async with running(INTAKE, SCHEDULING) as run, AsyncExitStack() as old:
+        await refer(run, 10)
+        await run.settle()
+
+        async def prepare(ground: Ground) -> None:
+            await preparing.prepare(ground)
+            if ground.service.projections[0].version == 1:
+                looked.set()
+                await replaced.wait()
+
+        monkeypatch.setattr("chassis.runtime.prepare", prepare)
+        starting = asyncio.create_task(old.enter_async_context(beside(run, Counts())))
+        await asyncio.wait_for(looked.wait(), ENDED_MAX_S)
+        async with beside(run, ByKind()):
+            replaced.set()
+            with pytest.raises(RaiseException, match="the read model Counts:2 took the place of another"):
+                await starting
+
+
+async def test_new_columns_wait_for_a_report_behind_which_nobody_waits_long(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operations.starting.LOCK_WAIT", b"set local lock_timeout = 200")
+    async with running(INTAKE, SCHEDULING) as run, AsyncExitStack() as new:
+        await refer(run, 10)
+        await run.settle()
+        async with run.runtime("scheduling").ground.database.transaction() as report:
+            await report.execute("select from counts")
+            starting = asyncio.create_task(new.enter_async_context(beside(run, Next())))
+            async with asyncio.timeout(ENDED_MAX_S):
+                while not await rows(run, WAITS_FOR_READERS):
+                    await asyncio.sleep(0.02)
+                assert await rows(run, "select count(*) as n from counts") == [{"n": 10}]
+            assert not starting.done()
+        await starting
+        async with run.runtime("scheduling").ground.database.transaction() as report:
+            await report.execute("select from counts")
+            async with asyncio.timeout(ENDED_MAX_S), beside(run, Next()):
+                assert await columns_of(run) == WIDER_BY_LAST
+
+
+async def test_a_release_that_starts_before_anything_was_applied_looks_who_is_there(running: Run) -> None:
+    """Who cannot write its tables is struck off; what is new is mixed where somebody may fold without it."""
+    async with running(INTAKE, SCHEDULING) as run:
+        await rows(run, "update members set seen_at = 'epoch' returning 1")
+        async with beside(run, Counts(), Openings()):
+            assert await rows(run, "select name from projections where mixed_at is not null") == [
+                {"name": "Openings"}
+            ]
+        async with beside(run, ByKind()):
+            assert await columns_of(run) == BY_KIND.columns
+            assert await rows(run, "select distinct role from members where role <> 'fold:'") == [
+                {"role": "fold:Counts:2"}
+            ]
+
+
+async def test_a_new_table_is_not_made_empty_where_folding_begins_in_that_moment(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run, AsyncExitStack() as later:
+        async with run.runtime("scheduling").ground.database.transaction() as moving:
+            await moving.execute("insert into positions values ('t', 0, 's', 1, 1)")
+            starting = asyncio.create_task(later.enter_async_context(beside(run, Counts(), Openings())))
+            async with asyncio.timeout(ENDED_MAX_S):
+                while not await rows(run, WAITS_FOR_POSITIONS):
+                    await asyncio.sleep(0.02)
+        with pytest.raises(RuntimeError, match="events are folded, and Openings lacks them"):
+            await starting
+
+
+WAITS_FOR_POSITIONS = "select from pg_locks where relation = 'positions'::regclass and not granted"
+WIDER_BY_LAST = {**Counts.tables[0].columns, "first_at": "timestamp with time zone"}
+WAITS_FOR_READERS = """
+select from pg_locks where relation = 'counts'::regclass and mode = 'AccessExclusiveLock' and not granted
+"""
 WAITS_FOR_A_LOCK = """
 select from pg_locks where locktype = 'advisory' and not granted
     and database = (select oid from pg_database where datname = current_database())

@@ -15,11 +15,12 @@ from web.problems import Problem
 def row(serves: int | None = 1, **more: Any) -> dict[str, Any]:
     """A projection of version 2 with its last or present rebuild."""
     last = {"phase": None, "run_version": None, "action": None, "ended_at": None, "processes": None}
+    last["run_mixed_at"] = None
     return {"name": "Counts", "serves": serves, "version": 2, "mixed_at": None, **last, **more}
 
 
 def run(action: str, version: int, ended: bool) -> dict[str, Any]:
-    about = {"action": action, "run_version": version, "processes": 3, "started_at": 5}
+    about = {"action": action, "run_version": version, "processes": 3, "run_mixed_at": 5}
     return {**about, "phase": "ended" if ended else "folding", "ended_at": "now" if ended else None}
 
 
@@ -40,9 +41,10 @@ def run(action: str, version: int, ended: bool) -> dict[str, Any]:
         (row(**run("verify", 2, ended=True)), ("rebuild", 1)),
         (row(**run("verify", 2, ended=False)), ("rebuild", 1)),
         (row(**run("verify", 1, ended=False)), ("rebuild", 1)),
-        (row(mixed_at=4, **run("rebuild", 2, ended=True)), None),
+        (row(mixed_at=5, **run("rebuild", 2, ended=True)), None),
         (row(2, mixed_at=4), ("rebuild", 1)),
-        (row(2, mixed_at=4, **run("rebuild", 2, ended=True)), None),
+        (row(2, mixed_at=5, **run("rebuild", 2, ended=True)), None),
+        (row(2, mixed_at=4, **run("rebuild", 2, ended=True)), ("rebuild", 1)),
         (row(2, mixed_at=6, **run("rebuild", 2, ended=True)), ("rebuild", 1)),
         (row(2, mixed_at=6, **run("rebuild", 2, ended=False)), ("rebuild", 3)),
         (row(2, mixed_at=6, **run("verify", 2, ended=False)), ("rebuild", 1)),

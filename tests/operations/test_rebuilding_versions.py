@@ -155,6 +155,7 @@ async def test_a_projection_that_an_old_process_lacks_is_folded_again_once_that_
         assert (await ask(run, "verify", "Counts"))["outcome"] == "equal", "which both fold alike"
         await older.aclose()
         state = await until(client, "Openings", mixed_at=None)
+        assert state["run_mixed_at"], "the mark for which it was folded anew"
         assert state["outcome"]["against"] == "proof"
         assert state["outcome"]["tables"]["openings"]["rows"] == 60
         await says_nothing_of_older(client)

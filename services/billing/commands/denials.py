@@ -18,7 +18,7 @@ from services.billing.commands.registry import handlers
 from services.billing.domain.adjustment_reasons import ADJUSTMENT_REASONS
 from services.billing.domain.appeals import AppealDeadline, AppealRegime, appeal_deadline
 from services.billing.domain.business_days import federal_holidays
-from services.billing.domain.claim import Claim
+from services.billing.domain.claim import Claim, ClaimStatus
 from services.billing.domain.denial import OVERTURNED, Denial, appeal_id
 
 APPEALS = "appeal"
@@ -73,7 +73,7 @@ class CloseDenial(Command):
 
 @handlers.handles(OpenDenial)
 async def open_denial(command: OpenDenial, work: Work) -> None:
-    """Raises NotFound for an unknown claim."""
+    """Closed at once where the claim is paid by now. Raises NotFound for an unknown claim."""
     if await work.find(Denial, command.denial) is not None:
         return
     claim = await work.load(Claim, command.claim)
@@ -91,7 +91,9 @@ async def open_denial(command: OpenDenial, work: Work) -> None:
         appeal_deadline=deadline.legal,
         work_by=deadline.work_by,
     )
-    work.add(Denial.open(opened, work.now))
+    denial = work.add(Denial.open(opened, work.now))
+    if claim.status is ClaimStatus.PAID:  # and what settles its denials may have looked for them already
+        denial.corrected(work.now)
 
 
 @handlers.handles(FileAppeal)

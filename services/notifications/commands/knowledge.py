@@ -18,7 +18,7 @@ from caretrail_contracts.sealed import EmailAddress, Sealed
 from chassis.command import Row, Work
 from services.notifications.domain.message import Recipient, Status
 from services.notifications.domain.posting import Candidate
-from services.notifications.domain.preferences import EMAIL
+from services.notifications.domain.preferences import EMAIL, Preferences
 from services.notifications.domain.quiet_hours import UNKNOWN_ZONE
 
 AT_RISK = frozenset({RiskLevel.MODERATE.value, RiskLevel.HIGH.value})
@@ -33,8 +33,8 @@ async def at_risk(work: Work, patient: UUID) -> bool:
 async def recipient(work: Work, patient: UUID) -> Recipient:
     """What is known of somebody who is to get a message."""
     contact = latest(await work.rows("contacts", patient=patient), work.now) or {}
-    wishes = await work.rows("opt_outs", patient=patient, channel=EMAIL)
-    wish = latest(wishes, work.now)
+    # A stream, not rows: an opt-out holds from the moment on at which it was acknowledged.
+    wishes = await work.find(Preferences, patient)
     episodes = await work.rows("episodes", patient=patient)
     email = contact.get("email")
     return Recipient(
@@ -42,7 +42,7 @@ async def recipient(work: Work, patient: UUID) -> Recipient:
         time_zone=contact.get("time_zone") or UNKNOWN_ZONE,
         in_care=not episodes or any(not _ended(episode, work.now) for episode in episodes),
         deceased=any(_deceased(episode, work.now) for episode in episodes),
-        opted_out=wish is not None and wish["opted_out"],
+        opted_out=wishes is not None and EMAIL in wishes.refused,
     )
 
 

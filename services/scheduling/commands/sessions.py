@@ -30,9 +30,19 @@ class CancelSession(Command):
 async def cancel_session(command: CancelSession, work: Work) -> None:
     """Nobody need come. Raises NotFound, SessionIsClosed, SessionWasHeld."""
     session = await work.load(Session, command.session)
-    if await work.rows("attendance", session=command.session):
-        raise SessionWasHeld(session=command.session)
+    if await _was_held(session, work):
+        raise SessionWasHeld(session=session.id)
     session.cancel(command.reason, work.now)
+
+
+async def _was_held(session: Session, work: Work) -> bool:
+    """Whether anything is recorded of who has, or had, a seat; by streams, so that none comes meanwhile."""
+    group = await work.load(Group, session.meeting.group)
+    for id in sorted(group.seated):
+        enrollment = await work.load(Enrollment, id)
+        if enrollment.patient and await work.find(Attendance, attendance_id(session.id, enrollment.patient)):
+            return True
+    return False
 
 
 class MemberFacts(Value):

@@ -28,7 +28,8 @@ def group_id(track: str, name: str, first_on: date) -> UUID:
 
 
 class Group(Aggregate):
-    """A group with its seats, numbered from 1. ``waiting`` holds enrollments, the first to come first.
+    """A group with its seats, numbered from 1. ``waiting`` holds enrollments, the first to come first;
+    ``seated`` those that have, or had, a seat.
 
     Its stream is fed by staff (the series) and by the seating of patients of a track.
     """
@@ -36,6 +37,7 @@ class Group(Aggregate):
     category: ClassVar[str] = "group"
     series: GroupSeriesScheduled | None = None
     seats: dict[UUID, int] = field(default_factory=dict)
+    seated: set[UUID] = field(default_factory=set)
     waiting: list[UUID] = field(default_factory=list)
 
     def when(self, fact: Event) -> None:
@@ -45,6 +47,7 @@ class Group(Aggregate):
                 self.series, self.site = fact, fact.site
             case SeatTaken():
                 self.seats[fact.enrollment] = fact.seat
+                self.seated.add(fact.enrollment)
                 self._forget(fact.enrollment)
             case SeatReleased():
                 self.seats.pop(fact.enrollment)

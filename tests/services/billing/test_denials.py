@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from caretrail_contracts.billing import AppealDecided, AppealFiled, DenialClosed
+from caretrail_contracts.billing import AppealDecided, AppealFiled, DenialClosed, DenialOpened
 
 from chassis.refusal import NotFound
 from services.billing.commands.contracts import AgreeContract
 from services.billing.commands.denials import (
     CloseDenial,
     FileAppeal,
+    OpenDenial,
     RecordAppealDecision,
     class_of,
 )
@@ -63,6 +64,16 @@ async def test_an_overturned_appeal_recovers_what_the_new_remittance_paid() -> N
     assert only(AppealDecided, outcome).recovered == Decimal("320.00")
     assert [row["state"] for row in billing.rows("denials")] == ["closed"]
     (await billing.do(decision(denial, "overturned"))).then()
+
+
+async def test_a_denial_that_is_opened_when_its_claim_is_paid_already_is_closed_at_once() -> None:
+    """Whoever settles the claim's denials does not see it: it is not there yet."""
+    billing = await submitted()
+    await billing.do(file(remitted(billing, ClaimVerdict.PAID, "320", "CO-45 80")))
+    [claim] = billing.rows("claims")
+    about = {"denial": UUID(int=7), "claim": claim["claim"], "patient": claim["patient"]}
+    opening = OpenDenial(**about, carc=("197",), amount=Decimal(400), paid=Decimal(0), notice_on=None)
+    (await billing.do(opening)).then_types(DenialOpened, DenialClosed)
 
 
 async def test_an_upheld_appeal_leaves_the_next_level_and_the_last_one_ends_it() -> None:

@@ -33,6 +33,7 @@ from services.notifications.commands.messages import (
 from services.notifications.commands.preferences import OptIn, OptOut
 from services.notifications.domain.message import message_id
 from services.notifications.policies.messages import reminder_time
+from services.notifications.projections.patients import OPT_OUTS
 from tests.services.notifications.builders import (
     ANA,
     BEN,
@@ -230,6 +231,17 @@ async def test_opting_out_counts_for_what_waits_already() -> None:
     await play.after(SOON)
     await play.asks(OptOut(patient=ANA, channel="email"))
     await play.until(utc(TUESDAY, 14))
+    assert await suppressed(play) == ["opted_out"]
+
+
+async def test_opting_out_counts_though_the_read_models_are_behind() -> None:
+    play = await cared_for()
+    await play.asks(OptOut(patient=ANA, channel="email"))
+    tables = play.scenario.store.tables
+    [row] = tables.select("opt_outs", {})
+    tables.apply([OPT_OUTS.remove(patient=ANA, position=row["position"])])
+    await play.hears(missed(MORNING - timedelta(hours=2)))
+    await play.after(SOON)
     assert await suppressed(play) == ["opted_out"]
 
 

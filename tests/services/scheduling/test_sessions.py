@@ -7,6 +7,7 @@ from caretrail_contracts.event import Event
 from caretrail_contracts.scheduling import (
     GroupAddedToTrack,
     GroupSeriesScheduled,
+    SeatReleased,
     SessionAttended,
     SessionCancelled,
     SessionClosed,
@@ -35,6 +36,7 @@ from services.scheduling.domain.refusals import (
     TrackDiffers,
 )
 from services.scheduling.domain.series import meetings
+from tests.memory import MemoryTables
 from tests.services.scheduling.builders import (
     ANA,
     BEN,
@@ -44,6 +46,7 @@ from tests.services.scheduling.builders import (
     MONDAY,
     SESSION,
     Play,
+    discharged,
     group,
     member,
     series,
@@ -120,6 +123,17 @@ async def test_a_session_that_was_held_or_closed_is_not_called_off() -> None:
     (await play.asks(CANCEL)).then_refused(SessionIsClosed)
     play = await (await Play().begin(12, ANA)).until(OVER)
     await play.asks(RecordAttendance(session=SESSION, **dict(member(ANA, there()))))
+    (await play.asks(CANCEL)).then_refused(SessionWasHeld)
+
+
+async def test_a_session_that_was_held_is_not_called_off_though_the_read_models_are_behind() -> None:
+    play = await (await Play().begin(12, ANA, BEN)).until(OVER)
+    await play.asks(RecordAttendance(session=SESSION, **dict(member(ANA, there()))))
+    play.scenario.store.tables = MemoryTables()
+    (await play.asks(CANCEL)).then_refused(SessionWasHeld)
+    await play.hears(discharged(ANA), patient=ANA)
+    await play.until(OVER + timedelta(seconds=2))
+    assert await play.told(SeatReleased)
     (await play.asks(CANCEL)).then_refused(SessionWasHeld)
 
 
