@@ -140,3 +140,10 @@ def test_another_place_is_none(run: Run, billing: Double, place: str) -> None:
 
 def test_help_says_that_offsets_of_kafkas_groups_have_no_effect(run: Run) -> None:
     assert "have no effect on them" in run("consumers", "--help", columns=200).stdout
+
+
+def test_a_pause_that_nobody_is_named_for_says_that_who_asks_is_recorded(run: Run) -> None:
+    asked = ("consumers", "pause", "billing", "intake", "--reason", "to look")
+    answer = run(*asked, user=False, columns=200)
+    assert answer.exit_code == 2
+    assert "who asks for this and why is recorded. Give --actor and --purpose" in answer.stderr
