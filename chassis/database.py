@@ -38,14 +38,25 @@ IN_UTC = "-c timezone=UTC"
 """Of every session: a time is told as it is told elsewhere, wherever the server stands."""
 
 
+VANISHED: dict[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""Of every connection over TCP: a server whose machine is gone without a word counts as lost after some 10 s,
+be it that something is sent or that an answer is waited for. In s, but for ``tcp_user_timeout`` in ms."""
+
+
 async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
     """A connection in autocommit mode whose rows are dictionaries; ``options`` are of its session."""
     return await psycopg.AsyncConnection.connect(
         url,
         autocommit=True,
         row_factory=dict_row,
-        connect_timeout=5,
         options=f"{IN_UTC} {options}",
+        **VANISHED,
         **parameters,
     )
 
@@ -72,7 +83,7 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
-            kwargs={"autocommit": True, "row_factory": dict_row, "options": IN_UTC},
+            kwargs={"autocommit": True, "row_factory": dict_row, "options": IN_UTC, **VANISHED},
         )
         self.waits = self._pool.get_stats
         """What the pool counts: connections, and how many and how long requests waited for one."""
