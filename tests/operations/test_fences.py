@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from caretrail_contracts.intake import ReferralReceived
 
 from chassis import effects
 from chassis.config import Settings
@@ -17,6 +18,7 @@ from chassis.database import query
 from chassis.group import ANOTHER
 from chassis.postgres import KEEP
 from chassis.relay import Relay, outgoing
+from chassis.service import Effect
 from operations import opening, restoring, standing, walking
 from operations.restoring import Behind
 from tests.chassis.forging import body, forger, headers, patient_of
@@ -179,6 +181,21 @@ async def test_nothing_that_is_written_past_the_log_lands_on_another_store(
                 await outgoing(connection, 0, ground.topic, epoch, 1)
         for table in ("snapshots", "effects_done"):
             assert await database.rows(f"select * from {table}") == []
+
+
+async def test_an_effect_of_a_record_that_came_late_is_not_done(running: Run) -> None:
+    """The store that was replaced had the event; this one has not, and nothing came of it."""
+
+    async def act(*_: Any) -> None:
+        raise AssertionError
+
+    async with running(INTAKE) as run:
+        await refer(run, 1)
+        ground, effect = run.runtime("intake").ground, Effect("send", ReferralReceived, act)
+        [record] = await log_of(run, "intake")
+        late = record._replace(envelope=record.envelope._replace(id=uuid4()))
+        looks = [await effects.Effects(ground).stands(effect, one) for one in (record, late)]
+        assert [look["done"] for look in looks] == [False, True]
 
 
 class Silent:
