@@ -137,7 +137,7 @@ class Batch:
         """Write everything: rows first, then, under the log's lock, events. Raises Conflict."""
         await self.flush()
         if self.staged:
-            await self._reader.keep(self._aggregates.values())
+            await self._reader.keep_in(self._appender.epoch, self._aggregates.values())
             packed = [self._appender.pack(commit) for commit in _chained(self.staged)]
             try:
                 results = await self._appender.append(self._connection, packed)

@@ -56,14 +56,25 @@ for what tables hold now: one that is kept from when they were small reads a log
 What is asked too often for that is a function with plans of its own, as ``read_streams`` is."""
 
 
+VANISHED: dict[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""Of every connection over TCP: a server whose machine is gone without a word counts as lost after some 10 s,
+be it that something is sent or that an answer is waited for. In s, but for ``tcp_user_timeout`` in ms."""
+
+
 async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
     """A connection in autocommit mode whose rows are dictionaries; ``options`` are of its session."""
     return await psycopg.AsyncConnection.connect(
         url,
         autocommit=True,
         row_factory=dict_row,
-        connect_timeout=5,
         options=f"{SESSION} {options}",
+        **VANISHED,
         **parameters,
     )
 
@@ -101,7 +112,7 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
-            kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION},
+            kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION, **VANISHED},
         )
         self._used = dict[Connection, float]()
         self.waits = self._pool.get_stats

@@ -130,7 +130,8 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                 by_key.setdefault(record.envelope.key, []).append(record)
         await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
         if reached:
-            await self._ground.database.rows(MOVE, *arrays(reached.values()))
+            epoch = self._ground.store.appender.epoch
+            await self._ground.database.rows(MOVE, *arrays(reached.values()), epoch)
 
     def _misses(self, partition: TopicPartition, record: Record) -> bool:
         """Whether what is before a record did not come, the first time that this one does.
@@ -191,7 +192,9 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         """Whether an effect of a record is ``done``, and whether it ``waits`` behind one that is parked."""
         id, key, name = record.envelope.id, record.envelope.key, effect.name
         command = AdapterOffice(self._ground, name).command_id(str(id))
-        return (await self._ground.database.rows(KNOWN, name, id, command, id, name, name, key))[0]
+        own = record.envelope.source == self._ground.store.appender.origin.source
+        about = name, id, command, id, name, own, id, name, key
+        return (await self._ground.database.rows(KNOWN, *about))[0]
 
     async def act(self, effect: Effect, record: Record, outcome: list[Command | None]) -> None:
         """Do it, unless its outcome is there, and record that it was done. Raises what the effect raises."""
@@ -202,7 +205,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             await database.rows(WRITES, effect.name)
             outcome.append(await effect.act(record.decode(), about, office))
         if (command := outcome[0]) is None:
-            await database.rows(KEEP, effect.name, about.id)
+            await database.rows(KEEP, effect.name, about.id, self._ground.store.appender.epoch)
             self._ground.moved.give()
             return
         try:
@@ -231,4 +234,7 @@ MARKS = b"select * from effect_marks"
 WRITES = b"update effect_starts set position = position where effect = %s returning effect"
 """Changes nothing, durably: fails where the database takes no write."""
 
-KEEP = b"insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing returning effect"
+KEEP = b"""
+insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing
+returning effect, stand(%s)
+"""

@@ -110,7 +110,7 @@ class PostgresStore(PostgresReader, Part):
     async def keep(self, aggregates: Iterable[Aggregate]) -> None:
         """Take snapshots of those that are due; what the database being away costs is time, later."""
         try:
-            await super().keep(aggregates)
+            await self.keep_in(self.appender.epoch, aggregates)
         except LOST as error:
             log.warning("snapshot_missed", error=type(error).__name__)
 

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
 from caretrail_contracts.cloudevents import BrokenHeader, Record, from_headers
 from caretrail_contracts.envelope import topic_of
 
@@ -93,6 +94,14 @@ async def _started(client: Any) -> Any:
         await stopped(client)
         raise
     return client
+
+
+async def dropped(found: AIOKafkaProducer) -> None:
+    """Stop a producer without what it did not send yet: its own ``stop`` waits until that is sent."""
+    closing = asyncio.wait_for(asyncio.ensure_future(found._sender.close()), STOP_MAX_S)
+    await asyncio.gather(closing, return_exceptions=True)
+    found._message_accumulator.fail_all(KafkaError("the producer was stopped"))
+    await stopped(found)
 
 
 async def stopped(client: Any) -> None:

@@ -163,11 +163,11 @@ class PostgresReader:
         """What there is of a stream: its snapshot of this form, if any, and the events after it."""
         return await self._fetch(STREAMS, [stream], [form])
 
-    async def keep(self, aggregates: Iterable[Aggregate]) -> None:
-        """Take snapshots of aggregates as they were committed, of those that are due."""
+    async def keep_in(self, epoch: int, aggregates: Iterable[Aggregate]) -> None:
+        """Take snapshots of aggregates as they were committed in an epoch, of those that are due."""
         # In one order, lest two transactions wait for each other's rows.
         if taken := sorted(map(take, filter(is_due, aggregates))):
-            await self._fetch(KEEP, *columns(taken))
+            await self._fetch(KEEP, *columns(taken), epoch)
 
     async def read(self, after: int, limit: int) -> list[Record]:
         """Events of all streams in order of position, from the one after ``after``."""

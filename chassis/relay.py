@@ -13,7 +13,7 @@ from psycopg.types.string import ByteaBinaryLoader
 
 from chassis.database import Connection, query
 from chassis.following import Follower
-from chassis.kafka import producer, stopped
+from chassis.kafka import dropped, producer
 from chassis.office import Ground
 from chassis.ownership import Ownership
 from chassis.positions import Fenced
@@ -56,7 +56,8 @@ class Relay(Follower):
 
     async def _outgoing(self, after: int | None) -> list[Any]:
         async with self.ground.database.connection() as connection:
-            return await outgoing(connection, after, self.ground.topic, self.batch_max)
+            epoch = self.ground.store.appender.epoch
+            return await outgoing(connection, after, self.ground.topic, epoch, self.batch_max)
 
     async def _prepared(self, rows: Awaitable[list[Any]]) -> tuple[int, list[Message], Batches]:
         """Make records and batches of rows, while the database reads those that follow a full batch."""
@@ -100,22 +101,25 @@ class Relay(Follower):
         return position
 
     async def close(self) -> None:
-        """Let go of the producer: a new one starts without what this one may still hold."""
+        """Let go of the producer and of what it did not send: the next one begins at the mark."""
         if self._rows:
             self._rows.cancel()
         found, self._producer, self._rows, self._next = self._producer, None, None, None
         if found:
-            await stopped(found)
+            await dropped(found)
 
 
-async def outgoing(connection: Connection, after: int | None, topic: str, limit: int) -> list[Any]:
+async def outgoing(
+    connection: Connection, after: int | None, topic: str, epoch: int, limit: int
+) -> list[Any]:
     """What comes after a position, that of a topic's mark where none is given, each row with that position.
 
-    In the database's own text, as bytes: nothing is parsed to be printed again.
+    Raises OperationalError where the store is not the one of that epoch any more. In the database's own text,
+    as bytes: nothing is parsed to be printed again.
     """
     async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.adapters.register_loader("text", ByteaBinaryLoader)
-        return await (await cursor.execute(OUTGOING, (after, topic, limit, limit))).fetchall()
+        return await (await cursor.execute(OUTGOING, (after, topic, epoch, limit, limit))).fetchall()
 
 
 def message_of(source: str, row: Any) -> Message:

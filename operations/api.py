@@ -123,7 +123,9 @@ async def republish(request: Request, caller: Calling) -> dict[str, Any]:
         with answering():
             return await republishing.republish(request.app.state.ground, caller)
     except republishing.StoreBehind as error:
-        detail = f"The store is behind its topic: {error}. Restart the service, which takes in what it lacks."
+        detail = (
+            f"The store is behind its topic: {error}. It lost something, or somebody else wrote to the topic."
+        )
         raise Problem(409, "StoreBehind", detail) from None
 
 

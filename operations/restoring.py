@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -23,6 +24,7 @@ from chassis.service import Service
 from operations import walking
 from operations.away import KAFKA_AWAY
 from operations.holding import in_transactions
+from operations.opening import opening, send
 from operations.walking import STALLED_MAX_S, Tail, Walk
 
 log = structlog.get_logger(__name__)
@@ -51,7 +53,7 @@ async def recover(service: Service, settings: Settings, url: str = "") -> None:
         # Not under the lock: where Kafka hangs, processes that start would wait one after the other.
         tails = await recovery.look()
         await connection.execute("select pg_advisory_lock(%s)", (lock_number("restore"),))
-        await recovery.carry_out(tails)
+        await recovery.carry_out(tails, opens=not url)
     finally:
         await connection.close()
 
@@ -63,6 +65,7 @@ class _Recovery:
         self._service, self._settings, self._connection = service, settings, connection
         self._topic = topic_of(service.name, settings.topic_prefix)
         self._source = f"urn:caretrail:{service.name}:{settings.cell}"
+        self._epoch, self._opens = 0, False
 
     async def look(self) -> dict[int, Tail] | None:
         """Where the topic ends; None where Kafka is away."""
@@ -75,15 +78,22 @@ class _Recovery:
             log.warning("topic_not_seen", topic=self._topic, error=type(error).__name__)
             return None
 
-    async def carry_out(self, tails: dict[int, Tail] | None) -> None:
-        """Take in what the topic, which ends like this, holds and the store does not. Raises Behind."""
+    async def carry_out(self, tails: dict[int, Tail] | None, *, opens: bool) -> None:
+        """Take in what the topic, which ends like this, holds and the store does not. Raises Behind.
+
+        With ``opens`` an epoch that begins is opened in the topic at once.
+        """
+        self._opens = opens and bool(tails)
         [here] = await fetch(self._connection, HERE)
         known = await fetch(self._connection, "select server, database, timeline, seen from place")
         moved = bool(known) and any(known[0][name] != here[name] for name in here)
         if tails is None:
-            if moved:
-                raise Behind("the store was restored: Kafka must be there to say what it lacks")
+            if moved or not known:
+                begins = "the store was restored" if moved else "it is the store's first start"
+                raise Behind(f"{begins}: Kafka must be there to say what it lacks")
             return
+        [row] = await fetch(self._connection, FORMER, self._source)
+        self._epoch = row["epoch"]
         # After the topic: another process of the service may be at work, and what it sent is committed.
         heads = await self._heads()
         if moved:
@@ -96,8 +106,10 @@ class _Recovery:
     async def _settle(self, here: Row, heads: dict[int, Place], *, new: bool) -> None:
         """Something ends above the store: the records of its own, or what readers pass over as well."""
         found, now = await self._walk(heads, keep=False), await self._heads()
-        if not any(_above(place, now.get(number, NOWHERE)) for number, place in found.reached.items()):
-            log.warning("topic_holds_what_nobody_sent", topic=self._topic)
+        above = [place for number, place in found.reached.items() if _above(place, now.get(number, NOWHERE))]
+        late = [place for place in above if self._is_late(place, {})]
+        if late == above:
+            log.warning("topic_holds_what_nobody_sent", topic=self._topic, late=len(late))
         elif new:
             await self._take_in(here, heads, None)
         else:
@@ -118,30 +130,70 @@ class _Recovery:
             # Where nothing was known of the store yet, another process wrote on meanwhile.
             heads = await self._heads()
             head = max((place.position for place in heads.values()), default=0)
-            missing = [
-                one
-                for one in found.records
-                if _above(one.envelope, heads.get(one.envelope.partition, NOWHERE))
-            ]
+            missing = self._missing(found, heads)
             # An effect that is not known here may have begun since: what is taken in is its work too.
-            await self._connection.execute(
-                BEGIN_EFFECTS, ([effect.name for effect in self._service.effects],)
-            )
-            async with self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
-                for record in missing:
-                    await copy.write_row(_row(record))
-            await self._connection.execute(REMEMBER, {"head": head})
             effects = [effect.name for effect in self._service.effects]
-            await self._connection.execute(DECISIONS, {"head": head, "effects": effects})
+            await self._connection.execute(BEGIN_EFFECTS, (effects,))
+            await self._write(missing)
             await self._connection.execute(EPOCH, (self._source,))
             [row] = await fetch(self._connection, BEGIN_EPOCH, int(lost), self._source)
+            if lost:
+                rest = await self._open(row["epoch"], found, heads)
+                missing += rest[:-PARTITIONS]
+                await self._write(rest)
+            await self._connection.execute(REMEMBER, {"head": head})
+            await self._connection.execute(DECISIONS, {"head": head, "effects": effects})
+            await self._connection.execute(CUT_SNAPSHOTS)
             await self._connection.execute(STAND, here)
             await self._connection.execute(RESTORED, (row["epoch"], head, len(missing)))
         log.warning("store_restored", head=head, imported=len(missing), epoch=row["epoch"])
 
-    async def _walk(self, heads: dict[int, Place], *, keep: bool) -> Walk:
+    def _missing(self, found: Walk, heads: dict[int, Place]) -> list[Record]:
+        """What readers take of the topic and the store lacks, but for what came late."""
+        above, begun = list[Record](), dict[int, int]()
+        for record in found.records:
+            about = record.envelope
+            if _above(about, heads.get(about.partition, NOWHERE)):
+                above.append(record)
+                begun[about.epoch] = min(about.position, begun.get(about.epoch, about.position))
+        missing = [one for one in above if not self._is_late(one.envelope, begun)]
+        if late := len(above) - len(missing):
+            log.error("records_came_late", topic=self._topic, records=late)
+        return missing
+
+    def _is_late(self, one: Place | Envelope, begun: Mapping[int, int]) -> bool:
+        """Whether a record of a former epoch was sent when the next one had begun, and yet before its first
+        one in the partition: the store never had it, and gave its position to another event, most likely.
+
+        ``begun`` is the lowest position of epochs. Where an epoch was opened there is no such record.
+        """
+        after = (low <= one.position for epoch, low in begun.items() if epoch > one.epoch)
+        return one.epoch < self._epoch or any(after)
+
+    async def _open(self, epoch: int, found: Walk, heads: dict[int, Place]) -> list[Record]:
+        """Open an epoch in the topic; gives what was sent before that since the look, and the opening.
+
+        In the transaction: were it given up, the next start would find in the topic what there is now.
+        """
+        [row] = await fetch(self._connection, "select coalesce(max(position), 0) as head from events")
+        opens = opening(self._service.name, self._settings, epoch, row["head"])
+        if not self._opens:
+            return opens
+        await send(self._settings.kafka_bootstrap, self._topic, opens)
+        walked = await self._walk(found.reached, keep=True, since=found.ends)
+        walked.records = [record for record in walked.records if record.envelope.epoch < epoch]
+        return self._missing(walked, heads) + opens
+
+    async def _write(self, records: Sequence[Record]) -> None:
+        async with self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
+            for record in records:
+                await copy.write_row(_row(record))
+
+    async def _walk(
+        self, heads: dict[int, Place], *, keep: bool, since: dict[int, int] | None = None
+    ) -> Walk:
         where = self._settings.kafka_bootstrap, self._topic, self._source
-        return await walking.walk(*where, heads, keep=keep, within_s=STALLED_MAX_S)
+        return await walking.walk(*where, heads, keep=keep, within_s=STALLED_MAX_S, since=since)
 
     async def _heads(self) -> dict[int, Place]:
         rows = await fetch(self._connection, HEADS)
@@ -199,5 +251,12 @@ insert into place (server, database, timeline) values (%(server)s, %(database)s,
 on conflict (single) do update
 set server = excluded.server, database = excluded.database, timeline = excluded.timeline, seen = null
 """
+FORMER = b"select coalesce(max(epoch), 0) as epoch from origin where source = %s"
+CUT_SNAPSHOTS = b"""
+delete from snapshots s
+where s.stream_version > coalesce((select max(e.stream_version) from events e where e.stream = s.stream), 0)
+"""
+"""Those of events that the store lacks: a process may have taken them as the store was replaced."""
+
 RESTORED = b"insert into restores (epoch, head, imported) values (%s, %s, %s)"
 TOLD = b"update restores set told = true where head = %s and restored_at = %s returning head"

@@ -12,12 +12,15 @@ from collections.abc import Callable
 
 import structlog
 
-from chassis.database import connect, fetch
+from chassis.database import Connection, connect, fetch
 from chassis.office import Ground
 from chassis.part import Part
 
 LOOK_S = 0.5
 """How often is looked. Nothing is written meanwhile: the database refuses it."""
+
+HANG_S = 4.0
+"""A look that takes longer is given up, and the next one connects anew: who vanished says nothing."""
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +32,7 @@ class Standing(Part):
 
     def __init__(self, ground: Ground, end: Callable[[], None]) -> None:
         self._ground, self._end = ground, end
+        self._connection: Connection | None = None
 
     async def turn(self) -> None:
         """Look; once it is another, look no more."""
@@ -42,17 +46,19 @@ class Standing(Part):
         await asyncio.get_running_loop().create_future()
 
     async def _stands(self) -> bool:
-        database, epoch = self._ground.database, self._ground.store.appender.epoch
-        if self.fault is None:
-            [row] = await database.rows(STANDS, epoch)
-            return bool(row["stands"])
-        # The longer a database was away, the more seldom the pool tries to connect again, up to minutes.
-        connection = await connect(database.url)
-        try:
-            [row] = await fetch(connection, STANDS, epoch)
-        finally:
-            await connection.close()
+        """Ask on a connection of its own: where it is silent, the next look has a new one."""
+        epoch = self._ground.store.appender.epoch
+        async with asyncio.timeout(HANG_S):
+            if self._connection is None:
+                self._connection = await connect(self._ground.database.url)
+            [row] = await fetch(self._connection, STANDS, epoch)
         return bool(row["stands"])
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        connection, self._connection = self._connection, None
+        if connection:
+            await connection.close()
 
 
 STANDS = b"select stands(%s)"

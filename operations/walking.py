@@ -35,11 +35,13 @@ class Tail:
 
 @dataclass(slots=True)
 class Walk:
-    """What a reader takes who starts at given places, how far that leads, and where records are missing."""
+    """What a reader takes who starts at given places, how far that leads, where records are missing, and the
+    offsets at which the walk ended."""
 
     records: list[Record] = field(default_factory=list)
     reached: dict[int, Place] = field(default_factory=dict)
     gaps: dict[int, str] = field(default_factory=dict)
+    ends: dict[int, int] = field(default_factory=dict)
 
 
 async def tails(bootstrap: str, topic: str, source: str, within_s: float = ANSWER_MAX_S) -> dict[int, Tail]:
@@ -77,16 +79,23 @@ async def walk(
     *,
     keep: bool = False,
     within_s: float = ANSWER_MAX_S,
+    since: dict[int, int] | None = None,
 ) -> Walk:
     """Read a source's records in a topic from its beginning, as one who has applied ``places`` takes them.
 
-    With ``keep`` the records taken are in the answer. Raises KafkaError, TimeoutError, Silent.
+    From the offsets ``since`` on, where there are any. With ``keep`` the records taken are in the answer.
+    Raises KafkaError, TimeoutError, Silent.
     """
     found, positions = Walk(reached=dict(places)), Positions()
     positions.moved({(topic, number, source): place for number, place in places.items()})
     steps = Steps(positions, topic)
     async with looking(bootstrap, within_s) as reader:
         bounds = await _bounds(reader, topic, within_s)
+        found.ends = {each.partition: at.end for each, at in bounds.items()}
+        if since:
+            bounds = {
+                each: Ends(max(at.begin, since.get(each.partition, 0)), at.end) for each, at in bounds.items()
+            }
         async for _, messages in _polled(reader, bounds, STALLED_MAX_S):
             for message in messages:
                 record = _readable(message)

@@ -1,5 +1,5 @@
 -- Events after a topic's mark, which comes first, each with what its record is made of: from the position on as
--- headers_of takes it, in the database's own text.
+-- headers_of takes it, in the database's own text. Nothing of a store that is another by now.
 select
     sent.mark,
     floor(extract(epoch from e.recorded_at) * 1000)::bigint as at_ms,
@@ -11,7 +11,9 @@ select
     e.stream, e.stream_version,
     replace(to_char(e.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '.000000', '') as recorded,
     e.correlation_id::text, e.command_id::text, before.position as prev, e.patient::text, e.causation_id::text
-from (select coalesce(%s, (select position from relay_mark where topic = %s), 0) as mark) sent
+from (
+    select coalesce(%s, (select position from relay_mark where topic = %s), 0) as mark, stand(%s)
+) sent
 cross join lateral (select * from events where position > sent.mark order by position limit %s) e
 -- Of positions alone: sorting the events themselves took more than half of the statement.
 join lateral (

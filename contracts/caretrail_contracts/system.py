@@ -166,6 +166,15 @@ class TopicRepublished(Event, service="system"):
     events: int
 
 
+class EpochBegan(Event, service="system"):
+    """The first record of an epoch, one in each partition: a source goes on from another store than before.
+
+    What a process of a former epoch sends behind it, no reader takes; what stands before it, the store has.
+    """
+
+    epoch: int
+
+
 class StoreRestored(Event, service="system"):
     """A service goes on from a store of an earlier time; what its topic held above the head was taken in.
 

@@ -199,7 +199,7 @@ async def test_a_mark_moves_forward_only_and_to_what_the_store_holds(running: Ru
             (third, (part + 1) % PARTITIONS, 9, [(2, 7)]),
             (third, part, 2, [(3, 2)]),
         ):
-            await database.rows(MOVE, *arrays([(number, id, offset)]))
+            await database.rows(MOVE, *arrays([(number, id, offset)]), 1)
             rows = await database.rows("select * from effect_marks where position > 0")
             assert [(row["position"], row["kafka_offset"]) for row in rows] == expected
 

@@ -69,8 +69,8 @@ async def test_what_is_sent_is_what_headers_are_made_of_everywhere_else(database
         async with pool.connection() as connection:
             await connection.execute("set timezone to 'Asia/Kolkata'")
             await connection.execute(MOVE_MARK, ("intake.events", 10, 0, 1))
-            sent = await outgoing(connection, None, "intake.events", 1_000)
-            [first] = await outgoing(connection, None, "another", 1)
+            sent = await outgoing(connection, None, "intake.events", 1, 1_000)
+            [first] = await outgoing(connection, None, "another", 1, 1)
     assert (first[0], message_of(origin.source, first)[0]) == (0, 1)
     for row, record in zip(sent, records, strict=True):
         about, (position, partition, message) = record.envelope, message_of(origin.source, row)

@@ -136,6 +136,7 @@ NOTES = (
     "DifferenceAccepted",
     "TopicRepublished",
     "StoreRestored",
+    "EpochBegan",
 )
 """Facts about a process itself: each stands alone on a stream that is named by its command."""
 

@@ -106,10 +106,14 @@ def once(evidence: Evidence) -> Iterator[str]:
 
 
 def streams(evidence: Evidence) -> Iterator[str]:
-    """Versions of a stream run from 1 without a gap, in the order of positions; positions have no gap."""
+    """Versions of a stream run from 1 without a gap, in the order of positions; positions have none
+    but for the room before an epoch is opened."""
     for name, store in evidence.stores.items():
         versions: dict[str, int] = defaultdict(int)
-        for place, event in enumerate(store["events"], 1):
+        place, epoch = 0, 1
+        for event in store["events"]:
+            opens = event["epoch"] > epoch and event["type"] == "caretrail.system.EpochBegan"
+            place, epoch = event["position"] if opens else place + 1, event["epoch"]
             versions[event["stream"]] += 1
             if event["stream_version"] != versions[event["stream"]]:
                 yield f"{name} {event['stream']}@{event['stream_version']}"
