@@ -47,7 +47,9 @@ async def drain(service: Service, settings: Settings) -> None:
     except (KafkaError, Silent) as error:
         raise NotTaken(f"Kafka does not answer: {type(error).__name__}") from error
     except TimeoutError as error:
-        await outgoing(connection, None, topic, Relay.batch_max)  # where it cannot be read, that is why
+        [row] = await fetch(connection, "select max(epoch) as epoch from origin")
+        # Where it cannot be read, that is why.
+        await outgoing(connection, None, topic, row["epoch"], Relay.batch_max)
         raise NotTaken(f"Kafka took not all of it within {DRAINED_MAX_S:.0f} s") from error
     finally:
         await connection.close()

@@ -81,7 +81,7 @@ async def test_what_a_frozen_relay_sends_is_in_the_store_or_no_reader_takes_it(
     async with running(SCHEDULING) as run, AsyncExitStack() as stack:
         ended = asyncio.Event()
         await stack.enter_async_context(process(run, ended.set))
-        frozen.relay = next(part for part in run.runtime("intake")._parts if isinstance(part, Relay))
+        frozen.relay = next(part for part in run.runtime("intake").parts if isinstance(part, Relay))
         asked = {"patient": str(LATE)}
         first = await run.post("intake", "/referrals", asked, key=key)
         async with asyncio.timeout(20):
