@@ -328,5 +328,5 @@ async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_fo
         await site.restored(datetime.now(UTC))
     path = site.backups.folder / f"{second.name}.json"
     path.write_text(json.dumps(asdict(replace(second, server="7"))))
-    with pytest.raises(CannotRestore, match=r"no backup of this cluster .* \(1 there are of another cluster"):
+    with pytest.raises(CannotRestore, match=r"no backup of this cluster .*; 1 there are of another"):
         await site.restored(datetime.now(UTC))
