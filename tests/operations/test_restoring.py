@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -16,7 +15,6 @@ from aiokafka.errors import KafkaConnectionError
 from caretrail_contracts.cloudevents import Record, to_headers
 
 from chassis.config import Settings
-from chassis.runtime import Role
 from deploy.topics import make_topics
 from operations import walking
 from operations.composed import composed
@@ -32,8 +30,7 @@ from tests.operations.test_topics import (
     state,
     taken,
 )
-from tests.readme.tour import restored_by_hand
-from tests.running import STAFF, Running, running_alone
+from tests.running import STAFF, Running
 
 pytestmark = pytest.mark.servers
 
@@ -118,53 +115,6 @@ async def test_a_service_set_back_takes_in_what_its_topic_holds(
         await assert_applied_once(run, 128)
     async with running(INTAKE, SCHEDULING) as run:
         assert len(await restores(run, "intake")) == 1, "a second start has nothing to take in"
-
-
-async def test_a_database_that_is_restored_by_hand_as_the_page_says_loses_nothing(
-    running: Run, settings: Settings
-) -> None:
-    """The old one publishes what waits, by a relay alone, and tells the new one how far it was."""
-    async with running(INTAKE) as run:
-        await refer(run, 20)
-        await run.settle()
-    keep(settings, "intake")
-    async with running_alone(INTAKE, settings, Role.API) as run:
-        await refer(run, 10)
-        before = await log_of(run, "intake")
-        assert (await progress(run))["relayed"] == 20
-    async with running_alone(INTAKE, settings, Role.RELAY) as run, asyncio.timeout(30):
-        while (found := await progress(run))["relayed"] < found["head"]:
-            await asyncio.sleep(0.02)
-        assert (await state(run))["state"] == "whole"
-    asked, told = restored_by_hand()
-    answers = [value(settings, statement) for statement in asked]
-    set_back(settings, "intake")
-    shown = """'{"0": 1042, "1": 987}'""", "17"
-    for statement, literal, answer in zip(told, shown, answers, strict=True):
-        assert literal in statement
-        admin(settings, statement.replace(literal, f"'{answer}'"), database=name_of(settings))
-    async with running(INTAKE) as run:
-        assert plain(await log_of(run, "intake")) == before
-        [event] = await restores(run, "intake")
-        assert (event.imported, event.epoch) == (10, 1)
-
-
-def name_of(settings: Settings) -> str:
-    return f"{settings.database_prefix}_intake"
-
-
-def value(settings: Settings, statement: str) -> str:
-    """What a statement gives in intake's database."""
-    assert settings.postgres_url
-    url = psycopg.conninfo.make_conninfo(settings.postgres_url.get_secret_value(), dbname=name_of(settings))
-    with psycopg.connect(url) as connection:
-        row = connection.execute(statement.encode()).fetchone()
-    assert row is not None
-    return json.dumps(row[0])
-
-
-async def progress(run: Running) -> Any:
-    return (await run.get("intake", "/internal/progress")).json()
 
 
 async def test_a_reader_set_back_applies_nothing_twice(running: Run, settings: Settings) -> None:
