@@ -245,8 +245,7 @@ def _archiving(found: Backups) -> Iterator[None]:
     with found.connected() as connection:
         before = _value(connection, b"show archive_command") or UNARCHIVED
     own = _copying(found.wal)
-    both = before if own in before else f"{before} && {own}" if _works(found, before) else own
-    _archive_by(found, both)
+    _archive_by(found, _with(found, before, own))
     try:
         yield
     except BaseException:
@@ -255,14 +254,17 @@ def _archiving(found: Backups) -> Iterator[None]:
     _archive_by(found, own)
 
 
-def _works(found: Backups, command: str) -> bool:
-    """Whether the log is archived as it was: one whose disk is gone must not keep from a new one."""
-    try:
-        if command != UNARCHIVED:
+def _with(found: Backups, before: str, own: str) -> str:
+    """The command that does its own part beside what is done by now.
+
+    An archive that does not take the log, since its disk is gone, must not keep from a new one.
+    """
+    if before not in (own, UNARCHIVED):
+        try:
             found.close_segment()
-    except CannotBackUp:
-        return False
-    return True
+        except CannotBackUp:
+            return own
+    return before if own in before else f"{before} && {own}"
 
 
 def _receive(found: Backups, partial: Path) -> None:

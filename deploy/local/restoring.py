@@ -123,14 +123,13 @@ class Restore:
         """The newest base backup that was whole by the moment. Raises CannotRestore."""
         bases = self.backups.bases()
         if not bases:
-            others = self.backups.foreign()
-            said = (
-                f" ({others} there are of another cluster: of its databases, not of these)" if others else ""
-            )
-            raise CannotRestore(
-                f"there is no backup of this cluster under {self.backups.folder}{said}: "
-                "take one with `caretrail backup`"
-            )
+            none = f"there is no backup of this cluster under {self.backups.folder}"
+            if others := self.backups.foreign():
+                raise CannotRestore(
+                    f"{none}; {others} there are of another cluster, and hold its databases, not these: "
+                    "where that one is lost, docs/operations/backup.md says how all of it comes back"
+                )
+            raise CannotRestore(f"{none}: take one with `caretrail backup`")
         with self.backups.connected() as connection:
             (now,) = connection.execute(b"select clock_timestamp()").fetchone() or (None,)
         if now is None or self.at >= now:

@@ -239,6 +239,12 @@ def archive(backups: Backups) -> Any:
     return found
 
 
+def archive_by(backups: Backups, command: str) -> None:
+    quoted = command.replace("'", "''")
+    admin(backups, f"alter system set archive_command = '{quoted}'")
+    admin(backups, "select pg_reload_conf()")
+
+
 def next_segment(backups: Backups) -> str:
     """The segment of the log that is being written."""
     (found,) = admin(backups, "select pg_walfile_name(pg_current_wal_insert_lsn())")
@@ -310,17 +316,17 @@ async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_fo
     with site.backups.alone():
         with pytest.raises(CannotBackUp, match="another backup or restore"):
             await site.restored()
+        archive_by(site.backups, f"false && {archive(site.backups)}")  # a folder whose disk is gone
         second = backup.take(site.backups)
         assert backup.forget(site.backups, 1) == [first]
     assert site.backups.bases() == [second]
     segments = {path.name for path in site.backups.wal.iterdir()}
     assert second.wal in segments
     assert first.wal not in segments
-    admin(site.backups, "alter system set archive_command = 'true'")
-    admin(site.backups, "select pg_reload_conf()")
+    archive_by(site.backups, "true")
     with pytest.raises(NotReached, match="is archived elsewhere by now"):
         await site.restored(datetime.now(UTC))
     path = site.backups.folder / f"{second.name}.json"
     path.write_text(json.dumps(asdict(replace(second, server="7"))))
-    with pytest.raises(CannotRestore, match=r"no backup of this cluster .* \(1 there are of another cluster"):
+    with pytest.raises(CannotRestore, match=r"no backup of this cluster .*; 1 there are of another"):
         await site.restored(datetime.now(UTC))

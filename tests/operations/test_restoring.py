@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
-from aiokafka.errors import KafkaConnectionError
 from caretrail_contracts.cloudevents import Record, to_headers
 from caretrail_contracts.envelope import PARTITIONS
 
 from chassis.config import Settings
-from chassis.runtime import Role
 from deploy.topics import make_topics
 from operations import walking
 from operations.composed import composed
@@ -34,8 +31,7 @@ from tests.operations.test_topics import (
     state,
     taken,
 )
-from tests.readme.tour import restored_by_hand
-from tests.running import STAFF, Running, running_alone
+from tests.running import STAFF, Running
 
 pytestmark = pytest.mark.servers
 
@@ -123,53 +119,6 @@ async def test_a_service_set_back_takes_in_what_its_topic_holds(
         await assert_applied_once(run, 128)
     async with running(INTAKE, SCHEDULING) as run:
         assert len(await restores(run, "intake")) == 1, "a second start has nothing to take in"
-
-
-async def test_a_database_that_is_restored_by_hand_as_the_page_says_loses_nothing(
-    running: Run, settings: Settings
-) -> None:
-    """The old one publishes what waits, by a relay alone, and tells the new one how far it was."""
-    async with running(INTAKE) as run:
-        await refer(run, 20)
-        await run.settle()
-    keep(settings, "intake")
-    async with running_alone(INTAKE, settings, Role.API) as run:
-        await refer(run, 10)
-        before = await log_of(run, "intake")
-        assert (await progress(run))["relayed"] == 20
-    async with running_alone(INTAKE, settings, Role.RELAY) as run, asyncio.timeout(30):
-        while (found := await progress(run))["relayed"] < found["head"]:
-            await asyncio.sleep(0.02)
-        assert (await state(run))["state"] == "whole"
-    asked, told = restored_by_hand()
-    answers = [value(settings, statement) for statement in asked]
-    set_back(settings, "intake")
-    shown = """'{"0": 1042, "1": 987}'""", "17"
-    for statement, literal, answer in zip(told, shown, answers, strict=True):
-        assert literal in statement
-        admin(settings, statement.replace(literal, f"'{answer}'"), database=name_of(settings))
-    async with running(INTAKE) as run:
-        assert plain(await log_of(run, "intake")) == before
-        [event] = await restores(run, "intake")
-        assert (event.imported, event.epoch) == (10, 1)
-
-
-def name_of(settings: Settings) -> str:
-    return f"{settings.database_prefix}_intake"
-
-
-def value(settings: Settings, statement: str) -> str:
-    """What a statement gives in intake's database."""
-    assert settings.postgres_url
-    url = psycopg.conninfo.make_conninfo(settings.postgres_url.get_secret_value(), dbname=name_of(settings))
-    with psycopg.connect(url) as connection:
-        row = connection.execute(statement.encode()).fetchone()
-    assert row is not None
-    return json.dumps(row[0])
-
-
-async def progress(run: Running) -> Any:
-    return (await run.get("intake", "/internal/progress")).json()
 
 
 async def test_a_reader_set_back_applies_nothing_twice(running: Run, settings: Settings) -> None:
@@ -361,65 +310,3 @@ async def test_what_is_written_while_the_topic_is_read_is_not_taken_in_twice(
     async with running(INTAKE) as run:
         [event] = await restores(run, "intake")
         assert (event.head, event.imported, event.epoch) == (60, 0, 2)
-
-
-async def test_starts_do_not_wait_for_each_others_kafka(
-    running: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where Kafka hangs each takes as long as one alone."""
-    async with running(INTAKE):
-        pass
-    all_look = asyncio.Barrier(3)
-
-    async def hangs(*_: Any) -> Any:
-        await all_look.wait()
-        raise KafkaConnectionError
-
-    monkeypatch.setattr(walking, "tails", hangs)
-    async with asyncio.timeout(20):
-        await asyncio.gather(*(recover(INTAKE, settings) for _ in range(3)))
-
-
-@pytest.mark.parametrize("forges", [False, True])
-async def test_a_busy_service_gets_a_second_process(
-    running: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch, forges: bool
-) -> None:
-    """What the first one commits and publishes while the second looks is not missing in the store."""
-    async with running(INTAKE) as run, forger(run) as send:
-        await refer(run, 60)
-        await run.settle()
-        source: dict[str, bytes | None] = {"source": run.runtime("intake").origin.source.encode()}
-        someone = patient_of(3)
-        forged = headers(someone, 900, prev=b"1", **source)
-        looked = list[str]()
-
-        def busy(look: Any) -> Any:
-            async def looks(*about: Any, **more: Any) -> Any:
-                looked.append(look.__name__)
-                await refer(run, 30)
-                await run.settle()
-                if forges:  # last in its partition, else nobody looks further
-                    await send(3, str(someone), forged, body(someone))
-                return await look(*about, **more)
-
-            return looks
-
-        monkeypatch.setattr(walking, "tails", busy(walking.tails))
-        monkeypatch.setattr(walking, "walk", busy(walking.walk))
-        await recover(INTAKE, settings)
-        assert looked == (["tails", "walk"] if forges else ["tails"])
-        assert await restores(run, "intake") == []
-        assert len(await log_of(run, "intake")) == 60 + 30 * len(looked)
-
-
-async def test_what_no_reader_takes_keeps_no_service_from_starting(running: Run) -> None:
-    async with running(INTAKE, SCHEDULING) as run, forger(run) as send:
-        await refer(run, 60)
-        await run.settle()
-        source: dict[str, bytes | None] = {"source": run.runtime("intake").origin.source.encode()}
-        forged = patient_of(partition_with_events := 3)
-        await send(
-            partition_with_events, str(forged), headers(forged, 900, prev=b"1", **source), body(forged)
-        )
-    async with running(INTAKE, SCHEDULING) as run:
-        assert (await run.post("intake", "/referrals", {"patient": str(UUID(int=1))})).status_code == 201
