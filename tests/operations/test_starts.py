@@ -1,4 +1,4 @@
-"""A process that starts while others write, beside forgeries and a Kafka that hangs, takes in nothing twice."""
+"""A process that starts while others write, beside forgeries or a Kafka that hangs, takes nothing in twice."""
 
 from __future__ import annotations
 
