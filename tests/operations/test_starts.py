@@ -1,4 +1,4 @@
-"""A process that starts while others write, beside forgeries or a Kafka that hangs, takes nothing in twice."""
+"""A process that starts while others write, beside forgeries or a Kafka that hangs, takes nothing twice."""
 
 from __future__ import annotations
 
