@@ -27,9 +27,6 @@ async def stage(
     running: Run, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Tampering]:
     monkeypatch.setattr(stores, "CATCH_UP_MAX_S", 0.3)
-    monkeypatch.setattr(
-        remembering, "EVENTS_MAX", 3
-    )  # commands of one to three events: pages break within them
     async with tampering(running, servers["postgres"]) as found:
         assert await found.check() == {}
         yield found
