@@ -130,6 +130,8 @@ async def tampering(running: Run, admin: str) -> AsyncIterator[Tampering]:
 
 def served(app: FastAPI, listening: socket.socket, group: asyncio.TaskGroup) -> uvicorn.Server:
     """An application that runs already, listening."""
+    # As asyncio does for a socket that names its protocol: an answer in two writes took 40 ms.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
     group.create_task(server.serve([listening]))
     return server
