@@ -160,7 +160,7 @@ async def test_a_missing_topic_is_a_fault_that_keeps_its_readers_from_nothing_el
                     await asyncio.sleep(0.02)
             assert not feed._consumer or feed._consumer.assignment() == set()
             ready = (await run.get("scheduling", "/health/ready")).json()
-            assert ready["faults"] == [f"TopicFeed: {topic} is missing: `caretrail topics restore` makes it"]
+            assert ready["faults"] == [f"topic-feed: {topic} is missing: `caretrail topics restore` makes it"]
         await republish(run)
         await refer(run, 5)
         await run.settle()
