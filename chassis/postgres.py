@@ -151,7 +151,8 @@ class PostgresReader:
         stream, found = cls.stream_of(id), None
         rows = await self._rows_of(stream, form_of(cls))
         if rows and rows[0]["type"] is None:
-            snapshot = rows.pop(0)
+            # Who loads the stream beside this has the same rows: they stay as they are.
+            snapshot, rows = rows[0], rows[1:]
             found = restored(cls, id, snapshot["stream_version"], snapshot["body"])
         return cls.resume(found, id, map(fact_of, rows))
 

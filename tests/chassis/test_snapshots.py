@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 from collections.abc import AsyncIterator
@@ -137,6 +138,15 @@ async def test_kept_and_snapshotted_aggregates_decide_alike(store: Store) -> Non
     found = await store.load(Bell, bell)
     assert found is not None
     assert held(found) == await whole(store, bell)
+
+
+async def test_who_loads_a_stream_beside_others_gets_all_of_it(postgres: PostgresStore) -> None:
+    """They wait for one statement: its answer is nobody's to take the snapshot out of."""
+    bell = uuid4()
+    await rung(postgres, bell, SNAPSHOT_EVERY + 7)
+    found = await asyncio.gather(*(postgres.load(Bell, bell) for _ in range(5)))
+    assert await versions(postgres) == [SNAPSHOT_EVERY]
+    assert [held(each) for each in found if each] == [await whole(postgres, bell)] * 5
 
 
 async def test_there_is_no_aggregate_without_events(store: Store) -> None:
