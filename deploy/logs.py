@@ -10,7 +10,7 @@ from time import monotonic
 import structlog
 
 EACH_S = 10.0
-"""So often Kafka's client may say the same. While a broker is away, each tries to connect without a rest."""
+"""So often Kafka's client may say the same. While a broker is away, it says so with each try."""
 
 
 class Seldom(logging.Filter):
