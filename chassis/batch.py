@@ -103,8 +103,13 @@ class Batch:
             self._aggregates |= work.touched
 
     def _guess(self, stream: str, default: None) -> Aggregate | None:
-        """Of a stream that the batch writes to, its own alone: what others kept lacks that."""
+        """Of a stream that the batch writes to, its own alone: what others kept lacks that.
+
+        What is new to the batch may be newer than the rows read so far: they are not used again.
+        """
         own, kept = self._aggregates.pop(stream, None), self._ground.executor.kept
+        if own is None:
+            self._read.clear()
         return own if own or stream in self._written else kept.pop(stream, default)
 
     def stage(self, commit: Commit) -> None:

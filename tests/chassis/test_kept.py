@@ -14,6 +14,7 @@ from chassis.database import Connection, connect
 from chassis.executor import Executor
 from chassis.group import PostgresStore
 from chassis.refusal import Conflict
+from chassis.snapshots import SNAPSHOT_EVERY
 from tests.chassis.test_snapshots import CLOCK, Bell, Ring, batch_of, cause, handlers, postgres, rung, whole
 
 __all__ = ["postgres"]
@@ -116,3 +117,15 @@ async def test_what_others_kept_lacks_what_a_batch_has_written_itself(
         await batch.decide(Ring(bell=bell), cause())
         await batch.finish()
     assert (await whole(postgres, bell))["rung"] == 3
+
+
+async def test_rows_are_read_again_behind_a_stream_that_is_new_to_the_batch(
+    postgres: PostgresStore, executor: Executor, connection: Connection, bell: UUID
+) -> None:
+    """Else a batch decides by the newest stream and by rows of before it."""
+    batch, snapshot = batch_of(connection, postgres, executor), {"stream": Bell.stream_of(bell)}
+    async with connection.transaction():
+        assert await batch.rows("snapshots", snapshot) == []
+        await rung(postgres, bell, SNAPSHOT_EVERY)
+        await batch.decide(Ring(bell=bell), cause())
+        assert len(await batch.rows("snapshots", snapshot)) == 1

@@ -162,20 +162,21 @@ async def test_a_partition_that_is_not_read_on_falls_behind_in_records_and_secon
         found = await shown(run, "scheduling")
         assert found["caretrail_consumer_lag_records", "gauge"] == {"topic", "partition"}
         [feed] = [feed for feed in run.runtime("scheduling").feeds if isinstance(feed, TopicFeed)]
-        [spot] = [str(spot.partition) for spot, (_, passed_ms) in feed.behind().items() if passed_ms]
-        assert await value(run, "scheduling", name + "records", partition=spot) == 0
+        [(topic, number)] = [spot for spot, (_, passed_ms) in feed.behind().items() if passed_ms]
+        spot = {"topic": topic, "partition": str(number)}
+        assert await value(run, "scheduling", name + "records", **spot) == 0
         async with run.runtime("scheduling").ground.database.transaction() as held:
             await held.execute("lock table positions in exclusive mode")
             await run.post("intake", "/referrals", {"patient": patient})
             async with asyncio.timeout(20):
-                while await value(run, "scheduling", name + "records", partition=spot) == 0:
+                while await value(run, "scheduling", name + "records", **spot) == 0:
                     await asyncio.sleep(0.02)
             clock.move(begin + timedelta(seconds=30))
-            assert await value(run, "scheduling", name + "seconds", partition=spot) == 30
+            assert await value(run, "scheduling", name + "seconds", **spot) == 30
         await run.settle()
-        assert await value(run, "scheduling", name + "records", partition=spot) == 0
-        assert await value(run, "scheduling", name + "seconds", partition=spot) == 0
-        assert await value(run, "scheduling", "caretrail_partition_stopped", partition=spot) == 0
+        assert await value(run, "scheduling", name + "records", **spot) == 0
+        assert await value(run, "scheduling", name + "seconds", **spot) == 0
+        assert await value(run, "scheduling", "caretrail_partition_stopped", **spot) == 0
 
 
 async def test_a_lag_from_before_the_process_is_no_lag_of_no_time(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from caretrail_contracts.billing import AttendanceCounted, ChargeDayOpened
@@ -13,6 +14,25 @@ from services.billing.commands.notes import count_notes
 from services.billing.commands.registry import handlers
 from services.billing.domain.charge_day import ChargeDay, charge_id
 from services.billing.domain.instants import day_close, local_date
+
+
+class Seen(NamedTuple):
+    """An attendance's row, when its session began, and the date of service where it was held."""
+
+    attendance: Row
+    starts_at: datetime
+    service_date: date
+
+    def counted(self) -> AttendanceCounted:
+        """The attendance as it counts."""
+        attendance = self.attendance
+        return AttendanceCounted(
+            session=attendance["session"],
+            started_at=(attendance["started_at"] or self.starts_at).astimezone(UTC).isoformat(),
+            ended_at=(attendance["ended_at"] or self.starts_at).astimezone(UTC).isoformat(),
+            minutes=attendance["minutes"],
+            source_event=attendance["source_event"],
+        )
 
 
 class CountSession(Command):
@@ -47,52 +67,43 @@ async def count_waiting(command: CountWaiting, work: Work) -> None:
 
 
 async def _count(session: UUID, patient: UUID, work: Work) -> None:
-    attendance = await work.row("attendances", session=session, patient=patient)
-    when = await _when(session, work)
-    if attendance is None or when is None:
+    seen = await _seen(session, patient, work)
+    day = await _day(seen, work) if seen else None
+    if seen is None or day is None:
         return
-    starts_at, service_date = when
-    day = await _day(attendance, service_date, work)
-    if day is None:
-        return
-    day.count_attendance(_counted(attendance, starts_at), work.now)
+    # The rows led to the day; what changed before it was loaded is in them now, and what changes
+    # later is not in the version that the commit expects.
+    seen = await _seen(session, patient, work) or seen
+    day.count_attendance(seen.counted(), work.now)
     await count_notes(day, work)
-    ended_at = attendance["ended_at"] or starts_at
+    ended_at = seen.attendance["ended_at"] or seen.starts_at
     if day.closed or work.now >= day_close(ended_at):
         await decide_charge(day, work)
 
 
-async def _when(session: UUID, work: Work) -> tuple[datetime, date] | None:
-    """When a session began and its date where it was held; None while that is unknown."""
+async def _seen(session: UUID, patient: UUID, work: Work) -> Seen | None:
+    """What is known of a patient's attendance; None while the session or its group is unknown."""
+    attendance = await work.row("attendances", session=session, patient=patient)
     known = await work.row("sessions", session=session)
-    if known is None or known["starts_at"] is None:
+    if attendance is None or known is None or known["starts_at"] is None:
         return None
     group = await work.row("groups", group_id=known["group_id"])
     if group is None:
         return None
-    return known["starts_at"], local_date(known["starts_at"], group["time_zone"])
+    return Seen(attendance, known["starts_at"], local_date(known["starts_at"], group["time_zone"]))
 
 
-async def _day(attendance: Row, service_date: date, work: Work) -> ChargeDay | None:
+async def _day(seen: Seen, work: Work) -> ChargeDay | None:
     """The day of service, opened where somebody was there; None where nobody ever was."""
-    id = charge_id(attendance["episode"], service_date)
+    attendance = seen.attendance
+    id = charge_id(attendance["episode"], seen.service_date)
     day = await work.find(ChargeDay, id)
     if day is None and attendance["minutes"]:
         opened = ChargeDayOpened(
             charge=id,
             patient=attendance["patient"],
             episode=attendance["episode"],
-            service_date=service_date,
+            service_date=seen.service_date,
         )
         day = work.add(ChargeDay.open(opened, work.now))
     return day
-
-
-def _counted(attendance: Row, starts_at: datetime) -> AttendanceCounted:
-    return AttendanceCounted(
-        session=attendance["session"],
-        started_at=(attendance["started_at"] or starts_at).astimezone(UTC).isoformat(),
-        ended_at=(attendance["ended_at"] or starts_at).astimezone(UTC).isoformat(),
-        minutes=attendance["minutes"],
-        source_event=attendance["source_event"],
-    )

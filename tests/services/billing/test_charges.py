@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from caretrail_contracts.billing import (
@@ -25,6 +26,7 @@ from caretrail_contracts.scheduling import AttendanceCorrected
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chassis.command import Row
 from services.billing.commands.contracts import AgreeContract, RequestAuthorization
 from services.billing.domain.authorization import Action
 from tests.services.billing.builders import (
@@ -41,6 +43,7 @@ from tests.services.billing.builders import (
     scheduled,
     session_of,
     signed,
+    starts,
     terms,
 )
 
@@ -215,6 +218,28 @@ async def test_an_attendance_corrected_to_a_miss_leaves_nothing_to_charge() -> N
     await billing.learn(scheduled(MONDAY), attended(MONDAY), _corrected(0))
     outcome = await billing.until(datetime(2026, 3, 10, 6, tzinfo=UTC))
     outcome.then(ChargeVoided(reason="nothing-attended"))
+
+
+async def test_what_is_corrected_while_a_day_is_counted_is_not_counted_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The correction comes in between what the end of the day reads first and its look at the day."""
+    billing = await Billing().authorized()
+    await billing.until(starts(MONDAY))
+    await billing.learn(scheduled(MONDAY), attended(MONDAY), signed(MONDAY))
+    read = billing.store.rows
+
+    async def overtaken(table: str, key: dict[str, Any]) -> list[Row]:
+        rows = await read(table, key)
+        if table == "groups":
+            monkeypatch.undo()
+            await billing.learn(_corrected(0))
+        return rows
+
+    monkeypatch.setattr(billing.store, "rows", overtaken)
+    outcome = await billing.until(datetime(2026, 3, 10, 6, tzinfo=UTC))
+    assert [fact.minutes for fact in outcome.events if isinstance(fact, AttendanceCounted)] == [0]
+    assert ChargeCaptured not in map(type, outcome.events)
 
 
 @settings(max_examples=25, deadline=None)
