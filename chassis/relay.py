@@ -119,7 +119,7 @@ async def outgoing(
     """
     async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.adapters.register_loader("text", ByteaBinaryLoader)
-        return await (await cursor.execute(OUTGOING, (after, topic, epoch, limit, limit))).fetchall()
+        return await (await cursor.execute(OUTGOING, (after, topic, epoch, limit))).fetchall()
 
 
 def message_of(source: str, row: Any) -> Message:

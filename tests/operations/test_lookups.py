@@ -66,7 +66,7 @@ def statements(at: int) -> dict[str, tuple[object, ...]]:
         "streams": (STREAMS, [chart], ["f"]),
         "effect_known": (KNOWN, "mailer", id, id, id, "mailer", True, id, "mailer", "k"),
         "move_effects": (MOVE, [at % 12], [id], [1], 1),
-        "outgoing": (OUTGOING, at - 1, "t", 1, 10, 10),
+        "outgoing": (OUTGOING, at - 1, "t", 1, 10),
         "read": (query("read"), at - 1, 10),
         "head": ("select coalesce(max(position), 0) as head from events",),
         "begin_epoch": (BEGIN_EPOCH, 0, "urn:caretrail:intake:main"),
@@ -131,7 +131,7 @@ async def test_the_first_event_of_an_epoch_names_none_before_it(connection: Conn
     for size in (1, 5, SMALL):
         for after in range(SMALL):
             page = await reader.read(after, size)
-            sent = await fetch(connection, OUTGOING, after, "t", 1, size, size)
+            sent = await fetch(connection, OUTGOING, after, "t", 1, size)
             read = {record.envelope.position: record.prev for record in page}
             assert read == {row["position"]: row["prev"] for row in sent}
             assert read == {at: wanted[at] for at in range(after + 1, min(after + size, SMALL) + 1)}
