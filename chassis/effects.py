@@ -117,7 +117,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
     async def _batch(self, messages: Sequence[ConsumerRecord]) -> None:
         """Carry out a batch: keys side by side, the effects of a key in order. Then the marks move."""
         by_key: dict[str, list[Record]] = {}
-        reached: dict[TopicPartition, tuple[int, UUID, int]] = {}
+        reached: dict[TopicPartition, tuple[int, UUID, str, int, int]] = {}
         for partition, batch in groupby(messages, lambda raw: TopicPartition(raw.topic, raw.partition)):
             for raw in batch if partition in self._seen else ():
                 if (record := _readable(raw)) is None:
@@ -126,8 +126,9 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                     log.warning("topic_changed", **partition._asdict())
                     self._subscriber.consumer.seek(partition, 0)
                     break
-                reached[partition] = raw.partition, record.envelope.id, raw.offset
-                by_key.setdefault(record.envelope.key, []).append(record)
+                about = record.envelope
+                reached[partition] = raw.partition, about.id, about.stream, about.stream_version, raw.offset
+                by_key.setdefault(about.key, []).append(record)
         await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
         if reached:
             epoch = self._ground.store.appender.epoch
@@ -190,11 +191,11 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def stands(self, effect: Effect, record: Record) -> Row:
         """Whether an effect of a record is ``done``, and whether it ``waits`` behind one that is parked."""
-        id, key, name = record.envelope.id, record.envelope.key, effect.name
-        command = AdapterOffice(self._ground, name).command_id(str(id))
-        own = record.envelope.source == self._ground.store.appender.origin.source
-        about = name, id, command, id, name, own, id, name, key
-        return (await self._ground.database.rows(KNOWN, *about))[0]
+        about, name = record.envelope, effect.name
+        command = AdapterOffice(self._ground, name).command_id(str(about.id))
+        own = about.source == self._ground.store.appender.origin.source
+        asked = name, command, name, own, name, about.key, about.id, about.stream, about.stream_version
+        return (await self._ground.database.rows(KNOWN, *asked))[0]
 
     async def act(self, effect: Effect, record: Record, outcome: list[Command | None]) -> None:
         """Do it, unless its outcome is there, and record that it was done. Raises what the effect raises."""

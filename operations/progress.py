@@ -83,7 +83,7 @@ class Pending:
     def __init__(self, runtime: Runtime) -> None:
         self._ground, self._service = runtime.ground, runtime.service
         self._types = [effect.event.type() for effect in runtime.service.effects]
-        self._seen, self._waiting = 0, dict[tuple[str, UUID], UUID]()
+        self._seen, self._waiting = 0, dict[tuple[str, UUID], tuple[UUID, int]]()
 
     async def count(self, head: int) -> int:
         """Effects of events up to the log's head that wait."""
@@ -92,20 +92,21 @@ class Pending:
             for number, row in enumerate(rows):
                 for effect in self._service.acting(row["type"]):
                     office = AdapterOffice(self._ground, effect.name)
-                    self._waiting[effect.name, row["id"]] = office.command_id(str(row["id"]))
+                    command = office.command_id(str(row["id"]))
+                    self._waiting[effect.name, row["id"]] = command, row["position"]
                 if number % TURN == 0:
                     await asyncio.sleep(0)
             self._seen = head
         if waiting := sorted(self._waiting.items()):
-            about = [(name, event, command) for (name, event), command in waiting]
+            about = [(*effect, *known) for effect, known in waiting]
             for row in await self._ground.database.rows(FINISHED, *arrays(about)):
                 self._waiting.pop((row["effect"], row["event_id"]), None)
         return len(self._waiting)
 
 
 NEW = b"""
-select e.id, e.type from effect_marks m cross join lateral (
-    select id, type from events
+select e.id, e.type, e.position from effect_marks m cross join lateral (
+    select id, type, position from events
     where partition = m.partition and position > greatest(m.position, %s) and position <= %s
         and type = any(%s)
 ) e

@@ -2,9 +2,11 @@
 -- before the effect began, or is none of the source's: its record came late from a store that was replaced. It waits
 -- where the event's key is parked for it.
 select
-    exists (select from effects_done where effect = %s and event_id = %s)
+    exists (select from effects_done where effect = %s and event_id = a.id)
         or exists (select from commands where command_id = %s)
-        or exists (select from events e join effect_starts s on e.position <= s.position where e.id = %s and s.effect = %s)
-        or (%s and not exists (select from events where id = %s))
+        or coalesce(e.position <= (select position from effect_starts where effect = %s), false)
+        or (%s and e.position is null)
         as done,
     exists (select from parked where handler = %s and key = %s) as waits
+from (select %s::uuid as id, %s as stream, %s as stream_version) as a
+left join events e on (e.stream, e.stream_version, e.id) = (a.stream, a.stream_version, a.id)

@@ -3,7 +3,9 @@
 -- looked at again. Only on the store on which the effects were recorded.
 update effect_marks m set epoch = e.epoch, position = e.position, kafka_offset = n.kafka_offset
 from (select set_config('synchronous_commit', 'off', true)) as once,
-    unnest(%s::smallint[], %s::uuid[], %s::bigint[]) as n (partition, event_id, kafka_offset)
-    join events e on e.id = n.event_id and e.partition = n.partition
+    unnest(%s::smallint[], %s::uuid[], %s::text[], %s::integer[], %s::bigint[])
+        as n (partition, id, stream, stream_version, kafka_offset)
+    join events e on (e.stream, e.stream_version, e.id) = (n.stream, n.stream_version, n.id)
+        and e.partition = n.partition
 where m.partition = e.partition and (m.epoch, m.position) <= (e.epoch, e.position)
 returning m.partition, stand(%s)

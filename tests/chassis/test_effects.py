@@ -189,17 +189,19 @@ async def test_a_mark_moves_forward_only_and_to_what_the_store_holds(running: Ru
             await run.post("intake", "/referrals", {"patient": patient})
         database, records = run.runtime("intake").ground.database, await log(run)
         [part] = {record.envelope.partition for record in records}
-        first, second, third = (record.envelope.id for record in records)
-        for id, number, offset, expected in (
+        first, second, third = (record.envelope for record in records)
+        for about, number, offset, expected in (
             (second, part, 1, [(2, 1)]),
             (first, part, 0, [(2, 1)]),
             (first, part, 7, [(2, 1)]),
             (second, part, 7, [(2, 7)]),
-            (uuid4(), part, 9, [(2, 7)]),
+            (first._replace(id=uuid4()), part, 9, [(2, 7)]),
+            (first._replace(stream=f"referral-{uuid4()}"), part, 9, [(2, 7)]),
             (third, (part + 1) % PARTITIONS, 9, [(2, 7)]),
             (third, part, 2, [(3, 2)]),
         ):
-            await database.rows(MOVE, *arrays([(number, id, offset)]), 1)
+            reached = number, about.id, about.stream, about.stream_version, offset
+            await database.rows(MOVE, *arrays([reached]), 1)
             rows = await database.rows("select * from effect_marks where position > 0")
             assert [(row["position"], row["kafka_offset"]) for row in rows] == expected
 

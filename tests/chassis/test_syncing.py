@@ -65,8 +65,8 @@ async def test_the_mark_of_effects_is_not_waited_for(running: Run) -> None:
         await run.post("intake", "/referrals", {"patient": str(uuid4())})
         database = run.runtime("intake").ground.database
         async with database.transaction() as connection:
-            [event] = await fetch(connection, "select partition, id from events")
-            assert await fetch(connection, MOVE, *arrays([(event["partition"], event["id"], 0)]), 1)
+            [event] = await fetch(connection, "select partition, id, stream, stream_version from events")
+            assert await fetch(connection, MOVE, *arrays([(*event.values(), 0)]), 1)
             assert await fetch(connection, "show synchronous_commit") == [{"synchronous_commit": "off"}]
 
 

@@ -64,8 +64,8 @@ def statements(at: int) -> dict[str, tuple[object, ...]]:
     id, chart = UUID(int=at), f"chart-{at // 10}"
     return {
         "streams": (STREAMS, [chart], ["f"]),
-        "effect_known": (KNOWN, "mailer", id, id, id, "mailer", True, id, "mailer", "k"),
-        "move_effects": (MOVE, [at % 12], [id], [1], 1),
+        "effect_known": (KNOWN, "mailer", id, "mailer", True, "mailer", "k", id, chart, at % 10 + 1),
+        "move_effects": (MOVE, [at % 12], [id], [chart], [at % 10 + 1], [1], 1),
         "outgoing": (OUTGOING, at - 1, "t", 1, 10),
         "read": (query("read"), at - 1, 10),
         "head": ("select coalesce(max(position), 0) as head from events",),

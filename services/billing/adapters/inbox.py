@@ -20,6 +20,7 @@ from caretrail_contracts.wording import expected_of, known
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from chassis.command import Command
+from chassis.database import arrays
 from chassis.ids import derive
 from chassis.office import AdapterOffice
 from chassis.refusal import Refused
@@ -50,18 +51,15 @@ select claim, (select coalesce(max(position), 0) from events) as head from claim
 where number = any(%s) and status = 'created' and submitted_at is null
 """
 CUT = b"""
-select distinct e.id from batches b join events e on e.position = b.position
+select distinct e.id, e.position from batches b join events e on e.position = b.position
 where jsonb_exists_any(b.claims, %s::text[])
 """
 OVER = b"""
-select cut from unnest(%s::uuid[], %s::uuid[]) as batches (cut, sent)
+select cut from unnest(%s::uuid[], %s::uuid[], %s::bigint[]) as batches (cut, sent, position)
 where exists (select from commands where command_id = sent)
     or exists (select from parked where handler = %s and event_id = cut)
     or exists (select from effects_done where effect = %s and event_id = cut)
-    or exists (
-        select from events e join effect_starts s on e.position <= s.position
-        where e.id = cut and s.effect = %s
-    )
+    or position <= (select s.position from effect_starts s where s.effect = %s)
 """
 """Batches whose sending is on record, parked, discarded, or none of the effect's work."""
 
@@ -151,9 +149,11 @@ async def _being_sent(command: PostRemittances, office: AdapterOffice) -> bool:
         return False
     if not await office.has_applied(undecided[0]["head"]):
         return True
-    cut = [row["id"] for row in await office.rows(CUT, [str(row["claim"]) for row in undecided])]
-    sent = [office.command_id(str(id), CLAIM_FILES) for id in cut]
-    over = await office.rows(OVER, cut, sent, *[CLAIM_FILES] * 3)
+    cut = await office.rows(CUT, [str(row["claim"]) for row in undecided])
+    if not cut:
+        return False
+    about = [(row["id"], office.command_id(str(row["id"]), CLAIM_FILES), row["position"]) for row in cut]
+    over = await office.rows(OVER, *arrays(about), *[CLAIM_FILES] * 3)
     return len(over) < len(cut)
 
 
