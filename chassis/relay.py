@@ -61,24 +61,15 @@ class Relay(Follower):
 
     async def _prepared(self, rows: Awaitable[list[Any]]) -> tuple[int, list[Message], Batches]:
         """Make records and batches of rows, while the database reads those that follow a full batch."""
-        read, found, packed = await rows, list[Message](), Batches()
+        read, found, batches = await rows, list[Message](), Batches()
         if read:
             if len(read) == self.batch_max:
                 self._rows = asyncio.create_task(self._outgoing(read[-1][3]))
                 await asyncio.sleep(0)
             found = [message_of(self.ground.store.appender.origin.source, row) for row in read]
-            packed = await self._packed(found)
-        return read[0][0] if read else 0, found, packed
-
-    async def _packed(self, found: Sequence[Message]) -> Batches:
-        sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
-        filling, packed = dict[int, Any](), Batches()
-        for _, partition, message in found:
-            if partition not in filling or filling[partition].append(**message) is None:
-                filling[partition] = sender.create_batch()
-                filling[partition].append(**message)
-                packed.append((partition, filling[partition]))
-        return packed
+            sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
+            batches = packed(sender, found)
+        return read[0][0] if read else 0, found, batches
 
     async def take(self, found: Sequence[Message]) -> int:
         """Send messages, a batch for each partition, then move the mark. Raises Fenced.
@@ -120,6 +111,17 @@ async def outgoing(
     async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.adapters.register_loader("text", ByteaBinaryLoader)
         return await (await cursor.execute(OUTGOING, (after, topic, epoch, limit))).fetchall()
+
+
+def packed(sender: AIOKafkaProducer, found: Sequence[Message]) -> Batches:
+    """Messages as batches of their partitions, in order."""
+    filling, batches = dict[int, Any](), Batches()
+    for _, partition, message in found:
+        if partition not in filling or filling[partition].append(**message) is None:
+            filling[partition] = sender.create_batch()
+            filling[partition].append(**message)
+            batches.append((partition, filling[partition]))
+    return batches
 
 
 def message_of(source: str, row: Any) -> Message:
