@@ -203,7 +203,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         office = AdapterOffice(self._ground, effect.name, about.correlation_id, about.id)
         if not outcome:
             # What cannot be recorded is not begun: it would be done again and again.
-            await database.rows(WRITES, effect.name)
+            await database.rows(WRITES, effect.name, self._ground.store.appender.epoch)
             outcome.append(await effect.act(record.decode(), about, office))
         if (command := outcome[0]) is None:
             await database.rows(KEEP, effect.name, about.id, self._ground.store.appender.epoch)
@@ -232,8 +232,8 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
 
 KNOWN, MOVE = query("effect_known"), query("move_effects")
 MARKS = b"select * from effect_marks"
-WRITES = b"update effect_starts set position = position where effect = %s returning effect"
-"""Changes nothing, durably: fails where the database takes no write."""
+WRITES = b"update effect_starts set position = position where effect = %s returning stand(%s)"
+"""Changes nothing, durably: fails where the database takes no write, or is not the one that it was."""
 
 KEEP = b"""
 insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing
