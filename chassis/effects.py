@@ -87,7 +87,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             await stopped(broker)
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """What is fetched of them from now on is nobody's until they are placed."""
+        """What is fetched of them from now on is nobody's until they are placed; a batch in hand ends."""
         self._seen = {}
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
@@ -125,10 +125,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             for raw in batch if partition in seen else ():
                 if (record := _readable(raw)) is None:
                     continue
-                missed = await self._misses(seen, partition, record)
-                if seen is not self._seen:
-                    return  # They are placed anew: what was fetched comes again.
-                if missed:
+                if await self._misses(seen, partition, record):
                     log.warning("topic_changed", **partition._asdict())
                     self._subscriber.consumer.seek(partition, 0)
                     break
@@ -153,8 +150,8 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         if about.epoch == last[0]:
             return (record.prev or 0) > last[1]
         # The first of an epoch has no ``prev``: the store tells what is before it.
-        before = await self._ground.database.row(BEFORE, about.partition, about.position)
-        return before is not None and (before["epoch"], before["position"]) > last
+        before = await self._ground.database.rows(BEFORE, about.partition, about.position, *last)
+        return bool(before)
 
     async def _in_order(self, records: list[Record]) -> None:
         for record in records:
@@ -240,15 +237,9 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
     return found
 
 
-KNOWN, MOVE = query("effect_known"), query("move_effects")
+KNOWN, KEEP, BEFORE, MOVE = (
+    query(name) for name in ("effect_known", "keep_effect", "effect_before", "move_effects")
+)
 MARKS = b"select * from effect_marks"
-BEFORE = b"""
-select epoch, position from events where partition = %s and position < %s order by position desc limit 1
-"""
 WRITES = b"update effect_starts set position = position where effect = %s returning stand(%s)"
 """Changes nothing, durably: fails where the database takes no write, or is not the one that it was."""
-
-KEEP = b"""
-insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing
-returning effect, stand(%s)
-"""
