@@ -150,8 +150,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         if about.epoch == last[0]:
             return (record.prev or 0) > last[1]
         # The first of an epoch has no ``prev``: the store tells what is before it.
-        before = await self._ground.database.rows(BEFORE, about.partition, about.position, *last)
-        return bool(before)
+        return bool(await self._ground.database.rows(BEFORE, about.partition, about.position, *last))
 
     async def _in_order(self, records: list[Record]) -> None:
         for record in records:
@@ -237,9 +236,8 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
     return found
 
 
-KNOWN, KEEP, BEFORE, MOVE = (
-    query(name) for name in ("effect_known", "keep_effect", "effect_before", "move_effects")
-)
+KNOWN, MOVE = query("effect_known"), query("move_effects")
+KEEP, BEFORE = query("keep_effect"), query("effect_before")
 MARKS = b"select * from effect_marks"
 WRITES = b"update effect_starts set position = position where effect = %s returning stand(%s)"
 """Changes nothing, durably: fails where the database takes no write, or is not the one that it was."""

@@ -93,8 +93,8 @@ async def test_what_a_lost_key_sealed_is_shown_as_unreadable_and_the_rest_of_the
     async with running(service) as run:
         path = f"/patients/{got['patient']}"
         assert (await run.post("intake", "/referrals", referral(), key="k")).json()["repeated"]
-        sent = {"json": {"email": "ana@example.org"}, "headers": {**STAFF, "Idempotency-Key": "c"}}
-        changed = await run.clients["intake"].put(f"{path}/contact", **sent)
+        contact, sent = {"email": "ana@example.org"}, {**STAFF, "Idempotency-Key": "c"}
+        changed = await run.clients["intake"].put(f"{path}/contact", json=contact, headers=sent)
         after = {"Caretrail-After": str(changed.json()["position"])}
         with capture_logs() as logged:
             shown = await run.get("intake", f"{path}?open=true", **after)
