@@ -39,7 +39,7 @@ class Relay(Follower):
         lock = f"relay:{ground.topic}"
         super().__init__(ground, ownership.claim("relay", [lock]), lock)
         self._producer: AIOKafkaProducer | None = None
-        self._mark, self._batches = 0, Batches()
+        self._mark, self._batches, self._sent = 0, Batches(), list[Any]()
         self._rows: asyncio.Task[list[Any]] | None = None
         self._next: tuple[int, list[Message], Batches] | None = None
 
@@ -76,15 +76,15 @@ class Relay(Follower):
 
         What follows is made ready meanwhile, but sent only once this is acknowledged.
         """
-        position, sent = found[-1][0], []
+        position, self._sent = found[-1][0], []
         for partition, batch in self._batches:
             assert self._producer
-            sent.append(await self._producer.send_batch(batch, self.ground.topic, partition=partition))
+            self._sent.append(await self._producer.send_batch(batch, self.ground.topic, partition=partition))
         with RELAY_SECONDS.time():
             if rows := self._rows:
                 self._rows = None
                 self._next = await self._prepared(rows)
-            await asyncio.gather(*sent)
+            await asyncio.gather(*self._sent)
         about = self.ground.topic, position, self._mark, self.ground.store.appender.epoch
         if not await self.ground.database.rows(MOVE_MARK, *about):
             raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")
@@ -98,6 +98,7 @@ class Relay(Follower):
         found, self._producer, self._rows, self._next = self._producer, None, None, None
         if found:
             await dropped(found)
+            await asyncio.gather(*self._sent, return_exceptions=True)
 
 
 async def outgoing(

@@ -24,7 +24,7 @@ async def test_a_producer_is_let_go_of_without_a_word_whatever_it_was_about_to_s
     unsent.reenqueue(unsent._pop_batch(TopicPartition("t", 0)))
     unsent._pop_batch(TopicPartition("t", 1))
     await dropped(producer)
-    assert all(each.done() for each in sent)
+    await asyncio.gather(*sent, return_exceptions=True)
     del producer, unsent, sent, batch
     gc.collect()
     await asyncio.sleep(0)
