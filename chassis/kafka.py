@@ -101,7 +101,7 @@ async def dropped(found: AIOKafkaProducer) -> None:
     closing = asyncio.wait_for(asyncio.ensure_future(found._sender.close()), STOP_MAX_S)
     await asyncio.gather(closing, return_exceptions=True)
     unsent = found._message_accumulator
-    # One that was to be sent again is looked for there when its end is told: aiokafka's loop would log an error.
+    # One that was to be sent again is looked for there at its end: aiokafka would log an error.
     unsent._pending_batches.update(*unsent._batches.values())
     unsent.fail_all(KafkaError("the producer was stopped"))
     for batch in unsent._pending_batches:
