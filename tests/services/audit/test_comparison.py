@@ -1,4 +1,4 @@
-"""What positions tell that store and ledger both lack: an epoch leaves room before its opening, all else is named."""
+"""Positions that store and ledger both lack are named, but for the room before an epoch's opening."""
 
 from __future__ import annotations
 
