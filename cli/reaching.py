@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from cli.problem import Problem
 
 SERVER = (
-    "Nothing was changed. Services need PostgreSQL 17 or later, and databases in UTF8: `caretrail migrate` "
+    "Services need PostgreSQL 17 or later, and databases in UTF8: `caretrail migrate` "
     "makes those that are missing. Dump one in another encoding, and restore it into one that is made with "
     "encoding 'UTF8' template template0."
 )

@@ -42,7 +42,7 @@ APPEND_ONLY = ("events", "commands", "reservations", "ledger", "master")
 
 
 class Unusable(Exception):
-    """A server or a database is such that no service can work on it; nothing was changed."""
+    """A server or a database is such that no service can work on it."""
 
 
 def see_usable(address: str, databases: Collection[str] = ()) -> None:
@@ -115,7 +115,7 @@ def _folders(own: list[Path]) -> list[Path]:
 
 
 def _database(admin: str, settings: Settings, name: str) -> str:
-    """Make role and database; the address with which the role connects."""
+    """Make role and database; the address with which the role connects. Raises Unusable."""
     role = f"{settings.database_prefix}_{name}"
     password = hmac.new(master_key(settings.secrets), role.encode(), hashlib.sha256).hexdigest()
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -123,7 +123,13 @@ def _database(admin: str, settings: Settings, name: str) -> str:
             connection.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
         connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), password))
         if not _exists(connection, EXISTS, role):
-            connection.execute(MAKE.format(sql.Identifier(role)))
+            try:
+                connection.execute(MAKE.format(sql.Identifier(role)))
+            except (
+                psycopg.errors.InvalidParameterValue
+            ) as error:  # the server's locale is of another encoding
+                why = error.diag.message_primary
+                raise Unusable(f"{why}: make the database {role} by hand, with locale 'C' or such") from None
     return make_conninfo(admin, user=role, password=password, dbname=role)
 
 
