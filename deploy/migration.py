@@ -125,9 +125,7 @@ def _database(admin: str, settings: Settings, name: str) -> str:
         if not _exists(connection, EXISTS, role):
             try:
                 connection.execute(MAKE.format(sql.Identifier(role)))
-            except (
-                psycopg.errors.InvalidParameterValue
-            ) as error:  # the server's locale is of another encoding
+            except psycopg.errors.InvalidParameterValue as error:  # the server's locale is of another one
                 why = error.diag.message_primary
                 raise Unusable(f"{why}: make the database {role} by hand, with locale 'C' or such") from None
     return make_conninfo(admin, user=role, password=password, dbname=role)
