@@ -14,8 +14,7 @@ from chassis.database import query
 from chassis.kafka import producer
 from chassis.runtime import Role
 from deploy.topics import make_topics
-from operations import holding, restoring, walking
-from operations.opening import opening
+from operations import holding, opening, restoring, walking
 from operations.restoring import recover
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
@@ -102,11 +101,11 @@ async def test_who_is_overtaken_opens_another_epoch(
         await refer(run, 5)
         await run.settle()
     promoted(settings)
-    send, theirs = restoring.send, list[Record]()
+    send, theirs = opening.send, list[Record]()
 
     async def overtaken(bootstrap: str, topic: str, pages: Any) -> None:
         if not theirs:
-            theirs.extend(opening("intake", settings, epoch=2, head=40))
+            theirs.extend(opening.opening("intake", settings, epoch=2, head=40))
             sender = await producer(bootstrap)
             for record in theirs:
                 about, headers = record.envelope, to_headers(record.envelope, record.prev)
