@@ -13,7 +13,7 @@ KEYS = {
             "ms",
             "psycopg: one row inserted in autocommit",
             Floor(2, less=True),
-            "turns of the loop, and a call that checks before it inserts into five indexes",
+            "turns of the loop, and a call that checks before it inserts into four indexes",
         ),
         Key(
             "append_16",
@@ -109,7 +109,7 @@ KEYS = {
             "events/s",
             "the same on a small log",
             Floor(0.9),
-            "each event reads a page of three large indexes, and after a checkpoint logs it whole",
+            "each event reads a page of two large indexes, and after a checkpoint logs it whole",
         ),
         Key(
             "growth_timeline",
