@@ -33,27 +33,37 @@ class Measures:
     def __init__(self, runtime: Runtime, pressure: Pressure) -> None:
         self._runtime, self._pressure = runtime, pressure
         self._even_at: dict[tuple[str, int], datetime] = {}
+        self._look: asyncio.Task[Row | None] | None = None
         _begin(runtime.ground.service)
 
     async def text(self) -> bytes:
         """What was counted, and what waits now."""
-        found = _Found([*await self._process(), *self._waiting(await self._database())])
+        row = await self._looked()
+        found = _Found([*self._process(), *self._waiting(row)])
         registry = CollectorRegistry()
         registry.register(found)
         return generate_latest(REGISTRY) + generate_latest(registry)
 
+    async def _looked(self) -> Row | None:
+        """What is in the database, None where it is away. A look that takes too long is left behind, since
+        it ends late also where it is cancelled; who looks again meanwhile waits for the same one."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._database())
+        done, _ = await asyncio.wait({self._look}, timeout=LOOK_MAX_S)
+        return self._look.result() if done else None
+
     async def _database(self) -> Row | None:
         ground = self._runtime.ground
+        await self._pressure.excess()
         try:
-            async with asyncio.timeout(LOOK_MAX_S):
-                return await ground.database.row(BACKLOGS, ground.topic, ground.clock.now())
-        except (TimeoutError, *LOST):
+            return await ground.database.row(BACKLOGS, ground.topic, ground.clock.now())
+        except LOST:
             return None
 
-    async def _process(self) -> list[Metric]:
+    def _process(self) -> list[Metric]:
         """What the process itself knows."""
         store, pool = self._runtime.ground.store, self._runtime.ground.database.waits()
-        refusing = await self._pressure.excess() is not None
+        refusing = self._pressure.known() is not None
         wait_s = pool.get("requests_wait_ms", 0) / 1000
         return [
             gauge("writer_queue_commits", "Commits that wait for the writer", store.depth),

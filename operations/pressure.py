@@ -46,11 +46,15 @@ class Pressure:
 
     async def excess(self) -> Excess | None:
         """What turns commands away now."""
-        if self._store.depth >= self._queued_max:
-            return Excess("queued", f"{self._store.depth} commands wait, {self._queued_max} may", 1)
-        if self._over() > 0 and monotonic() - self._seen >= LOOK_S:
+        if self._store.depth < self._queued_max and self._over() > 0 and monotonic() - self._seen >= LOOK_S:
             with suppress(*LOST):  # who cannot look goes by what was seen last
                 await self.look()
+        return self.known()
+
+    def known(self) -> Excess | None:
+        """What turns commands away by what was seen last."""
+        if self._store.depth >= self._queued_max:
+            return Excess("queued", f"{self._store.depth} commands wait, {self._queued_max} may", 1)
         if (over := self._over()) <= 0:
             return None
         retry_s = min(ceil(over / self._rate), RETRY_MAX_S) if self._rate else RETRY_MAX_S
