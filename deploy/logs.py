@@ -21,7 +21,7 @@ REPEATING = ("aiokafka", "psycopg.pool", "chassis.part")
 
 
 class Seldom(logging.Filter):
-    """Lets what is tried again and again be told once in a while; the next time tells how much was left out."""
+    """Lets what is tried again and again be told now and then; the next time tells how much was left out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Seldom(logging.Filter):
             return False
         self._said[about] = now, 0
         if left_out and isinstance(said, dict):
-            record.msg = said | {"left_out": left_out}  # type: ignore[assignment]
+            record.msg = said | {"left_out": left_out}
         elif left_out:
             record.msg = f"{said} ({left_out} like it left out)"
         return True

@@ -12,7 +12,7 @@ LOOK_S = 1.0
 
 
 class Keys(Part):
-    """Looks as commands do, by the same connections; what they meet is its fault."""
+    """Looks by the connections that commands use; what they meet is its fault."""
 
     name = "keystore"
 
@@ -21,6 +21,7 @@ class Keys(Part):
 
     async def turn(self) -> None:
         """Look once."""
-        await self._database.rows("select 1")
+        async with self._database.connection() as connection:
+            await connection.execute("select 1")
         self.fault = None
         await asyncio.sleep(LOOK_S)

@@ -52,7 +52,9 @@ def test_of_errors_classes_and_places_are_told_and_no_message() -> None:
     done = subprocess.run(
         [sys.executable, "-c", FAILING], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    told = {each["event"]: each["exception"].splitlines() for each in map(json.loads, done.stderr.splitlines())}
+    told = {
+        each["event"]: each["exception"].splitlines() for each in map(json.loads, done.stderr.splitlines())
+    }
     assert told.keys() == {"ours", "theirs", "Exception in callback fails_with", NEVER}
     assert "Zyxwvut" not in done.stderr
     for trace in told.values():
