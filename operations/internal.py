@@ -67,9 +67,8 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
 
     While commands are turned away, ``refusing`` says why; reads go on, so the process is ready.
     """
-    runtime, pressure = _runtime(request), request.app.state.pressure
+    runtime, excess = _runtime(request), await request.app.state.pressure.excess()
     faults = readiness.faults(runtime)
-    excess = pressure.known() if faults else await pressure.excess()
     response.status_code = 503 if faults else 200
     paused = {part for feed in runtime.feeds for part in feed.readings.paused}
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +16,7 @@ from chassis.feeds import TopicFeed
 from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND, PARTITION_STOPPED, RECORDS_PARKED
+from operations.looking import Look
 from operations.parked import handlers
 from operations.pressure import Pressure
 from operations.readiness import faults
@@ -33,24 +33,16 @@ class Measures:
     def __init__(self, runtime: Runtime, pressure: Pressure) -> None:
         self._runtime, self._pressure = runtime, pressure
         self._even_at: dict[tuple[str, int], datetime] = {}
-        self._look: asyncio.Task[Row | None] | None = None
+        self._look = Look(self._database)
         _begin(runtime.ground.service)
 
     async def text(self) -> bytes:
         """What was counted, and what waits now."""
-        row = await self._looked()
+        row = await self._look.within(LOOK_MAX_S)
         found = _Found([*self._process(), *self._waiting(row)])
         registry = CollectorRegistry()
         registry.register(found)
         return generate_latest(REGISTRY) + generate_latest(registry)
-
-    async def _looked(self) -> Row | None:
-        """What is in the database, None where it is away. A look that takes too long is left behind, since
-        it ends late also where it is cancelled; who looks again meanwhile waits for the same one."""
-        if self._look is None or self._look.done():
-            self._look = asyncio.create_task(self._database())
-        done, _ = await asyncio.wait({self._look}, timeout=LOOK_MAX_S)
-        return self._look.result() if done else None
 
     async def _database(self) -> Row | None:
         ground = self._runtime.ground
