@@ -50,9 +50,14 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, LOST) and not isinstance(error, NEVER)
 
 
-SESSION = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
-"""Of every session: a time is told as it is told elsewhere, wherever the server stands; and a plan is made
-for what tables hold now: one that is kept from when they were small reads a log from end to end for each row.
+SESSION = (
+    "-c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=1 -c bytea_output=hex "
+    "-c client_encoding=UTF8 -c standard_conforming_strings=on "
+    r"-c default_transaction_isolation=read\ committed -c plan_cache_mode=force_custom_plan"
+)
+"""Of every session: values are written and read as they are elsewhere, whatever server, database or role say;
+who waited for a lock sees what was done under it; and a plan is made for what tables hold now: one that is
+kept from when they were small reads a log from end to end for each row.
 What is asked too often for that is a function with plans of its own, as ``read_streams`` is."""
 
 

@@ -52,6 +52,8 @@ SESSION_MS = 6_000
 SEEN_MS = 5_000
 """How often the group looks for partitions: of a topic that was lost it holds none until it sees them."""
 
+Seen = dict[TopicPartition, tuple[int, int]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -63,7 +65,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
-        self._seen = dict[TopicPartition, tuple[int, int]]()
+        self._seen: Seen = {}
         """Epoch and position of the newest record that came of each partition, or that its mark is at."""
 
     async def turn(self) -> None:
@@ -85,8 +87,8 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             await stopped(broker)
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """What is fetched of them from now on is nobody's until they are placed."""
-        self._seen.clear()
+        """What is fetched of them from now on is nobody's until they are placed; a batch in hand ends."""
+        self._seen = {}
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Go on where the marks are, whatever offsets the group has: those are for others to look at."""
@@ -102,7 +104,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _fail(self, error: Exception) -> None:
         """Begin anew from the marks: aiokafka and FastStream pass over what is raised, and read on."""
-        self._seen.clear()
+        self._seen = {}
         settle(self._failed, error)
 
     async def _take(self, message: KafkaMessage) -> None:
@@ -118,11 +120,12 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         """Carry out a batch: keys side by side, the effects of a key in order. Then the marks move."""
         by_key: dict[str, list[Record]] = {}
         reached: dict[TopicPartition, tuple[int, UUID, str, int, int]] = {}
+        seen = self._seen
         for partition, batch in groupby(messages, lambda raw: TopicPartition(raw.topic, raw.partition)):
-            for raw in batch if partition in self._seen else ():
+            for raw in batch if partition in seen else ():
                 if (record := _readable(raw)) is None:
                     continue
-                if self._misses(partition, record):
+                if await self._misses(seen, partition, record):
                     log.warning("topic_changed", **partition._asdict())
                     self._subscriber.consumer.seek(partition, 0)
                     break
@@ -134,17 +137,20 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
             epoch = self._ground.store.appender.epoch
             await self._ground.database.rows(MOVE, *arrays(reached.values()), epoch)
 
-    def _misses(self, partition: TopicPartition, record: Record) -> bool:
+    async def _misses(self, seen: Seen, partition: TopicPartition, record: Record) -> bool:
         """Whether what is before a record did not come, the first time that this one does.
 
         Then the topic may be another than it was. What comes again of it is done already.
         """
-        about, (epoch, position) = record.envelope, self._seen[partition]
+        about, last = record.envelope, seen[partition]
         here = about.epoch, about.position
-        if about.source != self._ground.store.appender.origin.source or here <= (epoch, position):
+        if about.source != self._ground.store.appender.origin.source or here <= last:
             return False
-        self._seen[partition] = here
-        return about.epoch != epoch or (record.prev or 0) > position
+        seen[partition] = here
+        if about.epoch == last[0]:
+            return (record.prev or 0) > last[1]
+        # The first of an epoch has no ``prev``: the store tells what is before it.
+        return bool(await self._ground.database.rows(BEFORE, about.partition, about.position, *last))
 
     async def _in_order(self, records: list[Record]) -> None:
         for record in records:
@@ -203,7 +209,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         office = AdapterOffice(self._ground, effect.name, about.correlation_id, about.id)
         if not outcome:
             # What cannot be recorded is not begun: it would be done again and again.
-            await database.rows(WRITES, effect.name)
+            await database.rows(WRITES, effect.name, self._ground.store.appender.epoch)
             outcome.append(await effect.act(record.decode(), about, office))
         if (command := outcome[0]) is None:
             await database.rows(KEEP, effect.name, about.id, self._ground.store.appender.epoch)
@@ -231,11 +237,7 @@ async def _unread(batch: tuple[Any, ...], parse: Any) -> Any:
 
 
 KNOWN, MOVE = query("effect_known"), query("move_effects")
+KEEP, BEFORE = query("keep_effect"), query("effect_before")
 MARKS = b"select * from effect_marks"
-WRITES = b"update effect_starts set position = position where effect = %s returning effect"
-"""Changes nothing, durably: fails where the database takes no write."""
-
-KEEP = b"""
-insert into effects_done (effect, event_id) values (%s, %s) on conflict do nothing
-returning effect, stand(%s)
-"""
+WRITES = b"update effect_starts set position = position where effect = %s returning stand(%s)"
+"""Changes nothing, durably: fails where the database takes no write, or is not the one that it was."""

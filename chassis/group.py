@@ -39,7 +39,7 @@ HANG_S = 10.0
 """A statement that takes longer is given up, with its connection, and sent anew."""
 
 LOOK_S = 1.0
-"""How often is looked, after a fault, whether commits can be written again, and whether some wait too long."""
+"""How often is looked, after a fault, whether commits can be written again; and what waits too long."""
 
 
 WRITING = f"-c {BOUNDED} -c plan_cache_mode=auto"

@@ -100,7 +100,14 @@ async def dropped(found: AIOKafkaProducer) -> None:
     """Stop a producer without what it did not send yet: its own ``stop`` waits until that is sent."""
     closing = asyncio.wait_for(asyncio.ensure_future(found._sender.close()), STOP_MAX_S)
     await asyncio.gather(closing, return_exceptions=True)
-    found._message_accumulator.fail_all(KafkaError("the producer was stopped"))
+    unsent = found._message_accumulator
+    # One that was to be sent again is looked for there at its end: aiokafka would log an error.
+    unsent._pending_batches.update(*unsent._batches.values())
+    unsent.fail_all(KafkaError("the producer was stopped"))
+    for batch in unsent._pending_batches:
+        for future in (batch.future, batch._drain_waiter):
+            if not future.cancelled():
+                future.exception()  # nobody may be left to hear of it
     await stopped(found)
 
 

@@ -39,7 +39,7 @@ class Relay(Follower):
         lock = f"relay:{ground.topic}"
         super().__init__(ground, ownership.claim("relay", [lock]), lock)
         self._producer: AIOKafkaProducer | None = None
-        self._mark, self._batches = 0, Batches()
+        self._mark, self._batches, self._sent = 0, Batches(), list[Any]()
         self._rows: asyncio.Task[list[Any]] | None = None
         self._next: tuple[int, list[Message], Batches] | None = None
 
@@ -61,39 +61,30 @@ class Relay(Follower):
 
     async def _prepared(self, rows: Awaitable[list[Any]]) -> tuple[int, list[Message], Batches]:
         """Make records and batches of rows, while the database reads those that follow a full batch."""
-        read, found, packed = await rows, list[Message](), Batches()
+        read, found, batches = await rows, list[Message](), Batches()
         if read:
             if len(read) == self.batch_max:
                 self._rows = asyncio.create_task(self._outgoing(read[-1][3]))
                 await asyncio.sleep(0)
             found = [message_of(self.ground.store.appender.origin.source, row) for row in read]
-            packed = await self._packed(found)
-        return read[0][0] if read else 0, found, packed
-
-    async def _packed(self, found: Sequence[Message]) -> Batches:
-        sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
-        filling, packed = dict[int, Any](), Batches()
-        for _, partition, message in found:
-            if partition not in filling or filling[partition].append(**message) is None:
-                filling[partition] = sender.create_batch()
-                filling[partition].append(**message)
-                packed.append((partition, filling[partition]))
-        return packed
+            sender = self._producer = self._producer or await producer(self.ground.settings.kafka_bootstrap)
+            batches = packed(sender, found)
+        return read[0][0] if read else 0, found, batches
 
     async def take(self, found: Sequence[Message]) -> int:
         """Send messages, a batch for each partition, then move the mark. Raises Fenced.
 
         What follows is made ready meanwhile, but sent only once this is acknowledged.
         """
-        position, sent = found[-1][0], []
+        position, self._sent = found[-1][0], []
         for partition, batch in self._batches:
             assert self._producer
-            sent.append(await self._producer.send_batch(batch, self.ground.topic, partition=partition))
+            self._sent.append(await self._producer.send_batch(batch, self.ground.topic, partition=partition))
         with RELAY_SECONDS.time():
             if rows := self._rows:
                 self._rows = None
                 self._next = await self._prepared(rows)
-            await asyncio.gather(*sent)
+            await asyncio.gather(*self._sent)
         about = self.ground.topic, position, self._mark, self.ground.store.appender.epoch
         if not await self.ground.database.rows(MOVE_MARK, *about):
             raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")
@@ -107,6 +98,7 @@ class Relay(Follower):
         found, self._producer, self._rows, self._next = self._producer, None, None, None
         if found:
             await dropped(found)
+            await asyncio.gather(*self._sent, return_exceptions=True)
 
 
 async def outgoing(
@@ -120,6 +112,17 @@ async def outgoing(
     async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.adapters.register_loader("text", ByteaBinaryLoader)
         return await (await cursor.execute(OUTGOING, (after, topic, epoch, limit))).fetchall()
+
+
+def packed(sender: AIOKafkaProducer, found: Sequence[Message]) -> Batches:
+    """Messages as batches of their partitions, in order."""
+    filling, batches = dict[int, Any](), Batches()
+    for _, partition, message in found:
+        if partition not in filling or filling[partition].append(**message) is None:
+            filling[partition] = sender.create_batch()
+            filling[partition].append(**message)
+            batches.append((partition, filling[partition]))
+    return batches
 
 
 def message_of(source: str, row: Any) -> Message:

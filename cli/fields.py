@@ -29,8 +29,8 @@ def is_sealed(value: Any) -> bool:
 
 
 def is_erased(value: Any) -> bool:
-    """Whether a JSON value stands for one whose key was destroyed."""
-    return isinstance(value, str) and value == screen.ERASED_TEXT
+    """Whether a JSON value stands for one that nobody can open: its key was destroyed, or is another."""
+    return isinstance(value, str) and value in (screen.ERASED_TEXT, screen.UNREADABLE_TEXT)
 
 
 def in_brief(
@@ -56,7 +56,7 @@ def _parts(value: Any, shown: Callable[[str], str]) -> Iterator[tuple[str, str]]
     if is_sealed(value):
         yield screen.SEALED_TEXT, screen.SEALED
     elif is_erased(value):
-        yield screen.ERASED_TEXT, screen.QUIET
+        yield value, screen.QUIET
     elif isinstance(value, bool):
         yield ("yes" if value else "no"), ""
     elif isinstance(value, list):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 async def open_sealed(
     audit: httpx.AsyncClient, patient: UUID | None, values: Sequence[Sealed[Any]], resource: str
 ) -> list[Any]:
-    """The values, in order; ``‹erased›`` for one whose key was destroyed.
+    """The values, in order; ``‹erased›`` for one whose key was destroyed, ``‹unreadable›`` for all where one
+    does not open under its key.
 
     Asks ``POST /open`` with ``{"patient", "values": [{"kind", "kid", "nonce", "ct"}], "resource"}`` and reads
     ``{"values": [value or null]}``; the client's headers name actor and purpose. Raises Problem.
@@ -28,7 +29,12 @@ async def open_sealed(
         "values": [{"kind": value.content().__name__, **value.model_dump()} for value in values],
         "resource": resource,
     }
-    found = service.answer(await audit.post("/open", json=asked))
+    try:
+        found = service.answer(await audit.post("/open", json=asked))
+    except Problem as problem:
+        if problem.title != "Tampered":
+            raise
+        return [screen.UNREADABLE_TEXT] * len(values)
     opened = found.get("values") if isinstance(found, Mapping) else None
     if not isinstance(opened, list) or len(opened) != len(values):
         raise Problem("audit's answer to /open holds another number of values than were asked for")

@@ -7,10 +7,17 @@ from contextlib import contextmanager
 
 from cli.problem import Problem
 
+SERVER = (
+    "Services need PostgreSQL 17 or later, and databases in UTF8: `caretrail migrate` "
+    "makes those that are missing. Dump one in another encoding, and restore it into one that is made with "
+    "encoding 'UTF8' template template0."
+)
+
 
 @contextmanager
 def reached(postgres: str = "CARETRAIL_POSTGRES_URL is an administrator's address") -> Iterator[None]:
-    """Turn into a problem: what clients of PostgreSQL and Kafka raise, missing jars, another home's keys.
+    """Turn into a problem: what clients of PostgreSQL and Kafka raise, missing jars, another home's keys,
+    a server that cannot be worked on.
 
     Raises Problem.
     """
@@ -19,6 +26,7 @@ def reached(postgres: str = "CARETRAIL_POSTGRES_URL is an administrator's addres
 
     from deploy.local.jars import JarAltered, JarMissing
     from deploy.master import ADVICE, OtherMasterKey
+    from deploy.migration import Unusable
     from keystore.keys import BadMaster
 
     try:
@@ -31,6 +39,8 @@ def reached(postgres: str = "CARETRAIL_POSTGRES_URL is an administrator's addres
         ) from None
     except BadMaster as error:
         raise Problem(str(error)) from None
+    except Unusable as error:
+        raise Problem(str(error), advice=SERVER) from None
     except OtherMasterKey as error:
         raise Problem(str(error), advice=ADVICE) from None
     except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:

@@ -31,6 +31,7 @@ PIPED = 240
 
 SEALED_TEXT = "‹sealed›"
 ERASED_TEXT = "‹erased›"
+UNREADABLE_TEXT = "‹unreadable›"
 
 
 @cache

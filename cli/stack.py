@@ -58,21 +58,24 @@ def run(service: ServiceArgument, role: RoleOption = "all", as_json: JsonOption 
 
 
 def _check_surroundings(settings: Any, service: str) -> None:
-    """See that a service would find its databases, their keys and Kafka. Raises Problem."""
+    """See that a service would find its databases, such as it needs, their keys and Kafka. Raises Problem."""
     from chassis.config import NotMigrated, database_url
     from cli.problem import Problem
     from cli.reaching import reached
     from deploy.master import see_master
+    from deploy.migration import see_usable
 
     try:
-        for name in (service, "keystore"):
-            database_url(settings, name)
+        urls = [database_url(settings, name) for name in (service, "keystore")]
     except NotMigrated as error:
         raise Problem(str(error)) from None
     if not settings.kafka_bootstrap:
         raise Problem("set CARETRAIL_KAFKA_BOOTSTRAP to the address of Kafka")
-    with reached("CARETRAIL_KEYSTORE_DATABASE_URL, or what the migration wrote, is the address"):
-        see_master(database_url(settings, "keystore"), settings.secrets)
+    both = f"CARETRAIL_{service.upper()}_DATABASE_URL and CARETRAIL_KEYSTORE_DATABASE_URL"
+    with reached(f"{both}, or what the migration wrote, are addresses"):
+        for each in urls:
+            see_usable(each)
+        see_master(urls[1], settings.secrets)
 
 
 def migrate(as_json: JsonOption = False) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -30,21 +31,55 @@ KEYS = "keystore"
 SIDE_BY_SIDE = 3
 """Databases that are migrated at once: most of it is waiting for the server."""
 
+VERSION_MIN = 17
+"""Of PostgreSQL: the first that ends a transaction which takes too long (``transaction_timeout``)."""
+
+ENCODING = "UTF8"
+"""Of each database: any other cannot hold every letter, or does not know which it holds."""
+
 APPEND_ONLY = ("events", "commands", "reservations", "ledger", "master")
 """Tables of record: the run-time role may read and insert, nothing else."""
+
+
+class Unusable(Exception):
+    """A server or a database is such that no service can work on it."""
+
+
+def see_usable(address: str, databases: Collection[str] = ()) -> None:
+    """See that services can work on a server, and on the databases that are there: else on the address's own.
+
+    Raises Unusable.
+    """
+    with psycopg.connect(address, client_encoding=ENCODING) as connection:
+        version = connection.info.server_version
+        if version < VERSION_MIN * 10_000:
+            found = f"{version // 10_000}.{version % 10_000}"
+            raise Unusable(f"expected PostgreSQL {VERSION_MIN} or later, found {found}")
+        names = list(databases) or [connection.info.dbname]
+        if other := connection.execute(ENCODINGS, (names, ENCODING)).fetchone():
+            name, encoding = other
+            raise Unusable(f"the database {name} is in {encoding}, expected {ENCODING}")
+
+
+ENCODINGS = b"""
+select datname, pg_encoding_to_char(encoding) from pg_database
+where datname = any (%s) and encoding <> pg_char_to_encoding(%s) order by datname
+"""
+"""Databases that are in another encoding."""
 
 
 def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, str]:
     """Make every database that is missing, bring its tables up to date, and write down its address.
 
     ``services`` gives each service's own folders of migrations. Only this knows the administrator's
-    address; the services connect with roles of their own. Raises NotMigrated where none is set, and
-    OtherMasterKey, before anything is changed, where another home's key wraps the keys that are there.
+    address; the services connect with roles of their own. Raises NotMigrated where none is set, and, before
+    anything is changed, Unusable, and OtherMasterKey where another home's key wraps the keys that are there.
     """
     if settings.postgres_url is None:
         raise NotMigrated("set CARETRAIL_POSTGRES_URL to an administrator's address")
     admin = settings.postgres_url.get_secret_value()
     keys = make_conninfo(admin, dbname=f"{settings.database_prefix}_{KEYS}")
+    see_usable(admin, [f"{settings.database_prefix}_{name}" for name in (*services, KEYS)])
     with psycopg.connect(admin) as connection:
         made = _exists(connection, EXISTS, f"{settings.database_prefix}_{KEYS}")
     if made:
@@ -80,7 +115,7 @@ def _folders(own: list[Path]) -> list[Path]:
 
 
 def _database(admin: str, settings: Settings, name: str) -> str:
-    """Make role and database; the address with which the role connects."""
+    """Make role and database; the address with which the role connects. Raises Unusable."""
     role = f"{settings.database_prefix}_{name}"
     password = hmac.new(master_key(settings.secrets), role.encode(), hashlib.sha256).hexdigest()
     with psycopg.connect(admin, autocommit=True) as connection:
@@ -88,11 +123,17 @@ def _database(admin: str, settings: Settings, name: str) -> str:
             connection.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
         connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), password))
         if not _exists(connection, EXISTS, role):
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(role)))
+            try:
+                connection.execute(MAKE.format(sql.Identifier(role)))
+            except psycopg.errors.InvalidParameterValue as error:  # the server's locale is of another one
+                why = error.diag.message_primary
+                raise Unusable(f"{why}: make the database {role} by hand, with locale 'C' or such") from None
     return make_conninfo(admin, user=role, password=password, dbname=role)
 
 
 EXISTS = "select from pg_database where datname = %s"
+MAKE = sql.SQL(f"create database {{}} encoding '{ENCODING}' template template0")
+"""Not from the template that a server has for others: that is in the server's own encoding."""
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TypeVar
 from uuid import UUID
 
+import structlog
 from caretrail_contracts.sealed import Sealed
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,19 +22,18 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class Erased(Enum):
-    """Stands for a value whose key was destroyed."""
+    """Stands for a value that nobody can open: its key was destroyed, or it does not open under its key."""
 
     ERASED = "‹erased›"
+    UNREADABLE = "‹unreadable›"
 
     def __str__(self) -> str:
         return self.value
 
 
-ERASED = Erased.ERASED
+ERASED, UNREADABLE = Erased.ERASED, Erased.UNREADABLE
 
-
-class Tampered(Exception):
-    """A sealed value does not open under its key: it was altered, or moved to another owner or kind."""
+log = structlog.get_logger(__name__)
 
 
 class Doors:
@@ -59,9 +59,10 @@ class Doors:
         return model(kid=key.kid, nonce=b64encode(nonce).decode(), ct=b64encode(ct).decode())
 
     async def open(self, sealed: Sealed[T]) -> T | Erased:
-        """The value, or ERASED where its key was destroyed. Raises Tampered.
+        """The value, or ERASED where its key was destroyed.
 
-        Whoever calls this has recorded the access first.
+        UNREADABLE where it does not open under its key: it was altered, moved to another owner or kind, or
+        that key was lost and another one issued in its place. Who calls this has recorded the access first.
         """
         kind: type[T] = sealed.content()  # type: ignore[assignment]
         key = await self._keystore.named(sealed.kid)
@@ -72,7 +73,9 @@ class Doors:
                 b64decode(sealed.nonce), b64decode(sealed.ct), _bound(sealed.owner, kind)
             )
         except InvalidTag:
-            raise Tampered(f"a sealed {kind.__name__} does not open") from None
+            owner = "service" if sealed.owner.startswith("service:") else "patient"
+            log.error("value_does_not_open", owner=owner)
+            return UNREADABLE
         return kind.model_validate_json(text)
 
     async def digest(self, scope: str, text: str) -> str:

@@ -50,9 +50,11 @@ set local idle_in_transaction_session_timeout = {TRANSACTION_TIMEOUT_MS}
 
 
 @asynccontextmanager
-async def holding(url: str, lock: str, name: str, *, waits: bool = False) -> AsyncIterator[Connection]:
+async def holding(
+    url: str, lock: str, name: str, *, waits: bool = False, options: str = ""
+) -> AsyncIterator[Connection]:
     """A connection that holds a lock, shown under ``name``. Raises Held, unless it ``waits`` its turn."""
-    options = f"-c idle_session_timeout={IDLE_TIMEOUT_MS}"
+    options = f"-c idle_session_timeout={IDLE_TIMEOUT_MS} {options}"
     connection = await connect(url, options=options, application_name=name)
     try:
         if waits:
@@ -81,6 +83,6 @@ async def while_held(connection: Connection, work: Coroutine[Any, Any, T]) -> T:
 async def _ask(connection: Connection) -> NoReturn:
     while True:
         await asyncio.sleep(ASK_S)
-        # In a transaction, or while it answers another question, it does not lie idle.
-        if connection.info.transaction_status in (TransactionStatus.IDLE, TransactionStatus.UNKNOWN):
+        # While it answers another question it does not lie idle, and what failed answers none.
+        if connection.info.transaction_status not in (TransactionStatus.ACTIVE, TransactionStatus.INERROR):
             await connection.execute("select 1")

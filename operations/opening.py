@@ -7,10 +7,10 @@ epoch, however late: a process that was frozen, a request that Kafka held up, a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import count
 
-from caretrail_contracts.cloudevents import Record, to_headers
+from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import PARTITIONS, Actor, Envelope, partition_of
 from caretrail_contracts.system import EpochBegan
 
@@ -18,6 +18,7 @@ from chassis.clock import clock_of
 from chassis.config import Settings
 from chassis.ids import derive
 from chassis.kafka import producer, stopped
+from chassis.relay import Message, packed
 from chassis.store import Origin
 
 ROOM = 10_000
@@ -25,7 +26,7 @@ ROOM = 10_000
 A relay sends 2,000 events at most before it looks again."""
 
 SENT_MAX_S = 30.0
-"""How long Kafka may take for an opening."""
+"""How long Kafka may take for a page of what is sent before an opening, and with it."""
 
 
 def opening(service: str, settings: Settings, epoch: int, head: int) -> list[Record]:
@@ -66,18 +67,16 @@ def _first(service: str, settings: Settings, epoch: int, position: int) -> Recor
     return Record(envelope, event.to_bytes(), None)
 
 
-async def send(bootstrap: str, topic: str, records: Sequence[Record]) -> None:
-    """Send an opening, durably. Raises KafkaError, TimeoutError."""
+async def send(bootstrap: str, topic: str, pages: AsyncIterator[Sequence[Message]]) -> None:
+    """Send messages, each page durably before the next. Raises KafkaError, TimeoutError."""
     async with asyncio.timeout(SENT_MAX_S):
         sender = await producer(bootstrap)
-        try:
-            sent = []
-            for record in records:
-                about, batch = record.envelope, sender.create_batch()
-                at_ms = int(about.recorded_at.timestamp() * 1000)
-                headers = to_headers(about, record.prev)
-                batch.append(timestamp=at_ms, key=about.key.encode(), value=record.body, headers=headers)
-                sent.append(await sender.send_batch(batch, topic, partition=about.partition))
-            await asyncio.gather(*sent)
-        finally:
-            await stopped(sender)
+    try:
+        async for page in pages:
+            async with asyncio.timeout(SENT_MAX_S):
+                batches = packed(sender, page)
+                await asyncio.gather(
+                    *[await sender.send_batch(batch, topic, partition=part) for part, batch in batches]
+                )
+    finally:
+        await stopped(sender)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -13,17 +13,17 @@ from caretrail_contracts.system import StoreRestored
 
 from chassis.command import Cause
 from chassis.config import Settings, database_url
-from chassis.database import Connection, Row, connect, fetch, query
+from chassis.database import Connection, Row, fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
-from chassis.ownership import lock_number
 from chassis.positions import Place
 from chassis.preparing import BEGIN_EFFECTS
+from chassis.relay import Message, Relay, message_of, outgoing
 from chassis.runtime import EPOCH
 from chassis.service import Service
 from operations import walking
 from operations.away import KAFKA_AWAY
-from operations.holding import in_transactions
+from operations.holding import holding, in_transactions, while_held
 from operations.opening import opening, send
 from operations.walking import STALLED_MAX_S, Tail, Walk
 
@@ -34,8 +34,16 @@ BOUNDED = "-c transaction_timeout=1h"
 """Of what is taken in under the log's lock: it may take minutes, but who is frozen meanwhile lets go."""
 
 
+READS_MAX, TRIES_MAX = 10, 3
+"""How often what came meanwhile is read before an epoch is opened; how often one may be overtaken."""
+
+
 class Behind(Exception):
     """The store may be behind its own topic, and would give positions that the topic has to other events."""
+
+
+class Overtaken(Behind):
+    """Somebody else opened the same epoch, or a later one, in the same moment: readers take theirs."""
 
 
 async def recover(service: Service, settings: Settings, url: str = "") -> None:
@@ -46,16 +54,36 @@ async def recover(service: Service, settings: Settings, url: str = "") -> None:
     else wrote to the topic, and a person must tell which. ``url`` is that of a database which is to take
     the place of the service's. Raises Behind.
     """
-    address, options = url or database_url(settings, service.name), in_transactions(BOUNDED)
-    connection = await connect(address, options=options)
-    try:
-        recovery = _Recovery(service, settings, connection)
+    address = url or database_url(settings, service.name)
+    for left in reversed(range(TRIES_MAX)):
         # Not under the lock: where Kafka hangs, processes that start would wait one after the other.
-        tails = await recovery.look()
-        await connection.execute("select pg_advisory_lock(%s)", (lock_number("restore"),))
-        await recovery.carry_out(tails, opens=not url)
-    finally:
-        await connection.close()
+        tails = await _look(service, settings)
+        name = f"{service.name}:restore"
+        async with holding(
+            address, "restore", name, waits=True, options=in_transactions(BOUNDED)
+        ) as connection:
+            recovery = _Recovery(service, settings, connection)
+            try:
+                return await while_held(connection, recovery.carry_out(tails, opens=not url))
+            except Overtaken as error:
+                log.warning("opening_overtaken", topic=recovery.topic, error=str(error))
+                if not left:
+                    raise
+
+
+async def _look(service: Service, settings: Settings) -> dict[int, Tail] | None:
+    """Where the topic ends; None where Kafka is away."""
+    topic = topic_of(service.name, settings.topic_prefix)
+    try:
+        # A start is more patient than a look: what is not seen here is not looked for again.
+        return await walking.tails(settings.kafka_bootstrap, topic, _source(service, settings), STALLED_MAX_S)
+    except KAFKA_AWAY as error:
+        log.warning("topic_not_seen", topic=topic, error=type(error).__name__)
+        return None
+
+
+def _source(service: Service, settings: Settings) -> str:
+    return f"urn:caretrail:{service.name}:{settings.cell}"
 
 
 class _Recovery:
@@ -63,27 +91,15 @@ class _Recovery:
 
     def __init__(self, service: Service, settings: Settings, connection: Connection) -> None:
         self._service, self._settings, self._connection = service, settings, connection
-        self._topic = topic_of(service.name, settings.topic_prefix)
-        self._source = f"urn:caretrail:{service.name}:{settings.cell}"
-        self._epoch, self._opens = 0, False
-
-    async def look(self) -> dict[int, Tail] | None:
-        """Where the topic ends; None where Kafka is away."""
-        try:
-            # A start is more patient than a look: what is not seen here is not looked for again.
-            return await walking.tails(
-                self._settings.kafka_bootstrap, self._topic, self._source, STALLED_MAX_S
-            )
-        except KAFKA_AWAY as error:
-            log.warning("topic_not_seen", topic=self._topic, error=type(error).__name__)
-            return None
+        self.topic, self._source = topic_of(service.name, settings.topic_prefix), _source(service, settings)
+        self._epoch, self._opens, self._tails = 0, False, dict[int, Tail]()
 
     async def carry_out(self, tails: dict[int, Tail] | None, *, opens: bool) -> None:
         """Take in what the topic, which ends like this, holds and the store does not. Raises Behind.
 
         With ``opens`` an epoch that begins is opened in the topic at once.
         """
-        self._opens = opens and bool(tails)
+        self._opens, self._tails = opens and bool(tails), tails or {}
         [here] = await fetch(self._connection, HERE)
         known = await fetch(self._connection, "select server, database, timeline, seen from place")
         moved = bool(known) and any(known[0][name] != here[name] for name in here)
@@ -109,17 +125,21 @@ class _Recovery:
         above = [place for number, place in found.reached.items() if _above(place, now.get(number, NOWHERE))]
         late = [place for place in above if self._is_late(place, {})]
         if late == above:
-            log.warning("topic_holds_what_nobody_sent", topic=self._topic, late=len(late))
+            log.warning("topic_holds_what_nobody_sent", topic=self.topic, late=len(late))
         elif new:
             await self._take_in(here, heads, None)
         else:
             raise Behind(
-                f"the store is behind its topic {self._topic}, though nobody restored it as far as is seen"
+                f"the store is behind its topic {self.topic}, though nobody restored it as far as is seen"
             )
 
     async def _take_in(self, here: Row, heads: dict[int, Place], seen: dict[str, int] | None) -> None:
         """Take in the records above the heads; a new epoch begins unless all that was ever seen is there."""
         found = await self._walk(heads, keep=True)
+        for _ in range(READS_MAX):  # a long topic takes a while, and its end goes on meanwhile
+            ends = found.ends
+            if (await self._walk({}, on=found)).ends == ends:
+                break
         if found.gaps:
             raise Behind(f"the topic lacks records that the store needs: {'; '.join(found.gaps.values())}")
         lost = seen is None or any(
@@ -130,35 +150,33 @@ class _Recovery:
             # Where nothing was known of the store yet, another process wrote on meanwhile.
             heads = await self._heads()
             head = max((place.position for place in heads.values()), default=0)
-            missing = self._missing(found, heads)
+            missing = self._missing(found.records, heads)
             # An effect that is not known here may have begun since: what is taken in is its work too.
             effects = [effect.name for effect in self._service.effects]
             await self._connection.execute(BEGIN_EFFECTS, (effects,))
             await self._write(missing)
             await self._connection.execute(EPOCH, (self._source,))
             [row] = await fetch(self._connection, BEGIN_EPOCH, int(lost), self._source)
+            await self._connection.execute(STAND, here)
             if lost:
-                rest = await self._open(row["epoch"], found, heads)
-                missing += rest[:-PARTITIONS]
-                await self._write(rest)
+                missing += await self._open(row["epoch"], found, heads)
             await self._connection.execute(REMEMBER, {"head": head})
             await self._connection.execute(DECISIONS, {"head": head, "effects": effects})
             await self._connection.execute(CUT_SNAPSHOTS)
-            await self._connection.execute(STAND, here)
             await self._connection.execute(RESTORED, (row["epoch"], head, len(missing)))
         log.warning("store_restored", head=head, imported=len(missing), epoch=row["epoch"])
 
-    def _missing(self, found: Walk, heads: dict[int, Place]) -> list[Record]:
+    def _missing(self, records: Sequence[Record], heads: dict[int, Place]) -> list[Record]:
         """What readers take of the topic and the store lacks, but for what came late."""
         above, begun = list[Record](), dict[int, int]()
-        for record in found.records:
+        for record in records:
             about = record.envelope
             if _above(about, heads.get(about.partition, NOWHERE)):
                 above.append(record)
                 begun[about.epoch] = min(about.position, begun.get(about.epoch, about.position))
         missing = [one for one in above if not self._is_late(one.envelope, begun)]
         if late := len(above) - len(missing):
-            log.error("records_came_late", topic=self._topic, records=late)
+            log.error("records_came_late", topic=self.topic, records=late)
         return missing
 
     def _is_late(self, one: Place | Envelope, begun: Mapping[int, int]) -> bool:
@@ -171,29 +189,55 @@ class _Recovery:
         return one.epoch < self._epoch or any(after)
 
     async def _open(self, epoch: int, found: Walk, heads: dict[int, Place]) -> list[Record]:
-        """Open an epoch in the topic; gives what was sent before that since the look, and the opening.
+        """Open an epoch in the topic; gives what was sent before that since the look, and is taken in too.
 
         In the transaction: were it given up, the next start would find in the topic what there is now.
         """
-        [row] = await fetch(self._connection, "select coalesce(max(position), 0) as head from events")
+        [row] = await fetch(self._connection, HEAD)
         opens = opening(self._service.name, self._settings, epoch, row["head"])
+        reached = await self._heads()
+        await self._write(opens)
         if not self._opens:
-            return opens
-        await send(self._settings.kafka_bootstrap, self._topic, opens)
-        walked = await self._walk(found.reached, keep=True, since=found.ends)
-        walked.records = [record for record in walked.records if record.envelope.epoch < epoch]
-        return self._missing(walked, heads) + opens
+            # Without a topic the relay sends everything once there is one.
+            if not self._tails:
+                await self._connection.execute(MARK, (self.topic, 0))
+            return []
+        known = len(found.records)
+        pages = self._lacking(found.whole, reached, row["head"], epoch)
+        await send(self._settings.kafka_bootstrap, self.topic, pages)
+        new = (await self._walk({}, on=found)).records[known:]
+        taken = sorted(
+            (one for one in new if one.envelope.epoch >= epoch), key=lambda one: one.envelope.position
+        )
+        if taken != opens:
+            raise Overtaken(f"readers of {self.topic} take another opening than that of epoch {epoch}")
+        late = self._missing([one for one in new if one.envelope.epoch < epoch], heads)
+        await self._write(late)
+        await self._connection.execute(MARK, (self.topic, opens[-1].envelope.position))
+        return late
+
+    async def _lacking(
+        self, whole: dict[int, Place], reached: dict[int, Place], head: int, epoch: int
+    ) -> AsyncIterator[Sequence[Message]]:
+        """What the store holds and a reader of the topic does not come to, who has got ``whole``, in order.
+
+        The opening is its end. Behind it no reader would take what was committed and never sent.
+        """
+        lacks = [number for number, place in reached.items() if _above(place, whole.get(number, NOWHERE))]
+        after = min([head, *(whole.get(number, NOWHERE).position for number in lacks)])
+        while rows := await outgoing(self._connection, after, self.topic, epoch, Relay.batch_max):
+            after = rows[-1][3]
+            messages = [message_of(self._source, row) for row in rows if _is_above(row, whole)]
+            yield messages
 
     async def _write(self, records: Sequence[Record]) -> None:
         async with self._connection.cursor() as cursor, cursor.copy(COPY) as copy:
             for record in records:
                 await copy.write_row(_row(record))
 
-    async def _walk(
-        self, heads: dict[int, Place], *, keep: bool, since: dict[int, int] | None = None
-    ) -> Walk:
-        where = self._settings.kafka_bootstrap, self._topic, self._source
-        return await walking.walk(*where, heads, keep=keep, within_s=STALLED_MAX_S, since=since)
+    async def _walk(self, heads: dict[int, Place], *, keep: bool = True, on: Walk | None = None) -> Walk:
+        where = self._settings.kafka_bootstrap, self.topic, self._source
+        return await walking.walk(*where, heads, keep=keep, within_s=STALLED_MAX_S, on=on)
 
     async def _heads(self) -> dict[int, Place]:
         rows = await fetch(self._connection, HEADS)
@@ -209,6 +253,12 @@ def _ahead(tails: dict[int, Tail], heads: dict[int, Place]) -> bool:
 
 def _above(one: Place | Envelope, other: Place) -> bool:
     return (one.epoch, one.position) > (other.epoch, other.position)
+
+
+def _is_above(row: Any, places: dict[int, Place]) -> bool:
+    """Whether a row of ``outgoing`` is above the place of its partition."""
+    _, _, _, position, partition, _, _, _, epoch, *_ = row
+    return _above(Place(epoch, position, None), places.get(partition, NOWHERE))
 
 
 def _row(record: Record) -> tuple[Any, ...]:
@@ -242,7 +292,11 @@ cross join lateral (
 """
 """The last event of each partition that has one: looked up, since a log of millions takes seconds to sort."""
 
-HERE = b"select * from here"
+HERE, HEAD = b"select * from here", b"select coalesce(max(position), 0) as head from events"
+MARK = b"""
+insert into relay_mark (topic, position) values (%s, %s)
+on conflict (topic) do update set position = excluded.position
+"""
 REMEMBER, DECISIONS, BEGIN_EPOCH = (
     query(name, "operations") for name in ("remember_commands", "remember_decisions", "begin_epoch")
 )

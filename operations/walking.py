@@ -35,13 +35,14 @@ class Tail:
 
 @dataclass(slots=True)
 class Walk:
-    """What a reader takes who starts at given places, how far that leads, where records are missing, and the
-    offsets at which the walk ended."""
+    """What a reader takes who starts at given places, how far that leads, where records are missing, the
+    offsets at which the walk ended, and how far one comes who starts with nothing."""
 
     records: list[Record] = field(default_factory=list)
     reached: dict[int, Place] = field(default_factory=dict)
     gaps: dict[int, str] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
+    whole: dict[int, Place] = field(default_factory=dict)
 
 
 async def tails(bootstrap: str, topic: str, source: str, within_s: float = ANSWER_MAX_S) -> dict[int, Tail]:
@@ -79,46 +80,57 @@ async def walk(
     *,
     keep: bool = False,
     within_s: float = ANSWER_MAX_S,
-    since: dict[int, int] | None = None,
+    on: Walk | None = None,
 ) -> Walk:
     """Read a source's records in a topic from its beginning, as one who has applied ``places`` takes them.
 
-    From the offsets ``since`` on, where there are any. With ``keep`` the records taken are in the answer.
-    Raises KafkaError, TimeoutError, Silent.
+    With ``keep`` the records taken are in the answer. A walk that is given goes on where it ended. Raises
+    KafkaError, TimeoutError, Silent.
     """
-    found, positions = Walk(reached=dict(places)), Positions()
-    positions.moved({(topic, number, source): place for number, place in places.items()})
-    steps = Steps(positions, topic)
+    found = on or Walk(reached=dict(places))
+    taken, whole = _steps(topic, source, found.reached), _steps(topic, source, found.whole)
     async with looking(bootstrap, within_s) as reader:
         bounds = await _bounds(reader, topic, within_s)
+        parts = {
+            each: Ends(max(at.begin, found.ends.get(each.partition, 0)), at.end)
+            for each, at in bounds.items()
+        }
         found.ends = {each.partition: at.end for each, at in bounds.items()}
-        if since:
-            bounds = {
-                each: Ends(max(at.begin, since.get(each.partition, 0)), at.end) for each, at in bounds.items()
-            }
-        async for _, messages in _polled(reader, bounds, STALLED_MAX_S):
+        async for _, messages in _polled(reader, parts, STALLED_MAX_S):
             for message in messages:
                 record = _readable(message)
-                if record and record.envelope.source == source and _taken(steps, record, message, found):
-                    about = record.envelope
-                    found.reached[about.partition] = Place(about.epoch, about.position, message.offset)
-                    if keep:
-                        found.records.append(record)
+                if record is None or record.envelope.source != source:
+                    continue
+                at = Place(record.envelope.epoch, record.envelope.position, message.offset)
+                if _takes(whole, record, message.offset) is True:
+                    found.whole[message.partition] = at
+                new = _takes(taken, record, message.offset)
+                if isinstance(new, Gap):
+                    found.gaps.setdefault(message.partition, str(new))
+                elif new:
+                    found.gaps.pop(message.partition, None)
+                    found.reached[message.partition] = at
+                    found.records += [record] * keep
     return found
 
 
-def _taken(steps: Steps, record: Record, message: ConsumerRecord, found: Walk) -> bool:
-    """Whether a record is new and follows; what no relay can have sent is passed over, as readers do."""
+def _steps(topic: str, source: str, places: dict[int, Place]) -> Steps:
+    positions = Positions()
+    positions.moved({(topic, number, source): place for number, place in places.items()})
+    return Steps(positions, topic)
+
+
+def _takes(steps: Steps, record: Record, offset: int) -> bool | Gap:
+    """Whether a record is new and follows, or what is missing before it.
+
+    What no relay can have sent is passed over, as readers do.
+    """
     try:
-        new = steps.take(record, message.offset)
+        return steps.take(record, offset)
     except BrokenHeader:
         return False
     except Gap as gap:
-        found.gaps.setdefault(message.partition, str(gap))
-        return False
-    if new:
-        found.gaps.pop(message.partition, None)
-    return new
+        return gap
 
 
 async def _bounds(reader: AIOKafkaConsumer, topic: str, within_s: float) -> dict[TopicPartition, Ends]:

@@ -118,6 +118,13 @@ class Backups:
     def _found(self) -> list[Base]:
         return [Base(**json.loads(path.read_text())) for path in self.folder.glob("base-*.json")]
 
+    def clear(self) -> None:
+        """Remove what a process left that was killed: a copy that is not written down is not whole."""
+        shutil.rmtree(self.folder / "partial", ignore_errors=True)
+        for path in self.folder.glob("base-*Z"):
+            if path.is_dir() and not path.with_name(f"{path.name}.json").exists():
+                shutil.rmtree(path, ignore_errors=True)
+
     @contextmanager
     def connected(self) -> Iterator[psycopg.Connection]:
         """An administrator's connection, each statement a transaction of its own."""
@@ -219,12 +226,12 @@ def take(found: Backups) -> Base:
     Raises CannotBackUp, ToolFailed.
     """
     found.make_place()
+    found.clear()
     with found.connected() as connection:
         if _value(connection, b"show archive_mode") == "off":
             raise CannotBackUp("this PostgreSQL was started without an archive: start the stack anew")
         found.see_room(_size(connection))
     partial = found.folder / "partial"
-    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
     try:
         with _archiving(found):
             found.see_archived()

@@ -25,7 +25,7 @@ from deploy.local.backup import Backups, Base
 from deploy.local.programs import migrations
 from deploy.local.scratch import NotReached, Scratch, scratch
 from deploy.local.supervisor import is_ready
-from deploy.migration import bring_up_to_date
+from deploy.migration import MAKE, bring_up_to_date
 from operations.draining import NotDrained, NotTaken, drain
 from operations.restoring import Behind, recover
 
@@ -156,8 +156,7 @@ class Restore:
             self.say(f"Copying {self.name}'s database beside the live one …")
             self._drop(self._fresh)
             with self.backups.connected() as connection:
-                create = sql.SQL("create database {} template template0").format(sql.Identifier(self._fresh))
-                connection.execute(create)
+                connection.execute(MAKE.format(sql.Identifier(self._fresh)))
             tools, dump = self.backups.tools, str(there.folder / "dump")
             tools.run("pg_dump", "-d", make_conninfo(there.url, dbname=self._live), "-Fc", "-Z0", "-f", dump)
             tools.run("pg_restore", "-d", self._address(self._fresh), "-1", "--exit-on-error", dump)

@@ -16,7 +16,7 @@ from caretrail_contracts.system import Place
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from keystore.doors import ERASED, Tampered
+from keystore.doors import UNREADABLE, Erased
 from services.audit.adapters.stores import compare
 from services.audit.commands import ConcludeCheck
 from web.http import Calling
@@ -195,13 +195,13 @@ class Opened(BaseModel):
 async def open_values(body: OpenBody, caller: Calling) -> Opened:
     """Open sealed values for the caller; the access is recorded first."""
     sealed = [_sealed(index, value) for index, value in enumerate(body.values)]
-    try:
-        opened = await caller.open(body.patient, sealed, resource=body.resource)
-    except Tampered:
-        raise Problem(
-            422, "Tampered", "A value does not open: it was altered, or its kind is another."
-        ) from None
-    return Opened(values=[None if value is ERASED else value.model_dump(mode="json") for value in opened])
+    opened = await caller.open(body.patient, sealed, resource=body.resource)
+    if UNREADABLE in opened:
+        why = "it was altered, its kind is another, or its key was lost."
+        raise Problem(422, "Tampered", f"A value does not open: {why}")
+    return Opened(
+        values=[None if isinstance(value, Erased) else value.model_dump(mode="json") for value in opened]
+    )
 
 
 def _sealed(index: int, value: SealedValue) -> Sealed[Any]:

@@ -1,15 +1,16 @@
-"""Transactions in one round trip, plans that their tables outgrew, and whose doing an error is."""
+"""Transactions in one round trip, plans that their tables outgrew, sessions, and whose doing an error is."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 
 import chassis.database
-from chassis.database import LOST, POOL_MAX, Connection, Database, fetch, is_lost
+from chassis.database import LOST, POOL_MAX, Connection, Database, connect, fetch, is_lost
 
 pytestmark = pytest.mark.servers
 INSERT = b"insert into numbers values (%s)"
@@ -165,3 +166,48 @@ async def test_what_waits_where_nobody_answers_is_told_and_what_comes_next_conne
             await waiting
         assert numbers.waited_s == 0
         assert await numbers.rows("select 1 as one") == [{"one": 1}]
+
+
+SETTINGS = {
+    "bytea_output": "escape",
+    "client_encoding": "LATIN1",
+    "datestyle": "German, DMY",
+    "default_transaction_isolation": "serializable",
+    "extra_float_digits": "-15",
+    "intervalstyle": "iso_8601",
+    "standard_conforming_strings": "off",
+    "timezone": "Asia/Tokyo",
+}
+"""How a database may be set up that others use too."""
+
+
+async def test_values_are_read_as_they_are_whatever_a_database_says(database: str) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+    with psycopg.connect(database, autocommit=True) as connection:
+        for setting, value in SETTINGS.items():
+            connection.execute(f"alter database {name} set {setting} = '{value}'".encode())
+    async with Database(database) as found:
+        rows = await found.rows(WRITTEN, "Ж")
+        alone = await connect(database, options="-c idle_session_timeout=20s")
+        assert await fetch(alone, WRITTEN, "Ж") == rows
+        await alone.close()
+    assert rows == [
+        {
+            "at": datetime(2026, 3, 12, 10, tzinfo=UTC),
+            "lasts": timedelta(days=1, hours=2),
+            "number": 0.1,
+            "bytes": b"\x00\xff",
+            "written": "\\x00ff 2026-03-12 10:00:00+00",
+            "letter": "Ж",
+            "pattern": r"\d",
+            "level": "read committed",
+        }
+    ]
+
+
+WRITTEN = rb"""
+select timestamptz '2026-03-12 10:00Z' as at, interval '1 day 2 hours' as lasts, 0.1::float8 as number,
+    decode('00ff', 'hex') as bytes,
+    concat(decode('00ff', 'hex'), ' ', timestamptz '2026-03-12 10:00Z') as written,
+    %s as letter, '\d' as pattern, current_setting('transaction_isolation') as level
+"""

@@ -30,7 +30,7 @@ from services.billing.app import service as billing
 from services.notifications.app import service as notifications
 from tests.chassis.toy import INTAKE, Accept
 from tests.conftest import Run
-from tests.operations.test_restoring import keep, set_back
+from tests.operations.test_restoring import EARLIER, admin, keep, set_back
 from tests.operations.test_topics import delete, refer, republish
 from tests.running import Running
 
@@ -109,9 +109,19 @@ async def test_offsets_of_the_group_neither_skip_nor_repeat_effects(
         await run.settle()
     assert letters.are_once(55)
     assert set(looked) == set(range(51, 56)), "what is below the marks is not looked at again"
+    looked.clear()
+    admin(settings, EARLIER, database=f"{settings.database_prefix}_intake")
+    async with running(letters.service) as run:
+        await refer(run, 5)
+        await run.settle()
+    assert letters.are_once(60)
+    assert min(looked) > 55, "nor does an epoch that begins make it so"
 
 
-async def test_a_topic_made_anew_is_looked_through_from_its_beginning(running: Run, letters: Letters) -> None:
+@pytest.mark.parametrize("epoch", ["the same", "another"])
+async def test_a_topic_made_anew_is_looked_through_from_its_beginning(
+    running: Run, settings: Settings, letters: Letters, epoch: str
+) -> None:
     """In the topic that was each record came twice: what is at its marks in the new one was never done."""
     async with running(letters.service) as run:
         await refer(run, 40)
@@ -121,6 +131,8 @@ async def test_a_topic_made_anew_is_looked_through_from_its_beginning(running: R
         async with asyncio.timeout(10):
             while (await marks(run))[1] < 80 - PARTITIONS:
                 await asyncio.sleep(0.02)
+    if epoch == "another":
+        admin(settings, EARLIER, database=f"{settings.database_prefix}_intake")
     async with running(INTAKE) as run:
         await asyncio.to_thread(delete, run, run.runtime("intake").ground.topic)
         await refer(run, 200)

@@ -76,6 +76,7 @@ def test_a_service_that_answers_is_told_to_programs_on_one_line(
 
     monkeypatch.setattr("deploy.serving.serve", serve)
     monkeypatch.setattr("deploy.master.see_master", lambda keystore, secrets: None)
+    monkeypatch.setattr("deploy.migration.see_usable", lambda address: None)
     answer = run("run", "intake", *argv, "--json")
     [line] = answer.stdout.splitlines()
     assert json.loads(line) == {"service": "intake", "roles": roles, "url": URL, "pid": os.getpid()}

@@ -16,6 +16,7 @@ from caretrail_contracts.intake import PatientAdmitted, PersonRegistered
 
 from cli import tail
 from cli.decoded import decode
+from cli.fields import is_erased
 from cli.problem import Problem
 from tests.cli.conftest import Run
 from tests.cli.double import Asked, serving
@@ -115,6 +116,13 @@ def test_opened_values_come_from_audit_with_the_kind_of_each() -> None:
     assert asked.json()["resource"] == "intake.events"
     assert asked.json()["values"][0].keys() == {"kind", "kid", "nonce", "ct"}
     assert (event["name"], event["birth_date"]) == ("PersonName", "‹erased›")
+
+
+def test_values_that_do_not_open_are_shown_so_and_the_tail_goes_on() -> None:
+    """Audit refuses altered values, and those whose key was lost."""
+    event, _ = opened(lambda asked: {"title": "Tampered", "status": 422}, status=422)
+    assert (event["name"], event["birth_date"]) == ("‹unreadable›", "‹unreadable›")
+    assert is_erased(event["name"])
 
 
 def test_a_refusal_to_open_ends_the_tail_with_its_reason() -> None:

@@ -317,8 +317,12 @@ async def test_a_moment_that_no_backup_reaches_is_refused_and_old_backups_are_fo
         with pytest.raises(CannotBackUp, match="another backup or restore"):
             await site.restored()
         archive_by(site.backups, f"false && {archive(site.backups)}")  # a folder whose disk is gone
+        half = first.at - timedelta(days=1)  # of a process that was killed before it had written it down
+        left = site.backups.folder / f"base-{half:%Y%m%dT%H%M%S.%fZ}"
+        (left / "base").mkdir(parents=True)
         second = backup.take(site.backups)
         assert backup.forget(site.backups, 1) == [first]
+        assert [path.name for path in site.backups.folder.glob("base-*Z")] == [second.name]
     assert site.backups.bases() == [second]
     segments = {path.name for path in site.backups.wal.iterdir()}
     assert second.wal in segments

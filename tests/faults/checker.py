@@ -14,7 +14,7 @@ from tests.faults import business, causes, folds, heard, mails, reserved, stumbl
 from tests.faults.evidence import SERVICES, Evidence, Row
 from tests.faults.values import command_of, derive, type_of
 
-CELL = "main"
+CELL, OPENING = "main", "caretrail.system.EpochBegan"
 LAG_MAX_S = 30.0
 REMITTANCES = "/remittances"
 
@@ -112,7 +112,7 @@ def streams(evidence: Evidence) -> Iterator[str]:
         versions: dict[str, int] = defaultdict(int)
         place, epoch = 0, 1
         for event in store["events"]:
-            opens = event["epoch"] > epoch and event["type"] == "caretrail.system.EpochBegan"
+            opens = event["epoch"] > epoch and event["type"] == OPENING
             place, epoch = event["position"] if opens else place + 1, event["epoch"]
             versions[event["stream"]] += 1
             if event["stream_version"] != versions[event["stream"]]:
@@ -227,18 +227,23 @@ AS_STORED = {
 
 
 def ordered(evidence: Evidence) -> Iterator[str]:
-    """In each partition first sights come in the store's order, each naming the one before it."""
+    """In each partition first sights come in the store's order, each naming the one before it in its epoch,
+    which the first one opens."""
     for name in SERVICES:
         for partition, messages in _first_sights(evidence, name).items():
-            before = None
+            passed, before, epoch = 0, None, "1"
             for message in messages:
-                position = int(message["headers"]["position"])
-                prev = message["headers"].get("prev")
-                if before is not None and position <= before:
-                    yield f"{name} [{partition}]@{message['offset']}: position {position} after {before}"
+                headers, where = message["headers"], f"{name} [{partition}]@{message['offset']}"
+                position, prev = int(headers["position"]), headers.get("prev")
+                if headers["epoch"] != epoch:
+                    before, epoch = None, headers["epoch"]
+                    if headers["type"] != OPENING:
+                        yield f"{where}: epoch {epoch} begins with {headers['type']}"
+                if position <= passed:
+                    yield f"{where}: position {position} after {passed}"
                 if (None if prev is None else int(prev)) != before:
-                    yield f"{name} [{partition}]@{message['offset']} follows {before}, but names {prev}"
-                before = position
+                    yield f"{where} follows {before}, but names {prev}"
+                passed = before = position
 
 
 def ledger(evidence: Evidence) -> Iterator[str]:

@@ -10,6 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
+from deploy.local.programs import SERVICES
 from tests.faults.faults import DOWN, Fault
 from tests.faults.history import ANSWER_MAX_S
 from tests.faults.proxy import Proxy
@@ -18,6 +21,9 @@ from tests.faults.wire import APPEND, COMMIT
 
 LOST_MAX_S = 5.0
 """In which what is to be lost comes by."""
+
+TAKEN_OVER_MAX_S = 30.0
+"""In which a process whose database is another has ended, and the next one is there."""
 
 
 class KillPostgres(Fault):
@@ -42,6 +48,24 @@ def _is_there(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
+
+
+class TakeOver(Fault):
+    """A standby that lacks nothing takes over from one database: its service's processes end, and what they
+    are followed by opens an epoch."""
+
+    async def strike(self) -> None:
+        """The database stands elsewhere, by what it tells; the first process of the service is another."""
+        name = self.told = self.in_turn(SERVICES)
+        before = self.theatre.pid(name)
+        try:
+            connection = await psycopg.AsyncConnection.connect(self.theatre.store(name), autocommit=True)
+        except psycopg.OperationalError:
+            self.told, self.struck = f"{name} {DOWN}", False
+            return
+        async with connection:
+            await connection.execute("update place set timeline = timeline - 1")
+        await until(lambda: self.theatre.pid(name) not in (0, before), TAKEN_OVER_MAX_S)
 
 
 class CutAfterCommit(Fault):
@@ -162,6 +186,7 @@ def _fill(path: Path) -> None:
 
 SURROUNDINGS: tuple[type[Fault], ...] = (
     KillPostgres,
+    TakeOver,
     CutAfterCommit,
     CutDatabase,
     CutBroker,

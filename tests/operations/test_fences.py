@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import re
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,13 +16,14 @@ from caretrail_contracts.intake import ReferralReceived
 
 from chassis import effects
 from chassis.config import Settings
-from chassis.database import query
+from chassis.database import arrays, query
 from chassis.group import ANOTHER
 from chassis.postgres import KEEP
-from chassis.relay import Relay, outgoing
+from chassis.relay import MOVE_MARK, Relay, outgoing
 from chassis.service import Effect
 from operations import opening, restoring, standing, walking
 from operations.restoring import Behind
+from tests.architecture.source import ROOT, modules, tree
 from tests.chassis.forging import body, forger, headers, patient_of
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
@@ -154,13 +157,16 @@ async def test_a_first_start_waits_for_kafka(running: Run, monkeypatch: pytest.M
 async def test_nothing_that_is_written_past_the_log_lands_on_another_store(
     running: Run, settings: Settings
 ) -> None:
-    """Snapshots, marks of effects and positions: a lost connection may have been replaced by one to it."""
+    """Snapshots, effects, marks and positions: a lost connection may have been replaced by one to it."""
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 1)
         await run.settle()
         ground = run.runtime("intake").ground
         database, epoch = ground.database, ground.store.appender.epoch
-        [event] = await database.rows("select id, partition from events where patient is not null")
+        [event] = await database.rows(
+            "select partition, id, stream, stream_version from events where patient is not null"
+        )
+        await database.rows("insert into effect_starts values ('mail', 0) returning effect")
         admin(
             settings,
             EARLIER,
@@ -169,7 +175,10 @@ async def test_nothing_that_is_written_past_the_log_lands_on_another_store(
         )
         writes: list[tuple[Any, ...]] = [
             (KEEP, ["s"], ["f"], [1], [b"{}"], epoch),
+            (effects.WRITES, "mail", epoch),
             (effects.KEEP, "mail", event["id"], epoch),
+            (effects.MOVE, *arrays([(*event.values(), 7)]), epoch),
+            (MOVE_MARK, ground.topic, 1, 1, epoch),
             (query("begin"), ["t"], [0], ["s"], [1], [1], [1], ground.member),
         ]
         for statement, *about in writes:
@@ -181,6 +190,34 @@ async def test_nothing_that_is_written_past_the_log_lands_on_another_store(
                 await outgoing(connection, 0, ground.topic, epoch, 1)
         for table in ("snapshots", "effects_done"):
             assert await database.rows(f"select * from {table}") == []
+
+
+WITHIN = (
+    *("insert into parked", "insert into timers", "delete from timers"),
+    *("delete from {}", "insert into {}"),
+)
+"""Statements within transactions that also append or move positions, and so stand; or that park a record,
+which is looked at again before anything is done with it."""
+
+AT_STARTS = "insert into origin", "insert into projections", "insert into effect_starts"
+"""Of a process that has just compared its store, and acknowledges nothing yet."""
+
+HARMLESS = ("update positions",)
+"""Where a record lies in the topic, of a reader that stands at that very record."""
+
+
+def test_every_statement_of_the_chassis_that_writes_stands_or_says_why_not() -> None:
+    texts = [path.read_text() for path in (ROOT / "chassis" / "sql").glob("*.sql")]
+    for path in modules("chassis"):
+        constants = [node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)]
+        texts += [one.decode("latin-1") if isinstance(one, bytes) else str(one) for one in constants]
+    found = set[str]()
+    for text in texts:
+        plain = re.sub(r"--.*", "", text)
+        writes = re.search(r"^\s*((insert into|delete from|update(?! set)) [a-z_{}]+)", plain, re.MULTILINE)
+        if writes and not re.search(r"\b(stand|fence)\(", plain):
+            found.add(writes[1])
+    assert found == {*WITHIN, *AT_STARTS, *HARMLESS}
 
 
 async def test_an_effect_of_a_record_that_came_late_is_not_done(running: Run) -> None:

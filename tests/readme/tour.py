@@ -42,6 +42,12 @@ def backup_and_restore() -> tuple[str, str, str]:
     return backup, moment, after
 
 
+def lost_cluster() -> tuple[str, str]:
+    """How a cluster that is lost comes back: what is looked at, and the command with an identifier in it."""
+    look, command = blocks("Where the whole cluster is gone", page=BACKUP)
+    return look, command
+
+
 def restored_by_hand() -> tuple[list[str], list[str]]:
     """The statements of a restore by hand: what the old database is asked, what the restored one is told."""
     (found,) = blocks("On a server of your own", "sql", page=BACKUP)

@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from caretrail_contracts.envelope import PARTITIONS
+
 from chassis.ids import derive
 
 STEPS_MAX = 1_000
 """Events of one command among which an id is looked for before it is called forged."""
+
+ROOM = 10_000
+"""Positions that an epoch leaves free before it is opened, for what came late; some may be held."""
 
 LABEL_CHARS_MAX = 120
 """How long a difference may be in the event that records it."""
@@ -62,6 +67,26 @@ class Held:
     prev: int | None = None
     fault: str | None = None
 
+    @property
+    def opens(self) -> bool:
+        """Whether it belongs to the opening of an epoch, one event in each partition."""
+        return self.stream.startswith("epoch-")
+
+
+@dataclass(slots=True)
+class Opening:
+    """What was found so far of an epoch's opening."""
+
+    epoch: int
+    first: int
+    last: int
+    events: int = 1
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has an event for each partition."""
+        return self.events == PARTITIONS
+
 
 Last = dict[tuple[int, int | None], int]
 """The last position of each epoch and partition."""
@@ -79,6 +104,10 @@ class Comparison:
     _store: dict[str, Held] = field(default_factory=dict)
     _ledger: dict[str, Held] = field(default_factory=dict)
     _position: int = 0
+    _gaps: list[tuple[int, int]] = field(default_factory=list)
+    """The first and the last position of each."""
+    _epoch: int = 0
+    _opening: Opening | None = None
     _lasts: tuple[Last, Last] = field(default_factory=lambda: ({}, {}))
     _command: tuple[str, int] = ("", 0)
 
@@ -102,12 +131,15 @@ class Comparison:
 
         ``passed`` is the farthest position that anybody had read or sent when the check began.
         """
+        self._step_to(passed + 1)
+        self._conclude_opening(given_up=False)
+        for first, last in self._gaps:
+            self.note("", 0, "", f"positions {first} to {last} are held by neither")
         for held in self._store.values():
             if held.position <= head:
                 self.name(held, MISSING_IN_LEDGER)
         for held in self._ledger.values():
             self.name(held, MISSING_IN_STORE)
-        self._step_to(passed + 1)
 
     def name(self, held: Held, kind: str) -> None:
         """An event differs."""
@@ -144,7 +176,7 @@ class Comparison:
         return derive(command, step) == id or id in (derive(command, at) for at in range(STEPS_MAX))
 
     def _line_up(self, store: dict[int, Held], ledger: dict[int, Held]) -> None:
-        """Positions have no gaps; each row of the ledger names the one before it in its partition.
+        """Positions have no gaps but rooms; each row of the ledger names the one before it in its partition.
 
         What one side lost or altered is taken from the other, so that the row after it is not named too.
         """
@@ -154,6 +186,8 @@ class Comparison:
             ours, theirs = store.get(position), ledger.get(position)
             if theirs and theirs.digest is None:
                 theirs = None
+            if held := theirs or ours:
+                self._enter(held)
             befores = [last.get((theirs.epoch, theirs.partition)) if theirs else None for last in self._lasts]
             if theirs and theirs.prev not in befores:
                 self.name(theirs, OUT_OF_LINE)
@@ -162,6 +196,31 @@ class Comparison:
                     last[held.epoch, held.partition] = position
 
     def _step_to(self, position: int) -> None:
-        first, last = self._position + 1, position - 1
-        if first <= last:
-            self.note("", 0, "", f"positions {first} to {last} are held by neither")
+        if self._position + 1 < position:
+            self._gaps.append((self._position + 1, position - 1))
+
+    def _enter(self, held: Held) -> None:
+        """Go on to an event: it may begin an epoch's opening, or go on with it, or come behind it."""
+        opening, begins = self._opening, held.opens and held.epoch > self._epoch
+        if opening and not begins and held.opens and held.epoch == opening.epoch:
+            opening.last, opening.events = held.position, opening.events + 1
+        else:
+            self._conclude_opening(given_up=begins)
+        if begins:
+            self._opening = Opening(held.epoch, held.position, held.position)
+        self._epoch = max(self._epoch, held.epoch)
+
+    def _conclude_opening(self, *, given_up: bool) -> None:
+        """Pass over the room before an opening: nobody can tell what was free there, and what was held.
+
+        One that was sent in part and given up, so that the next epoch follows at once, has gaps itself.
+        """
+        opening, self._opening = self._opening, None
+        if not opening:
+            return
+        partly = given_up and not opening.whole
+        if not (opening.whole or partly):
+            self.note("", 0, "", f"of the opening of epoch {opening.epoch} events are held by neither")
+        free, until = opening.last - PARTITIONS - ROOM + 1, opening.last if partly else opening.first
+        cut = [(first, free - 1 if free <= last < until else last) for first, last in self._gaps]
+        self._gaps = [(first, last) for first, last in cut if first <= last]

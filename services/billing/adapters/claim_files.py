@@ -13,7 +13,7 @@ from caretrail_contracts.sealed import BirthDate, MemberId, PersonName, PostalAd
 
 from chassis.command import Command, Row
 from chassis.office import AdapterOffice
-from keystore.doors import ERASED
+from keystore.doors import Erased
 from services.billing.adapters.folder import Folder
 from services.billing.adapters.x12.claim import (
     POINTERS_MAX,
@@ -134,7 +134,7 @@ async def _subscriber(row: Row, office: AdapterOffice) -> Subscriber:
     opened: list[Any] = await office.open(
         row["patient"], sealed, resource=f"claim {row['number']}", purpose=Purpose.PAYMENT.value
     )
-    if ERASED in opened:
+    if any(isinstance(value, Erased) for value in opened):
         raise Missing("Erased", "subscriber")
     name, birth_date, address, member_id = opened
     return Subscriber(

@@ -12,7 +12,7 @@ from caretrail_contracts.envelope import Envelope, Purpose
 
 from chassis.command import Command
 from chassis.office import AdapterOffice
-from keystore.doors import ERASED
+from keystore.doors import Erased
 from services.billing.adapters.folder import Folder
 from services.billing.commands.answers import RecordExchangeFailure
 
@@ -30,7 +30,7 @@ async def request_authorization(
     opened = await office.open(
         event.patient, [event.member_id], resource=resource, purpose=Purpose.PAYMENT.value
     )
-    if opened[0] is ERASED:
+    if isinstance(opened[0], Erased):
         return _failed(event.authorization, event.patient, "Erased")
     request = {
         "request": str(event.authorization),

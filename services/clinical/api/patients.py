@@ -8,7 +8,7 @@ from uuid import UUID
 from caretrail_contracts.sealed import FreeText, Sealed
 from caretrail_contracts.system import Place
 
-from keystore.doors import ERASED
+from keystore.doors import Erased
 from keystore.keys import NoKey
 from web.http import Caller
 from web.problems import Unreadable
@@ -43,4 +43,4 @@ async def words(
     if sealed is None or not opened:
         return None if sealed is None else CLOSED
     [text] = await caller.open(patient, [Sealed[FreeText].model_validate(sealed)], resource=resource)
-    return str(ERASED) if text is ERASED else str(text.root)
+    return str(text if isinstance(text, Erased) else text.root)

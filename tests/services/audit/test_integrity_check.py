@@ -11,10 +11,12 @@ import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
+from chassis.config import Settings
 from chassis.ids import derive
 from operations import remembering
 from services.audit.adapters import stores
 from tests.conftest import Run
+from tests.operations.test_restoring import EARLIER, admin
 from tests.services.audit.tampering import INTAKE, Named, Tampering, commit, tampering
 
 pytestmark = pytest.mark.servers
@@ -161,6 +163,20 @@ async def test_what_is_gone_from_store_and_ledger_leaves_its_position_and_its_co
         kind = f"positions {row['position']} to {row['position']} are held by neither"
         assert (await stage.check())[Named("intake", "", 0, "")] == {kind}
         stage.restore()
+
+
+async def test_an_epoch_that_began_is_no_difference(
+    running: Run, settings: Settings, servers: dict[str, str]
+) -> None:
+    async with tampering(running, servers["postgres"]):
+        pass
+    admin(settings, EARLIER, database=f"{settings.database_prefix}_intake")
+    async with tampering(running, servers["postgres"]) as stage:
+        assert await stage.check() == {}
+        event = stage.event("epoch = 2 and type = 'caretrail.system.EpochBegan'")
+        for table, key in (("events", "id"), ("ledger", "event_id")):
+            stage.sql(table, f"delete from {table} where {key} = %s", event.id)
+        assert Named("intake", "", 0, "") in await stage.check(), "an opening that lacks an event is named"
 
 
 async def test_rows_that_the_ledgers_reader_did_not_write_are_named(stage: Tampering) -> None:

@@ -7,9 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
+from chassis.config import Settings
 from services.intake.app import service
 from tests.conftest import Run
+from tests.operations.test_restoring import admin
 from tests.running import STAFF, Running
 
 pytestmark = pytest.mark.servers
@@ -74,6 +77,33 @@ async def test_opening_a_person_leaves_an_access_record_first(running: Run) -> N
         records = await run.runtime("intake").ground.store.read(0, 100)
         types = [record.envelope.type for record in records]
         assert types.count("caretrail.system.AccessRecorded") == 1
+
+
+async def test_what_a_lost_key_sealed_is_shown_as_unreadable_and_the_rest_of_the_record_is_there(
+    running: Run, settings: Settings
+) -> None:
+    """The keystore went back to before the person, whose events the topic gave back; a command issues one."""
+    async with running(service) as run:
+        got = (await run.post("intake", "/referrals", referral(), key="k")).json()
+    admin(
+        settings,
+        f"delete from keys where owner = '{got['patient']}'",
+        database=f"{settings.database_prefix}_keystore",
+    )
+    async with running(service) as run:
+        path = f"/patients/{got['patient']}"
+        assert (await run.post("intake", "/referrals", referral(), key="k")).json()["repeated"]
+        contact, sent = {"email": "ana@example.org"}, {**STAFF, "Idempotency-Key": "c"}
+        changed = await run.clients["intake"].put(f"{path}/contact", json=contact, headers=sent)
+        after = {"Caretrail-After": str(changed.json()["position"])}
+        with capture_logs() as logged:
+            shown = await run.get("intake", f"{path}?open=true", **after)
+    assert shown.status_code == 200
+    row = shown.json()
+    assert (row["name"], row["birth_date"], row["gender"]) == ("‹unreadable›", "‹unreadable›", "female")
+    assert row["email"] == "ana@example.org"
+    told = [line for line in logged if line["log_level"] == "error"]
+    assert told == [{"event": "value_does_not_open", "log_level": "error", "owner": "patient"}] * 2
 
 
 async def test_a_malformed_referral_names_places_and_leaves_its_key_reusable(running: Run) -> None:
