@@ -117,6 +117,7 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
+            reconnect_timeout=5,  # else it rests for minutes between tries, also when the server is back
             kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION, **VANISHED},
         )
         self._used = dict[Connection, float]()

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, get_type_hints
 
-import structlog
 from caretrail_contracts.system import Place
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,7 +30,6 @@ from web.reading import read
 MEDIA_TYPE = "application/x-ndjson"
 
 router = APIRouter(tags=["commands"])
-log = structlog.get_logger(__name__)
 
 EXTRA: dict[str, Any] = {
     "requestBody": {
@@ -175,8 +173,6 @@ class Bulk:
                     await caller.note_refused(problem, line)
                 except Exception as unrecorded:  # then the line is not refused: it is to be sent again
                     problem = problem_of(unrecorded)
-            if problem.status == 500:
-                log.exception("line_failed", line=number, error=type(error).__name__)
             status, said = problem.status, bytes(document(request, problem).body)
             if wait_s := (problem.headers or {}).get("Retry-After"):
                 more = b'"retry_after":%s,' % wait_s.encode()

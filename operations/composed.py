@@ -13,6 +13,7 @@ from chassis.runtime import Role
 from chassis.service import Service
 from operations import api, bulk, consumers_api, internal, parked_api
 from operations.desk import Desk
+from operations.keys import Keys
 from operations.measuring import Measures
 from operations.members import leave
 from operations.patience import Patience
@@ -52,8 +53,9 @@ def composed(
             resumes = role.includes(Role.CONSUMERS)
             desk = Desk(app.state.ground, app.state.runtime.ownership, resumes=resumes)
             standing = Standing(app.state.ground, end)
-            app.state.runtime.parts += [standing, desk]
-            async with standing, desk as app.state.desk:
+            keys = Keys(app.state.runtime.databases[1])
+            app.state.runtime.parts += [standing, desk, keys]
+            async with standing, keys, desk as app.state.desk:
                 yield
 
     app.router.lifespan_context = life

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +16,7 @@ from chassis.feeds import TopicFeed
 from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND, PARTITION_STOPPED, RECORDS_PARKED
+from operations.looking import Look
 from operations.parked import handlers
 from operations.pressure import Pressure
 from operations.readiness import faults
@@ -33,27 +33,29 @@ class Measures:
     def __init__(self, runtime: Runtime, pressure: Pressure) -> None:
         self._runtime, self._pressure = runtime, pressure
         self._even_at: dict[tuple[str, int], datetime] = {}
+        self._look = Look(self._database)
         _begin(runtime.ground.service)
 
     async def text(self) -> bytes:
         """What was counted, and what waits now."""
-        found = _Found([*await self._process(), *self._waiting(await self._database())])
+        row = await self._look.within(LOOK_MAX_S)
+        found = _Found([*self._process(), *self._waiting(row)])
         registry = CollectorRegistry()
         registry.register(found)
         return generate_latest(REGISTRY) + generate_latest(registry)
 
     async def _database(self) -> Row | None:
         ground = self._runtime.ground
+        await self._pressure.excess()
         try:
-            async with asyncio.timeout(LOOK_MAX_S):
-                return await ground.database.row(BACKLOGS, ground.topic, ground.clock.now())
-        except (TimeoutError, *LOST):
+            return await ground.database.row(BACKLOGS, ground.topic, ground.clock.now())
+        except LOST:
             return None
 
-    async def _process(self) -> list[Metric]:
+    def _process(self) -> list[Metric]:
         """What the process itself knows."""
         store, pool = self._runtime.ground.store, self._runtime.ground.database.waits()
-        refusing = await self._pressure.excess() is not None
+        refusing = self._pressure.known() is not None
         wait_s = pool.get("requests_wait_ms", 0) / 1000
         return [
             gauge("writer_queue_commits", "Commits that wait for the writer", store.depth),

@@ -1,14 +1,17 @@
 """Patience: what waits for a database that stands still is told so, and does not wait until it goes on.
 
 A server that is frozen, cut off, or whose storage hangs closes no connection: a statement would wait for
-ever. One that only takes long on a server that answers others is left alone.
+ever. One that only takes long on a server that answers others is left alone, also while it takes nobody new.
 """
 
 from __future__ import annotations
 
 import asyncio
+from errno import EAGAIN
+from os import strerror
 
 import structlog
+from psycopg.errors import ConnectionTimeout
 
 from chassis.database import LOST, Database, connect
 from chassis.part import Part
@@ -38,7 +41,17 @@ class Patience(Part):
         try:
             await (await connect(self._database.url)).close()
         except LOST as error:
+            if not is_silence(error):
+                return
             log.warning(
                 "database_silent", waited_s=round(self._database.waited_s), error=type(error).__name__
             )
             await self._database.give_up()
+
+
+def is_silence(error: Exception) -> bool:
+    """Whether nobody answers who asks for a connection. Who refuses one answers: no room, a wrong password.
+
+    Where too many ask in vain at a socket of the machine, they are not even let in line.
+    """
+    return isinstance(error, ConnectionTimeout) or strerror(EAGAIN) in str(error)

@@ -16,11 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.database import LOST, query
 from chassis.office import Ground
+from operations.looking import Look
 from web.counting import is_command
 from web.problems import Problem, document
 
 LOOK_S = 0.25
 """Beyond the bound the database is asked this often at most, and below it never."""
+
+LOOK_MAX_S = 1.0
+"""Who waits longer for the database goes by what was seen last."""
 
 RETRY_MAX_S = 30
 """What a caller is told to wait at most, and where nothing drains."""
@@ -43,14 +47,22 @@ class Pressure:
         self._queued_max = ground.settings.queued_max
         # The mark only rises, so an old one makes the log seem less published than it is: then it is read.
         self._mark, self._seen, self._rate = 0, 0.0, 0.0
+        self._look = Look(self._looked)
 
     async def excess(self) -> Excess | None:
         """What turns commands away now."""
+        if self._store.depth < self._queued_max and self._over() > 0 and monotonic() - self._seen >= LOOK_S:
+            await self._look.within(LOOK_MAX_S)
+        return self.known()
+
+    async def _looked(self) -> None:
+        with suppress(*LOST):  # who cannot look goes by what was seen last
+            await self.look()
+
+    def known(self) -> Excess | None:
+        """What turns commands away by what was seen last."""
         if self._store.depth >= self._queued_max:
             return Excess("queued", f"{self._store.depth} commands wait, {self._queued_max} may", 1)
-        if self._over() > 0 and monotonic() - self._seen >= LOOK_S:
-            with suppress(*LOST):  # who cannot look goes by what was seen last
-                await self.look()
         if (over := self._over()) <= 0:
             return None
         retry_s = min(ceil(over / self._rate), RETRY_MAX_S) if self._rate else RETRY_MAX_S

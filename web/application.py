@@ -95,13 +95,22 @@ class Limits:
             problem = Problem(401, "Unauthorized", "Send the credential in force as a Bearer token.")
         elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
             problem = Problem(400, "Malformed", "The address holds a NUL, which stands in no name.")
-        app = document(request, problem) if problem else self._app
+        app, begun = document(request, problem) if problem else self._app, False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await app(scope, self._limited(receive), send)
+            await app(scope, self._limited(receive), sending)
         except ClientDisconnect:  # in the middle of its body: nobody is left to answer
             log.info("client_left", method=request.method, route=route_of(request))
         except asyncio.CancelledError:  # the process ends; an answer that has begun is cut
-            await document(request, problem_of(Stopping()))(scope, receive, send)
+            if begun:
+                log.info("answer_cut", method=request.method, route=route_of(request))
+            else:
+                await document(request, problem_of(Stopping()))(scope, receive, send)
             raise
 
     def _limited(self, receive: Receive) -> Receive:

@@ -23,6 +23,7 @@ from chassis.database import LOST, is_lost
 from chassis.refusal import Conflict, KeyReused, Refusal, Refused, Reserved, Unavailable
 from chassis.store import EventTooLarge
 from web.counting import count_problem
+from web.traces import trace_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -61,7 +62,8 @@ class Unreadable(Problem):
 
 
 def document(request: Request, problem: Problem) -> JSONResponse:
-    """The answer that carries a problem; one that no event keeps is logged, unless it is to be sent again.
+    """The answer that carries a problem; one that no event keeps is logged, unless it is to be sent again,
+    and a bug with the trace of what raised it.
 
     A command's is counted: wherever the problem arose, this is where it is told.
     """
@@ -70,6 +72,8 @@ def document(request: Request, problem: Problem) -> JSONResponse:
     body = as_json(problem)
     if not problem.on_record and problem.status != 503:
         about = {"instance": body["instance"], "rule": problem.rule, "status": problem.status}
+        if problem.__cause__:
+            about["exception"] = trace_of(problem.__cause__)
         (log.error if problem.status == 500 else log.info)(
             "problem", method=request.method, route=route_of(request), **about
         )
@@ -114,7 +118,7 @@ HELD = "Other work of the service (a rebuild, a redrive, a hand in its database)
 
 
 def problem_of(error: Exception) -> Problem:
-    """What an exception means to the caller."""
+    """What an exception means to the caller; of one that means nothing to him, a bug, it is the cause."""
     name = type(error).__name__
     if isinstance(error, Problem):
         return error
@@ -136,8 +140,12 @@ def problem_of(error: Exception) -> Problem:
         return Problem(503, "Busy", HELD)
     if is_lost(error):
         return Problem(503, "Unavailable", "The database is away, or cannot serve this now: send it again.")
-    status, detail = MEANINGS.get(type(error), (500, "Something went wrong on our side; it is in the log."))
-    return Problem(status, name if type(error) in MEANINGS else "Bug", detail)
+    if type(error) in MEANINGS:
+        status, detail = MEANINGS[type(error)]
+        return Problem(status, name, detail)
+    bug = Problem(500, "Bug", "Something went wrong on our side; it is in the log.")
+    bug.__cause__ = error
+    return bug
 
 
 def tell_where(problem: Problem, named: Mapping[str, Any], body: Any) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from jsonschema import Draft202012Validator
+from psycopg.errors import ProgramLimitExceeded
 from starlette.requests import Request
 from structlog.testing import capture_logs
 
@@ -40,6 +41,17 @@ def test_another_is_in_the_log_under_its_name(error: Exception, level: str) -> N
     body, [line] = told(error)
     assert (line["instance"], line["log_level"]) == (body["instance"], level)
     assert told(error)[0]["instance"] != body["instance"]
+
+
+def test_a_bug_is_in_the_log_by_its_class_and_place() -> None:
+    """Also one that psycopg counts among those of a database that is away."""
+    with pytest.raises(ProgramLimitExceeded) as raised:
+        raise ProgramLimitExceeded("Zyxwvut is too large")
+    body, [line] = told(raised.value)
+    assert (body["type"], line["rule"]) == ("urn:caretrail:problem:Bug", "Bug")
+    *_, place, kind = line["exception"].splitlines()
+    assert kind == "psycopg.errors.ProgramLimitExceeded"
+    assert place.endswith("in test_a_bug_is_in_the_log_by_its_class_and_place")
 
 
 def test_one_that_is_to_be_sent_again_fills_no_log() -> None:

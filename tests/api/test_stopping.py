@@ -12,11 +12,13 @@ import pytest
 import uvicorn
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
+from structlog.testing import capture_logs
 
 from chassis.command import Handlers
 from chassis.config import Settings
 from chassis.policy import Policies
 from chassis.service import Service
+from deploy.logs import meant
 from deploy.serving import Protocol
 from web.application import application
 
@@ -73,8 +75,11 @@ async def test_who_waits_when_a_process_ends_is_told_to_send_it_again() -> None:
     assert (problem["type"], problem["status"]) == ("urn:caretrail:problem:Stopping", 503)
 
 
-async def test_an_answer_that_has_begun_is_cut(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.CRITICAL):
+async def test_an_answer_that_has_begun_is_cut_and_is_no_bug(caplog: pytest.LogCaptureFixture) -> None:
+    with capture_logs() as logged, caplog.at_level(logging.ERROR):
         answer = await left_with("/streams")
     assert answer.startswith(b"HTTP/1.1 200 ")
+    assert [(each["event"], each["route"]) for each in logged] == [("answer_cut", "/streams")]
+    errors = [record for record in caplog.records if meant(record)]
+    assert [record.getMessage().partition(" ")[0] for record in errors] == ["Cancel"]
     assert answer.endswith(b"4\r\none\n\r\n")

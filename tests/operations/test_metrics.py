@@ -13,9 +13,11 @@ import psycopg
 import pytest
 from caretrail_contracts.envelope import partition_of, topic_of
 from prometheus_client.parser import text_string_to_metric_families
+from psycopg_pool.base import AttemptWithBackoff
 
 from chassis.applying import Applier
 from chassis.clock import SharedClock
+from chassis.database import fetch
 from chassis.feeds import TopicFeed
 from services.intake.app import service as intake
 from services.notifications.app import service as notifications
@@ -23,6 +25,7 @@ from services.scheduling.app import service as scheduling
 from tests.chassis import toy
 from tests.conftest import Run
 from tests.operations.test_consumers import noticed, tell
+from tests.operations.test_ready import until_said
 from tests.running import ROOT, Running
 
 pytestmark = pytest.mark.servers
@@ -96,15 +99,16 @@ async def test_failures_are_counted_from_nothing_on_and_a_bound_tells_its_size(r
 
 
 async def test_commands_that_fail_before_they_are_carried_out_are_counted(
-    running: Run, servers: dict[str, str]
+    running: Run, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever kept them from it: the database of the keys, or nobody who serves them."""
+    """Whatever kept them from it: the database of the keys, as readiness tells, or nobody who serves."""
 
     async def count(outcome: str) -> float:
         text = (await run.get("intake", "/metrics")).text
         found = re.search(rf'^caretrail_commands_total{{outcome="{outcome}"}} (.*)$', text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 100.0)
     async with running(toy.INTAKE) as run:
         rules = ("Unavailable", "NotServed")
         before = [await count(rule) for rule in rules]
@@ -115,11 +119,39 @@ async def test_commands_that_fail_before_they_are_carried_out_are_counted(
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (keys,)
             )
             answer = await run.post("intake", "/referrals", {"patient": str(uuid4())})
+            await until_said(run.clients["intake"], ["keystore: PoolTimeout"])
             admin.execute(f"alter database {keys} allow_connections true".encode())
+            # However long a pool would have rested after an outage that lasts, it is soon back.
+            await until_said(run.clients["intake"], [])
         await run.post("intake", "/none")
         await run.clients["intake"].get("/none")  # this is no command
         assert answer.json()["title"] == "Unavailable"
         assert [await count(rule) - was for rule, was in zip(rules, before, strict=True)] == [1, 1]
+
+
+async def test_a_scrape_waits_a_while_for_the_database_and_the_next_begins_no_second_look(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also beyond the bound, where one more look is taken."""
+    monkeypatch.setattr("operations.measuring.LOOK_MAX_S", 0.2)
+    monkeypatch.setattr("operations.pressure.LOOK_S", 0)
+    async with running(toy.INTAKE) as run, asyncio.timeout(20):
+        ground = run.runtime("intake").ground
+        ground.store.seen = 2 * run.settings.unpublished_max
+        async with ground.database.transaction() as held:
+            await held.execute("lock table relay_mark")
+            for _ in range(3):
+                assert await value(run, "intake", "caretrail_database_up") == 0
+            [row] = await fetch(held, LOOKS)
+            assert row["looks"] == 1
+        while await value(run, "intake", "caretrail_database_up") != 1:
+            await asyncio.sleep(0.02)
+
+
+LOOKS = """
+select count(*) as looks from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock' and query like '-- How far the log is%%'
+"""
 
 
 async def test_parked_records_are_counted_by_handler(running: Run) -> None:
