@@ -21,6 +21,9 @@ Connection = psycopg.AsyncConnection[Row]
 POOL_MAX = 6
 """Connections of a process for reads and consumers, beside the writer's and the lock's own."""
 
+RECONNECT_S = 5.0
+"""So long a pool tries on with ever longer pauses where no connection can be made, before it begins anew."""
+
 READ_ONLY, STALE = psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported
 """Of a server that takes no writes, as a standby; of a plan made before its table was altered, and others."""
 
@@ -34,9 +37,6 @@ HALTED = (READ_ONLY, STALE, FORBIDDEN, FROZEN, psycopg.errors.TransactionTimeout
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, *HALTED)
 """What a database raises that is away, or cannot serve as it should: decide again, never poison."""
 
-NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
-"""What psycopg counts among the operational errors though a statement, or one before it, is the cause."""
-
 LEFT_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -47,7 +47,10 @@ def is_lost(error: BaseException) -> bool:
     """
     if isinstance(error, STALE):
         return error.diag.source_function == "RevalidateCachedQuery"
-    return isinstance(error, LOST) and not isinstance(error, NEVER)
+    if not isinstance(error, LOST) or isinstance(error, psycopg.errors.PipelineAborted):
+        return False
+    # Class 54, a limit of the server: psycopg counts it among the operational errors.
+    return (error.sqlstate or "")[:2] != "54"
 
 
 SESSION = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
@@ -79,8 +82,8 @@ async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
     )
 
 
-BOUNDED = "transaction_timeout=15000"
-"""After so many ms PostgreSQL ends a transaction, so that what waits for its locks goes on: who holds them
+LIMIT_S = 15
+"""After so many s PostgreSQL ends a transaction, so that what waits for its locks goes on: who holds them
 may be frozen. Less than commands wait. Where something long is done on purpose, its transaction says so."""
 
 
@@ -112,6 +115,9 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
+            # Each attempt doubles its pause, and none begins beside it: it gives up soon, and another begins.
+            reconnect_timeout=RECONNECT_S,
+            reconnect_failed=AsyncConnectionPool.check,
             kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION, **VANISHED},
         )
         self._used = dict[Connection, float]()
@@ -154,14 +160,14 @@ class Database:
             cut(connection)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, limit_s: float = LIMIT_S) -> AsyncIterator[Connection]:
         """A connection in a transaction that ends with the block; after a while PostgreSQL ends it."""
         async with self.connection() as connection, connection.transaction():
-            await connection.execute(BOUND)
+            await connection.execute(BOUND % limit_s)
             yield connection
 
     @asynccontextmanager
-    async def transaction_at_once(self) -> AsyncIterator[Connection]:
+    async def transaction_at_once(self, limit_s: float = LIMIT_S) -> AsyncIterator[Connection]:
         """A transaction in one round trip, from its beginning to its commit, where nothing is read within.
 
         An error of a statement may come only after the block, and of all that was sent nothing is done.
@@ -170,7 +176,7 @@ class Database:
             try:
                 async with connection.pipeline():
                     await connection.execute("begin")
-                    await connection.execute(BOUND)
+                    await connection.execute(BOUND % limit_s)
                     yield connection
                     await connection.execute("commit")
             finally:
@@ -194,7 +200,7 @@ class Database:
         return rows[0] if rows else None
 
 
-BOUND = f"set local {BOUNDED}".encode()
+BOUND = b"set local transaction_timeout = '%as'"
 
 
 def query(name: str, package: str = "chassis") -> bytes:

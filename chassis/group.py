@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 
 from chassis.aggregate import Aggregate
 from chassis.command import Answer, Commit
-from chassis.database import BOUNDED, DAMAGED, LOST, Connection, Database, Row, connect, cut, is_lost
+from chassis.database import DAMAGED, LIMIT_S, LOST, Connection, Database, Row, connect, cut, is_lost
 from chassis.part import Part
 from chassis.postgres import STREAMS, Appender, Packed, PostgresReader
 from chassis.refusal import Unavailable
@@ -39,10 +40,10 @@ HANG_S = 10.0
 """A statement that takes longer is given up, with its connection, and sent anew."""
 
 LOOK_S = 1.0
-"""How often is looked, after a fault, whether commits can be written again, and whether some wait too long."""
+"""How often is looked, after a fault, whether commits can be written again, and if some wait too long."""
 
 
-WRITING = f"-c {BOUNDED} -c plan_cache_mode=auto"
+WRITING = f"-c transaction_timeout={LIMIT_S}s -c plan_cache_mode=auto"
 """Of the writer's session, which calls one function, over and over."""
 
 ANOTHER = "57ZF2"
@@ -50,6 +51,8 @@ ANOTHER = "57ZF2"
 
 
 Waiting = tuple[Packed, "asyncio.Future[Answer]"]
+Wanted = tuple[tuple[str, str], "asyncio.Future[list[Row]]"]
+"""Who waits for a commit, and for a stream with its snapshot of a form."""
 
 
 class PostgresStore(PostgresReader, Part):
@@ -71,7 +74,7 @@ class PostgresStore(PostgresReader, Part):
         self._timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
-        self._wanted: list[tuple[tuple[str, str], asyncio.Future[list[Row]]]] = []
+        self._wanted = list[Wanted]()
         self._reading = asyncio.Lock()
 
     @property
@@ -101,18 +104,35 @@ class PostgresStore(PostgresReader, Part):
     async def _rows_of(self, stream: str, form: str = "") -> list[Row]:
         done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         self._wanted.append(((stream, form), done))
-        async with self._reading:
-            while not done.done():
-                await self._read_streams()
+        try:
+            async with self._reading:
+                while not done.done():
+                    await self._read_streams()
+        finally:
+            done.cancel()  # where it is not done, nobody waits for it any more
         return done.result()
 
     async def _read_streams(self) -> None:
-        """Read for all who wait; where that fails, or is given up, they wait on for the next of them."""
+        """Read for all who wait; where that is lost, or is given up, they wait on for the next of them."""
+        self._wanted = [waiting for waiting in self._wanted if not waiting[1].done()]
         batch = self._wanted[:STREAMS_MAX]
-        found: dict[tuple[str, str], list[Row]] = {wanted: [] for wanted, _ in batch}
-        for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
-            found[row["stream"], row["form"]].append(row)
+        await self._read(batch)
         del self._wanted[: len(batch)]
+
+    async def _read(self, batch: list[Wanted]) -> None:
+        """Read in one statement; where one stream cannot be, each alone, so that it fails alone."""
+        found: dict[tuple[str, str], Any] = {wanted: [] for wanted, _ in batch}
+        try:
+            for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
+                found[row["stream"], row["form"]].append(row)
+        except Exception as error:
+            if is_lost(error) and not isinstance(error, DAMAGED):
+                raise
+            if len(batch) > 1:
+                for waiting in batch:
+                    await self._read([waiting])
+                return
+            found[batch[0][0]] = error
         for wanted, done in batch:
             settle(done, found[wanted])
 
