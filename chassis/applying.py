@@ -11,7 +11,7 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from psycopg.types.json import Jsonb
 
 from chassis.batch import Batch, Handler
 from chassis.command import Cause, Commit
-from chassis.database import Connection, Database, Row, is_lost, query
+from chassis.database import Connection, Database, Row, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.pace import Pace
@@ -122,29 +122,17 @@ class Applier:
     async def apply(self, records: Sequence[Record], steps: Steps) -> None:
         """Apply records in order. Raises Fenced; lost connections come through as they are."""
         with APPLY_SECONDS.time():
-            await self.pace.through(
-                records,
-                lambda some: self._transaction(some, steps, careful=False),
-                lambda record: self._apart(record, steps),
-            )
+            await self.pace.through(records, partial(self._transaction, steps))
         APPLY_BATCH.observe(len(records))
         EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
 
-    async def _apart(self, record: Record, steps: Steps) -> None:
-        """Apply one record; where something beside its handlers fails, it is parked for all of them."""
-        try:
-            await self._transaction([record], steps, careful=True)
-        except Exception as error:
-            if isinstance(error, Fenced) or is_lost(error):
-                raise
-            await self._transaction([record], steps, careful=True, unfit=error)
-
     async def _transaction(
-        self, records: Sequence[Record], steps: Steps, *, careful: bool, unfit: Exception | None = None
+        self, steps: Steps, records: Sequence[Record], careful: bool, unfit: Exception | None
     ) -> None:
         """Positions, rows, follow-up events: all or nothing, and again where a stream moved on.
 
-        ``careful``: each handler under a savepoint; what fails is parked, and all where ``unfit`` is known.
+        ``careful``: each handler under a savepoint; what fails is parked. ``unfit`` is what failed beside
+        them: the record is parked for all.
         """
         ground = self._ground
         for _ in range(CONFLICTS_MAX):

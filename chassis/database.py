@@ -21,9 +21,6 @@ Connection = psycopg.AsyncConnection[Row]
 POOL_MAX = 6
 """Connections of a process for reads and consumers, beside the writer's and the lock's own."""
 
-RECONNECT_S = 5.0
-"""So long a pool tries on with ever longer pauses where no connection can be made, before it begins anew."""
-
 READ_ONLY, STALE = psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.FeatureNotSupported
 """Of a server that takes no writes, as a standby; of a plan made before its table was altered, and others."""
 
@@ -47,10 +44,9 @@ def is_lost(error: BaseException) -> bool:
     """
     if isinstance(error, STALE):
         return error.diag.source_function == "RevalidateCachedQuery"
-    if not isinstance(error, LOST) or isinstance(error, psycopg.errors.PipelineAborted):
-        return False
-    # Class 54, a limit of the server: psycopg counts it among the operational errors.
-    return (error.sqlstate or "")[:2] != "54"
+    # psycopg counts among the operational errors what a statement, or one before it, is the cause of.
+    aborted = isinstance(error, psycopg.errors.PipelineAborted)
+    return isinstance(error, LOST) and not aborted and (error.sqlstate or "")[:2] != "54"
 
 
 SESSION = "-c timezone=UTC -c plan_cache_mode=force_custom_plan"
@@ -60,12 +56,9 @@ What is asked too often for that is a function with plans of its own, as ``read_
 
 
 VANISHED: dict[str, Any] = {
-    "connect_timeout": 5,
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-}
+    "connect_timeout": 5, "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
+}  # fmt: skip
 """Of every connection over TCP: a server whose machine is gone without a word counts as lost after some 10 s,
 be it that something is sent or that an answer is waited for. In s, but for ``tcp_user_timeout`` in ms."""
 
@@ -73,12 +66,7 @@ be it that something is sent or that an answer is waited for. In s, but for ``tc
 async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
     """A connection in autocommit mode whose rows are dictionaries; ``options`` are of its session."""
     return await psycopg.AsyncConnection.connect(
-        url,
-        autocommit=True,
-        row_factory=dict_row,
-        options=f"{SESSION} {options}",
-        **VANISHED,
-        **parameters,
+        url, autocommit=True, row_factory=dict_row, options=f"{SESSION} {options}", **VANISHED, **parameters
     )
 
 
@@ -109,17 +97,11 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            url,
-            min_size=1,
-            max_size=POOL_MAX,
-            open=False,
-            timeout=5,
-            max_idle=60,
-            # Each attempt doubles its pause, and none begins beside it: it gives up soon, and another begins.
-            reconnect_timeout=RECONNECT_S,
-            reconnect_failed=AsyncConnectionPool.check,
+            url, min_size=1, max_size=POOL_MAX, open=False, timeout=5, max_idle=60,
+            # Each try doubles its pause, and none begins beside it: it gives up soon, and another begins.
+            reconnect_timeout=5, reconnect_failed=AsyncConnectionPool.check,
             kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION, **VANISHED},
-        )
+        )  # fmt: skip
         self._used = dict[Connection, float]()
         self.waits = self._pool.get_stats
         """What the pool counts: connections, and how many and how long requests waited for one."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
 import structlog
 
@@ -51,8 +50,6 @@ ANOTHER = "57ZF2"
 
 
 Waiting = tuple[Packed, "asyncio.Future[Answer]"]
-Wanted = tuple[tuple[str, str], "asyncio.Future[list[Row]]"]
-"""Who waits for a commit, and for a stream with its snapshot of a form."""
 
 
 class PostgresStore(PostgresReader, Part):
@@ -74,7 +71,8 @@ class PostgresStore(PostgresReader, Part):
         self._timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
-        self._wanted = list[Wanted]()
+        self._wanted: list[tuple[tuple[str, str], asyncio.Future[list[Row]]]] = []
+        self._at_once = STREAMS_MAX
         self._reading = asyncio.Lock()
 
     @property
@@ -113,15 +111,13 @@ class PostgresStore(PostgresReader, Part):
         return done.result()
 
     async def _read_streams(self) -> None:
-        """Read for all who wait; where that is lost, or is given up, they wait on for the next of them."""
-        self._wanted = [waiting for waiting in self._wanted if not waiting[1].done()]
-        batch = self._wanted[:STREAMS_MAX]
-        await self._read(batch)
-        del self._wanted[: len(batch)]
+        """Read for all who wait; where that is lost, or is given up, they wait on for the next of them.
 
-    async def _read(self, batch: list[Wanted]) -> None:
-        """Read in one statement; where one stream cannot be, each alone, so that it fails alone."""
-        found: dict[tuple[str, str], Any] = {wanted: [] for wanted, _ in batch}
+        A stream that cannot be read, its page being damaged, fails alone: it is found by halves.
+        """
+        self._wanted = [waiting for waiting in self._wanted if not waiting[1].done()]
+        batch = self._wanted[: self._at_once]
+        found: dict[tuple[str, str], list[Row]] = {wanted: [] for wanted, _ in batch}
         try:
             for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
                 found[row["stream"], row["form"]].append(row)
@@ -129,10 +125,11 @@ class PostgresStore(PostgresReader, Part):
             if is_lost(error) and not isinstance(error, DAMAGED):
                 raise
             if len(batch) > 1:
-                for waiting in batch:
-                    await self._read([waiting])
+                self._at_once = len(batch) // 2
                 return
-            found[batch[0][0]] = error
+            settle(batch[0][1], error)
+        del self._wanted[: len(batch)]
+        self._at_once = STREAMS_MAX
         for wanted, done in batch:
             settle(done, found[wanted])
 

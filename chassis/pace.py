@@ -15,10 +15,8 @@ from chassis.positions import Fenced
 ALONE_S = 300
 """The limit of a transaction that does one thing alone, once all limits above it proved too short."""
 
-EASY_S = 5.0
-"""Where as much as may be done at once took less, twice as much may be the next time."""
-
 T = TypeVar("T")
+Work = Callable[[Sequence[T], bool, Exception | None], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -34,35 +32,33 @@ class Pace:
         """After so many s PostgreSQL ends a transaction that does as much as goes."""
         return ALONE_S if self.most == 1 else LIMIT_S
 
-    async def through(
-        self,
-        things: Sequence[T],
-        together: Callable[[Sequence[T]], Awaitable[None]],
-        alone: Callable[[T], Awaitable[None]],
-    ) -> None:
-        """Do things in order, as many ``together`` as go; where these fail of themselves, each ``alone``.
+    async def through(self, things: Sequence[T], work: Work[T]) -> None:
+        """Do work on things in order, on as many at once as go; where it fails of itself, on each apart.
 
-        Both do all they are given or nothing. Raises what ``alone`` raises, Fenced, what is lost, and
-        TransactionTimeout where one thing takes longer than the longest limit.
+        It is done on all it is given or not at all; told whether they are apart, and what failed where even
+        so it did. Raises what it raises then, Fenced, what is lost, and TransactionTimeout where one thing
+        takes longer than the longest limit.
         """
-        apart = 0
+        apart, unfit = 0, None
         while things:
             some, limit_s, begun = things[: 1 if apart else self.most], self.limit_s, monotonic()
             try:
-                await (alone(some[0]) if apart else together(some))
+                await work(some, bool(apart), unfit)
             except Exception as error:
                 if is_lost(error) and monotonic() - begun >= limit_s:
                     # PostgreSQL ended it: within a pipeline the error does not always say so.
-                    self.most = max(1, len(some) // 2)
                     log.warning("took_too_long", things=len(some), limit_s=limit_s)
                     if limit_s == ALONE_S:
                         raise TransactionTimeout(f"one alone took more than {limit_s} s") from error
-                elif apart or isinstance(error, Fenced) or is_lost(error):
+                    self.most = max(1, len(some) // 2)
+                elif unfit or isinstance(error, Fenced) or is_lost(error):
                     raise
+                elif apart:
+                    unfit = error
                 else:
                     log.warning("apart", things=len(some), error=type(error).__name__)
                     apart = len(some)
                 continue
-            things, apart = things[len(some) :], max(0, apart - 1)
-            if len(some) == self.most and monotonic() - begun < EASY_S:
+            things, apart, unfit = things[len(some) :], max(0, apart - 1), None
+            if len(some) == self.most and monotonic() - begun < LIMIT_S / 3:
                 self.most = min(2 * self.most, self._all)

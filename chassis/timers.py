@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 import structlog
 
 from chassis.batch import Batch
 from chassis.command import Cause
-from chassis.database import fetch, is_lost
+from chassis.database import fetch
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.ownership import Ownership
@@ -37,7 +36,7 @@ class Timers(Part):
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         self._ground, self._ownership = ground, ownership.claim("timers", [LOCK])
-        self._wake, self._pace = asyncio.Event(), Pace(BATCH_MAX)
+        self._wake, self._pace, self._broken = asyncio.Event(), Pace(BATCH_MAX), list[str]()
 
     def wake(self) -> None:
         """A simulated clock may have been moved."""
@@ -53,22 +52,19 @@ class Timers(Part):
     async def fire(self) -> int:
         """Fire what is due in one transaction; where that fails, each alone, so that others go on."""
         due = await self._ground.database.rows(DUE, self._ground.clock.now(), BATCH_MAX)
-        broken = list[str]()
-        await self._pace.through([row["key"] for row in due], self._fire, partial(self._fire_alone, broken))
-        if broken:
-            log.error("timers_broken", timers=broken)
+        self._broken.clear()
+        await self._pace.through([row["key"] for row in due], self._fire)
+        if self._broken:
+            log.error("timers_broken", timers=self._broken)
             await asyncio.sleep(PAUSE_S)
-        return len(due) - len(broken)
+        return len(due) - len(self._broken)
 
-    async def _fire_alone(self, broken: list[str], key: str) -> None:
-        try:
-            await self._fire([key])
-        except Exception as error:
-            if isinstance(error, Conflict) or is_lost(error):
-                raise
-            broken.append(f"{key}: {type(error).__name__}")
-
-    async def _fire(self, keys: Sequence[str]) -> None:
+    async def _fire(self, keys: Sequence[str], apart: bool, unfit: Exception | None) -> None:
+        if unfit:
+            if isinstance(unfit, Conflict):
+                raise unfit
+            self._broken.append(f"{keys[0]}: {type(unfit).__name__}")
+            return
         ground = self._ground
         transaction = ground.database.transaction(self._pace.limit_s)
         async with transaction as connection, connection.pipeline():

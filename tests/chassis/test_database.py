@@ -9,7 +9,6 @@ import psycopg
 import pytest
 from psycopg_pool.base import AttemptWithBackoff
 
-import chassis.database
 from chassis.database import LOST, POOL_MAX, Connection, Database, fetch, is_lost
 
 pytestmark = pytest.mark.servers
@@ -173,10 +172,11 @@ async def test_a_database_that_was_away_for_long_is_found_again_soon_and_without
     database: str, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An attempt's pause grows each time; how long one goes on with that is bounded."""
-    monkeypatch.setattr(chassis.database, "RECONNECT_S", 0.2)
     monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 600.0)
     name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
-    async with Database(database) as found, asyncio.timeout(20):
+    found = Database(database)
+    monkeypatch.setattr(found._pool, "reconnect_timeout", found._pool.reconnect_timeout / 20)
+    async with found, asyncio.timeout(20):
         with psycopg.connect(servers["postgres"], autocommit=True) as admin:
             admin.execute(f"alter database {name} allow_connections false".encode())
             admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])

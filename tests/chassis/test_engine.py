@@ -16,11 +16,8 @@ import pytest
 from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
 from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.system import InputRefused
-from structlog.testing import capture_logs
 
-from chassis import pace
 from chassis.clock import SharedClock
-from chassis.command import Command, Commit, Handlers, Work
 from chassis.feeds import READER
 from chassis.kafka import producer
 from chassis.office import AdapterOffice
@@ -153,32 +150,6 @@ async def test_a_timer_fires_once_when_the_shared_clock_reaches_it(running: Run,
         records = await run.runtime("intake").ground.store.read(1, 10)
         assert [r.envelope.type for r in records] == ["caretrail.intake.ReferralAccepted"]
         assert records[0].envelope.recorded_at == begin + timedelta(hours=1)
-
-
-async def test_feeds_and_timers_do_in_parts_what_takes_longer_than_a_transaction_may(
-    running: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decide, patients = Handlers.decide, [str(uuid4()) for _ in range(3)]
-
-    async def slowly(handlers: Handlers, command: Command, work: Work) -> Commit:
-        await asyncio.sleep(0.4 if isinstance(command, toy.Accept | toy.Reject) else 0)
-        return await decide(handlers, command, work)
-
-    monkeypatch.setattr(Handlers, "decide", slowly)
-    monkeypatch.setattr(pace, "LIMIT_S", 0.3)
-    clock = SharedClock(tmp_path / "clock", create=datetime(2026, 3, 2, 9, tzinfo=UTC))
-    with capture_logs() as logs:
-        async with running(toy.INTAKE, toy.SCHEDULING, clock_file=tmp_path / "clock") as run:
-            for patient in patients:
-                await run.post("intake", "/referrals", {"patient": patient, "urgency": "urgent"})
-            await run.settle()
-            assert await types(run, "scheduling") == ["EnrollmentRejected"] * 3
-            clock.move(clock.now() + timedelta(hours=1))
-            await run.settle()
-            assert await counts(run) == dict.fromkeys(patients, (1, 1))
-    told = [line["event"] for line in logs]
-    assert "took_too_long" in told
-    assert "interrupted" not in told
 
 
 async def test_processes_of_one_role_each_share_the_work_and_take_over_what_another_leaves(
