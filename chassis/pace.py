@@ -25,12 +25,13 @@ class Pace:
     """How many things one transaction does, ``all`` at most, and the limit of its time, ``limit_s``."""
 
     def __init__(self, all: int) -> None:
-        self._all = self.most = all
+        self._all, self._longer = all, False
+        self.most = all
 
     @property
     def limit_s(self) -> int:
         """After so many s PostgreSQL ends a transaction that does as much as goes."""
-        return ALONE_S if self.most == 1 else LIMIT_S
+        return ALONE_S if self._longer else LIMIT_S
 
     async def through(self, things: Sequence[T], work: Work[T]) -> None:
         """Do work on things in order, on as many at once as go; where it fails of itself, on each apart.
@@ -50,7 +51,8 @@ class Pace:
                     log.warning("took_too_long", things=len(some), limit_s=limit_s)
                     if limit_s == ALONE_S:
                         raise TransactionTimeout(f"one alone took more than {limit_s} s") from error
-                    self.most = max(1, len(some) // 2)
+                    # One alone is tried twice before: a process that was frozen finds its work ended, too.
+                    self._longer, self.most = self.most == 1, max(1, len(some) // 2)
                 elif unfit or isinstance(error, Fenced) or is_lost(error):
                     raise
                 elif apart:
@@ -61,4 +63,4 @@ class Pace:
                 continue
             things, apart, unfit = things[len(some) :], max(0, apart - 1), None
             if len(some) == self.most and monotonic() - begun < LIMIT_S / 3:
-                self.most = min(2 * self.most, self._all)
+                self._longer, self.most = False, min(2 * self.most, self._all)

@@ -80,6 +80,20 @@ async def test_one_thing_that_takes_longer_than_all_may_gets_a_longer_limit_alon
     await given.through(4)
     assert given.done == [0, 1, 2, 3]
     assert given.pace.limit_s == LIMIT_S
+    assert given.tried == [2, 1, 2, 1, 1, 1, 1]
+
+
+async def test_what_ended_once_as_where_its_process_was_frozen_gets_no_longer_limit(work: Any) -> None:
+    given = work(8, _0=20)
+    limits = []
+
+    async def once(some: Sequence[int], *_: Any) -> None:
+        limits.append(given.pace.limit_s)
+        given._slow = {} if len(limits) > 1 else given._slow
+        await given.work(some, False, None)
+
+    await given.pace.through([0], once)
+    assert limits == [LIMIT_S, LIMIT_S]
 
 
 async def test_what_takes_longer_than_the_longest_limit_is_told(work: Any) -> None:
