@@ -11,11 +11,10 @@ import asyncio
 import base64
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
-import structlog
 from caretrail_contracts.cloudevents import Record, to_headers
 from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.event import UnknownEvent, model_of
@@ -26,21 +25,23 @@ from psycopg.types.json import Jsonb
 
 from chassis.batch import Batch, Handler
 from chassis.command import Cause, Commit
-from chassis.database import Connection, Database, Row, is_lost, query
+from chassis.database import Connection, Database, Row, query
 from chassis.ids import derive
 from chassis.office import Ground
+from chassis.pace import Pace
 from chassis.positions import FENCED, Fenced, Steps
 from chassis.refusal import Conflict
 from chassis.service import Service
 from chassis.telemetry import APPLY_BATCH, APPLY_SECONDS, EVENTS_APPLIED, RECORDS_PARKED
+
+BATCH_MAX = 1_000
+"""Records of one transaction at most."""
 
 CONFLICTS_MAX = 50
 """How often a batch is decided again after version conflicts before it is taken record by record."""
 
 WAITS = "waits"
 """In the place of an error: this record was never tried."""
-
-log = structlog.get_logger(__name__)
 
 
 class Freed(Exception):
@@ -109,7 +110,7 @@ class Applier:
     """Applies records to the handlers of a service; with ``archive`` also to those that keep every record."""
 
     def __init__(self, ground: Ground, *, archive: bool) -> None:
-        self._ground, self._archive = ground, archive
+        self._ground, self._archive, self.pace = ground, archive, Pace(BATCH_MAX)
         self._parking = Parking(ground.service)
         self._handlers = lru_cache(maxsize=1_024)(self._taking)
         self._waiting: list[AsyncCursor[Row]] = []
@@ -121,32 +122,17 @@ class Applier:
     async def apply(self, records: Sequence[Record], steps: Steps) -> None:
         """Apply records in order. Raises Fenced; lost connections come through as they are."""
         with APPLY_SECONDS.time():
-            try:
-                await self._transaction(records, steps, careful=False)
-            except Exception as error:
-                if isinstance(error, Fenced) or is_lost(error):
-                    raise
-                log.warning("batch_failed", records=len(records), error=type(error).__name__)
-                for record in records:
-                    await self._apart(record, steps)
+            await self.pace.through(records, partial(self._transaction, steps))
         APPLY_BATCH.observe(len(records))
         EVENTS_APPLIED.labels(records[0].envelope.service).inc(len(records))
 
-    async def _apart(self, record: Record, steps: Steps) -> None:
-        """Apply one record; where something beside its handlers fails, it is parked for all of them."""
-        try:
-            await self._transaction([record], steps, careful=True)
-        except Exception as error:
-            if isinstance(error, Fenced) or is_lost(error):
-                raise
-            await self._transaction([record], steps, careful=True, unfit=error)
-
     async def _transaction(
-        self, records: Sequence[Record], steps: Steps, *, careful: bool, unfit: Exception | None = None
+        self, steps: Steps, records: Sequence[Record], careful: bool, unfit: Exception | None
     ) -> None:
         """Positions, rows, follow-up events: all or nothing, and again where a stream moved on.
 
-        ``careful``: each handler under a savepoint; what fails is parked, and all where ``unfit`` is known.
+        ``careful``: each handler under a savepoint; what fails is parked. ``unfit`` is what failed beside
+        them: the record is parked for all.
         """
         ground = self._ground
         for _ in range(CONFLICTS_MAX):
@@ -154,7 +140,7 @@ class Applier:
             # At once an error shows later than at its statement: too late for a savepoint.
             transaction = ground.database.transaction if careful else ground.database.transaction_at_once
             try:
-                async with transaction() as connection:
+                async with transaction(self.pace.limit_s) as connection:
                     await steps.move(connection, records, ground.member)
                     batch, parked = Batch(connection, ground), list[tuple[str, str]]()
                     for record in records:

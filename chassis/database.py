@@ -34,9 +34,6 @@ HALTED = (READ_ONLY, STALE, FORBIDDEN, FROZEN, psycopg.errors.TransactionTimeout
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, *HALTED)
 """What a database raises that is away, or cannot serve as it should: decide again, never poison."""
 
-NEVER = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.PipelineAborted)
-"""What psycopg counts among the operational errors though a statement, or one before it, is the cause."""
-
 LEFT_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
@@ -47,7 +44,9 @@ def is_lost(error: BaseException) -> bool:
     """
     if isinstance(error, STALE):
         return error.diag.source_function == "RevalidateCachedQuery"
-    return isinstance(error, LOST) and not isinstance(error, NEVER)
+    # psycopg counts among the operational errors what a statement, or one before it, is the cause of.
+    aborted = isinstance(error, psycopg.errors.PipelineAborted)
+    return isinstance(error, LOST) and not aborted and (error.sqlstate or "")[:2] != "54"
 
 
 SESSION = (
@@ -75,17 +74,12 @@ be it that something is sent or that an answer is waited for. In s, but for ``tc
 async def connect(url: str, options: str = "", **parameters: Any) -> Connection:
     """A connection in autocommit mode whose rows are dictionaries; ``options`` are of its session."""
     return await psycopg.AsyncConnection.connect(
-        url,
-        autocommit=True,
-        row_factory=dict_row,
-        options=f"{SESSION} {options}",
-        **VANISHED,
-        **parameters,
+        url, autocommit=True, row_factory=dict_row, options=f"{SESSION} {options}", **VANISHED, **parameters
     )
 
 
-BOUNDED = "transaction_timeout=15000"
-"""After so many ms PostgreSQL ends a transaction, so that what waits for its locks goes on: who holds them
+LIMIT_S = 15
+"""After so many s PostgreSQL ends a transaction, so that what waits for its locks goes on: who holds them
 may be frozen. Less than commands wait. Where something long is done on purpose, its transaction says so."""
 
 
@@ -117,7 +111,9 @@ class Database:
             open=False,
             timeout=5,
             max_idle=60,
-            reconnect_timeout=5,  # else it rests for minutes between tries, also when the server is back
+            # Each try doubles its pause, and none begins beside it: it gives up soon, and another begins.
+            reconnect_timeout=5,
+            reconnect_failed=AsyncConnectionPool.check,
             kwargs={"autocommit": True, "row_factory": dict_row, "options": SESSION, **VANISHED},
         )
         self._used = dict[Connection, float]()
@@ -160,14 +156,14 @@ class Database:
             cut(connection)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self, limit_s: float = LIMIT_S) -> AsyncIterator[Connection]:
         """A connection in a transaction that ends with the block; after a while PostgreSQL ends it."""
         async with self.connection() as connection, connection.transaction():
-            await connection.execute(BOUND)
+            await connection.execute(BOUND % limit_s)
             yield connection
 
     @asynccontextmanager
-    async def transaction_at_once(self) -> AsyncIterator[Connection]:
+    async def transaction_at_once(self, limit_s: float = LIMIT_S) -> AsyncIterator[Connection]:
         """A transaction in one round trip, from its beginning to its commit, where nothing is read within.
 
         An error of a statement may come only after the block, and of all that was sent nothing is done.
@@ -176,7 +172,7 @@ class Database:
             try:
                 async with connection.pipeline():
                     await connection.execute("begin")
-                    await connection.execute(BOUND)
+                    await connection.execute(BOUND % limit_s)
                     yield connection
                     await connection.execute("commit")
             finally:
@@ -200,7 +196,7 @@ class Database:
         return rows[0] if rows else None
 
 
-BOUND = f"set local {BOUNDED}".encode()
+BOUND = b"set local transaction_timeout = '%as'"
 
 
 def query(name: str, package: str = "chassis") -> bytes:

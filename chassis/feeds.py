@@ -24,9 +24,6 @@ from chassis.positions import OWN, Gap, Positions, Steps
 from chassis.readings import Readings
 from chassis.telemetry import PARTITION_STOPPED
 
-BATCH_MAX = 1_000
-"""Records of one transaction at most."""
-
 GATHERED_S = 0.2
 """How long records are gathered where nothing follows from them: each batch costs a transaction."""
 
@@ -42,7 +39,7 @@ log = structlog.get_logger(__name__)
 class StoreFeed(Follower):
     """Brings a service's own events, in the order of its store."""
 
-    name, batch_max = "store-feed", BATCH_MAX
+    name = "store-feed"
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         super().__init__(ground, ownership.claim("store", [OWN]), OWN)
@@ -52,6 +49,7 @@ class StoreFeed(Follower):
     async def read(self, after: int) -> Sequence[Record]:
         """What comes after a position, unless it is paused."""
         await self.readings.changed()
+        self.batch_max = self._applier.pace.most
         return [] if self.readings.paused else await super().read(after)
 
     async def begin(self) -> int:
@@ -93,7 +91,7 @@ class TopicFeed(Part):
             reader = self._consumer = await self._assigned()
         if reader.assignment():
             await asyncio.sleep(self._gathered_s)
-            found = await reader.getmany(timeout_ms=int(POLL_S * 1000), max_records=BATCH_MAX)
+            found = await reader.getmany(timeout_ms=int(POLL_S * 1000), max_records=self._applier.pace.most)
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
         else:

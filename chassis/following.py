@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 from time import monotonic
-from typing import Any, ClassVar
+from typing import Any
 
 from chassis.office import Ground
 from chassis.ownership import Ownership
@@ -27,7 +27,7 @@ OTHERS_S = 5.0
 class Follower(Part):
     """Takes what is new in the service's own store, in its order, while a lock is held."""
 
-    batch_max: ClassVar[int]
+    batch_max: int
 
     def __init__(self, ground: Ground, ownership: Ownership, lock: str) -> None:
         self.ground = ground

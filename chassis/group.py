@@ -14,7 +14,7 @@ import structlog
 
 from chassis.aggregate import Aggregate
 from chassis.command import Answer, Commit
-from chassis.database import BOUNDED, DAMAGED, LOST, Connection, Database, Row, connect, cut, is_lost
+from chassis.database import DAMAGED, LIMIT_S, LOST, Connection, Database, Row, connect, cut, is_lost
 from chassis.part import Part
 from chassis.postgres import STREAMS, Appender, Packed, PostgresReader
 from chassis.refusal import Unavailable
@@ -42,7 +42,7 @@ LOOK_S = 1.0
 """How often is looked, after a fault, whether commits can be written again; and what waits too long."""
 
 
-WRITING = f"-c {BOUNDED} -c plan_cache_mode=auto"
+WRITING = f"-c transaction_timeout={LIMIT_S}s -c plan_cache_mode=auto"
 """Of the writer's session, which calls one function, over and over."""
 
 ANOTHER = "57ZF2"
@@ -72,6 +72,7 @@ class PostgresStore(PostgresReader, Part):
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
         self._wanted: list[tuple[tuple[str, str], asyncio.Future[list[Row]]]] = []
+        self._at_once = STREAMS_MAX
         self._reading = asyncio.Lock()
 
     @property
@@ -101,18 +102,34 @@ class PostgresStore(PostgresReader, Part):
     async def _rows_of(self, stream: str, form: str = "") -> list[Row]:
         done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         self._wanted.append(((stream, form), done))
-        async with self._reading:
-            while not done.done():
-                await self._read_streams()
+        try:
+            async with self._reading:
+                while not done.done():
+                    await self._read_streams()
+        finally:
+            done.cancel()  # where it is not done, nobody waits for it any more
         return done.result()
 
     async def _read_streams(self) -> None:
-        """Read for all who wait; where that fails, or is given up, they wait on for the next of them."""
-        batch = self._wanted[:STREAMS_MAX]
+        """Read for all who wait; where that is lost, or is given up, they wait on for the next of them.
+
+        A stream that cannot be read, its page being damaged, fails alone: it is found by halves.
+        """
+        self._wanted = [waiting for waiting in self._wanted if not waiting[1].done()]
+        batch = self._wanted[: self._at_once]
         found: dict[tuple[str, str], list[Row]] = {wanted: [] for wanted, _ in batch}
-        for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
-            found[row["stream"], row["form"]].append(row)
+        try:
+            for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
+                found[row["stream"], row["form"]].append(row)
+        except Exception as error:
+            if is_lost(error) and not isinstance(error, DAMAGED):
+                raise
+            if len(batch) > 1:
+                self._at_once = len(batch) // 2
+                return
+            settle(batch[0][1], error)
         del self._wanted[: len(batch)]
+        self._at_once = STREAMS_MAX
         for wanted, done in batch:
             settle(done, found[wanted])
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from chassis.batch import Batch
 from chassis.command import Cause
-from chassis.database import fetch, is_lost
+from chassis.database import fetch
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.ownership import Ownership
+from chassis.pace import Pace
 from chassis.part import PAUSE_S, Part
 from chassis.refusal import Conflict
 from chassis.telemetry import TIMERS_FIRED
@@ -34,7 +36,7 @@ class Timers(Part):
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         self._ground, self._ownership = ground, ownership.claim("timers", [LOCK])
-        self._wake = asyncio.Event()
+        self._wake, self._pace, self._broken = asyncio.Event(), Pace(BATCH_MAX), list[str]()
 
     def wake(self) -> None:
         """A simulated clock may have been moved."""
@@ -50,33 +52,23 @@ class Timers(Part):
     async def fire(self) -> int:
         """Fire what is due in one transaction; where that fails, each alone, so that others go on."""
         due = await self._ground.database.rows(DUE, self._ground.clock.now(), BATCH_MAX)
-        keys = [row["key"] for row in due]
-        try:
-            return await self._fire(keys) if keys else 0
-        except Exception as error:
-            if is_lost(error):
-                raise
-            log.info("timers_apart", timers=len(keys), error=type(error).__name__)
-        return await self._fire_apart(keys)
-
-    async def _fire_apart(self, keys: list[str]) -> int:
-        fired, faults = 0, []
-        for key in keys:
-            try:
-                fired += await self._fire([key])
-            except Exception as error:
-                if isinstance(error, Conflict) or is_lost(error):
-                    raise
-                faults.append(f"{key}: {type(error).__name__}")
-        if faults:
-            log.error("timers_broken", timers=faults)
+        self._broken.clear()
+        await self._pace.through([row["key"] for row in due], self._fire)
+        if self._broken:
+            log.error("timers_broken", timers=self._broken)
             await asyncio.sleep(PAUSE_S)
-        return fired
+        return len(due) - len(self._broken)
 
-    async def _fire(self, keys: list[str]) -> int:
+    async def _fire(self, keys: Sequence[str], apart: bool, unfit: Exception | None) -> None:
+        if unfit:
+            if isinstance(unfit, Conflict):
+                raise unfit
+            self._broken.append(f"{keys[0]}: {type(unfit).__name__}")
+            return
         ground = self._ground
-        async with ground.database.transaction() as connection, connection.pipeline():
-            rows = await fetch(connection, TAKE, keys, ground.clock.now())
+        transaction = ground.database.transaction(self._pace.limit_s)
+        async with transaction as connection, connection.pipeline():
+            rows = await fetch(connection, TAKE, list(keys), ground.clock.now())
             batch = Batch(connection, ground)
             for row in sorted(rows, key=lambda row: (row["due_at"], row["key"])):
                 command = ground.service.handlers.named(row["command"]).model_validate(row["body"])
@@ -86,7 +78,7 @@ class Timers(Part):
             await batch.finish()
         TIMERS_FIRED.inc(len(rows))
         batch.committed()
-        return len(rows)
+        self.fault = None
 
 
 DUE = b"select key from timers where due_at <= %s order by due_at, key limit %s"

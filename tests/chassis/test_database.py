@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
+from psycopg_pool.base import AttemptWithBackoff
 
-import chassis.database
 from chassis.database import LOST, POOL_MAX, Connection, Database, connect, fetch, is_lost
 
 pytestmark = pytest.mark.servers
@@ -117,7 +117,8 @@ SURROUNDINGS = (
     "XX001",
     "XX002",
 )
-OF_THE_STATEMENT = ("0A000", "22P02", "23505", "25P02", "42P01", "42883", "54000", "P0001")
+TOO_MUCH = ("54000", "54001", "54011", "54023")
+OF_THE_STATEMENT = ("0A000", "22P02", "23505", "25P02", "42P01", "42883", *TOO_MUCH, "P0001")
 
 
 @pytest.mark.parametrize("state", [*SURROUNDINGS, *OF_THE_STATEMENT])
@@ -131,13 +132,13 @@ async def test_whose_doing_an_error_is(numbers: Database, state: str) -> None:
 
 @pytest.mark.parametrize("at_once", [True, False], ids=["at once", "step by step"])
 async def test_a_transaction_whose_process_stands_still_lets_go_and_is_lost(
-    numbers: Database, monkeypatch: pytest.MonkeyPatch, at_once: bool
+    numbers: Database, at_once: bool
 ) -> None:
     """Left open within a pipeline, its session counts as active: no limit of idle ones ends that."""
-    monkeypatch.setattr(chassis.database, "BOUND", b"set local transaction_timeout = 300")
+    transaction = numbers.transaction_at_once if at_once else numbers.transaction
 
     async def stands_still() -> None:
-        async with numbers.transaction_at_once() if at_once else numbers.transaction() as connection:
+        async with transaction(0.3) as connection:
             await fetch(connection, "select pg_advisory_xact_lock(7)")
             async with asyncio.timeout(20):
                 await numbers.rows("select pg_advisory_xact_lock(7)")
@@ -211,3 +212,25 @@ select timestamptz '2026-03-12 10:00Z' as at, interval '1 day 2 hours' as lasts,
     concat(decode('00ff', 'hex'), ' ', timestamptz '2026-03-12 10:00Z') as written,
     %s as letter, '\d' as pattern, current_setting('transaction_isolation') as level
 """
+
+
+async def test_a_database_that_was_away_for_long_is_found_again_soon_and_without_being_asked(
+    database: str, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attempt's pause grows each time; how long one goes on with that is bounded."""
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 600.0)
+    name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
+    found = Database(database)
+    monkeypatch.setattr(found._pool, "reconnect_timeout", found._pool.reconnect_timeout / 20)
+    async with found, asyncio.timeout(20):
+        with psycopg.connect(servers["postgres"], autocommit=True) as admin:
+            admin.execute(f"alter database {name} allow_connections false".encode())
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+            with pytest.raises(LOST):
+                await found._rows("select 1", ())
+            while found.waits().get("connections_errors", 0) < 4:
+                await asyncio.sleep(0.01)
+            admin.execute(f"alter database {name} allow_connections true".encode())
+        while not found.waits()["pool_available"]:
+            await asyncio.sleep(0.01)
+        assert await found.rows("select 1 as one") == [{"one": 1}]

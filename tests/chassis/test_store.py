@@ -285,6 +285,28 @@ async def test_a_reader_that_gives_up_or_fails_leaves_the_others_what_they_wait_
         assert [type(one) for one in found] == [psycopg.OperationalError, *[list] * 4]
 
 
+@pytest.mark.servers
+async def test_a_stream_that_cannot_be_read_fails_alone(database: str) -> None:
+    """Also those that wait for it beside others, and those that come after it."""
+    async with opened(database) as store:
+        for number in range(4):
+            await store.append(commit(f"chart-{number}"))
+        fetch = store._fetch
+
+        async def damaged(statement: bytes, streams: list[str], *about: Any) -> Any:
+            if "chart-2" in streams:
+                raise psycopg.errors.DataCorrupted
+            return await fetch(statement, streams, *about)
+
+        store._fetch = damaged
+        for _ in range(2):
+            wanted = [f"chart-{number}" for number in (0, 2, 1, 2, 3)]
+            found = await asyncio.gather(*map(store.read_stream, wanted), return_exceptions=True)
+            bad = psycopg.errors.DataCorrupted
+            assert [type(one) for one in found] == [list, bad, list, bad, list]
+            assert len(await store.read_stream("chart-1")) == 1
+
+
 async def test_an_event_id_derives_from_its_command(store: Store) -> None:
     once = commit(count=2)
     await store.append(once)

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from caretrail_contracts.envelope import partition_of, topic_of
 from prometheus_client.parser import text_string_to_metric_families
-from psycopg_pool.base import AttemptWithBackoff
 
 from chassis.applying import Applier
 from chassis.clock import SharedClock
@@ -99,7 +98,7 @@ async def test_failures_are_counted_from_nothing_on_and_a_bound_tells_its_size(r
 
 
 async def test_commands_that_fail_before_they_are_carried_out_are_counted(
-    running: Run, servers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    running: Run, servers: dict[str, str]
 ) -> None:
     """Whatever kept them from it: the database of the keys, as readiness tells, or nobody who serves."""
 
@@ -108,7 +107,6 @@ async def test_commands_that_fail_before_they_are_carried_out_are_counted(
         found = re.search(rf'^caretrail_commands_total{{outcome="{outcome}"}} (.*)$', text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
-    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 100.0)
     async with running(toy.INTAKE) as run:
         rules = ("Unavailable", "NotServed")
         before = [await count(rule) for rule in rules]
@@ -121,7 +119,6 @@ async def test_commands_that_fail_before_they_are_carried_out_are_counted(
             answer = await run.post("intake", "/referrals", {"patient": str(uuid4())})
             await until_said(run.clients["intake"], ["keystore: PoolTimeout"])
             admin.execute(f"alter database {keys} allow_connections true".encode())
-            # However long a pool would have rested after an outage that lasts, it is soon back.
             await until_said(run.clients["intake"], [])
         await run.post("intake", "/none")
         await run.clients["intake"].get("/none")  # this is no command
