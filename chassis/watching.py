@@ -6,7 +6,7 @@ import asyncio
 
 from chassis.office import AdapterOffice, Ground
 from chassis.ownership import Ownership
-from chassis.part import Part
+from chassis.part import Part, is_to_end
 from chassis.service import Watch
 
 
@@ -27,4 +27,4 @@ class Watcher(Part):
         if self.pending != before:
             self._ground.moved.give()
         self.fault = None
-        await asyncio.sleep(self._watch.every_s)
+        await asyncio.sleep(0 if is_to_end() else self._watch.every_s)

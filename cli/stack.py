@@ -88,7 +88,7 @@ def migrate(as_json: JsonOption = False) -> None:
     from cli.reaching import reached
     from deploy.local.programs import SERVICES, migrations
     from deploy.migration import migrate as make
-    from deploy.topics import make_topics
+    from deploy.topics import make_topics, see
 
     settings = Settings()
     with told(as_json), reached():
@@ -96,8 +96,10 @@ def migrate(as_json: JsonOption = False) -> None:
             made = sorted(make(settings, migrations()))
         except NotMigrated as error:
             raise Problem(str(error)) from None
-        where, prefix = settings.kafka_bootstrap, settings.topic_prefix
-        topics = make_topics(where, SERVICES, prefix) if where else []
+        where, prefix, topics = settings.kafka_bootstrap, settings.topic_prefix, list[str]()
+        if where:
+            see(where)  # which gives up sooner than who waits for leaders
+            topics = make_topics(where, SERVICES, prefix)
     if as_json:
         screen.print_json({"databases": made, "topics": topics})
         return

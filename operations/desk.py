@@ -12,7 +12,7 @@ from chassis.config import database_url
 from chassis.database import LOST
 from chassis.office import Ground
 from chassis.ownership import Ownership
-from chassis.part import Part
+from chassis.part import Part, is_to_end
 from chassis.projection import Projection
 from operations import members
 from operations.accepting import Acceptance
@@ -145,7 +145,7 @@ class Desk(Part):
                 self.fault = None
             else:
                 await self._stand_aside()
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(0 if is_to_end() else LOOK_S)
 
     def _is_struck_off(self) -> bool:
         return self.fault == STRUCK_OFF

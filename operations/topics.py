@@ -56,6 +56,8 @@ async def ends(
     """Where partitions begin and end. Raises KafkaError, TimeoutError."""
     wanted = list(partitions)
     async with asyncio.timeout(within_s):
+        # Asked for what it does not know yet, aiokafka learns of it and sleeps for a tenth of a second.
+        await asyncio.gather(*(reader._client.add_topic(name) for name in {each.topic for each in wanted}))
         begin, end = await reader.beginning_offsets(wanted), await reader.end_offsets(wanted)
     return {each: Ends(begin[each], end[each]) for each in wanted}
 

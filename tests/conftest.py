@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -10,7 +11,9 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +24,7 @@ from confluent_kafka.admin import AdminClient
 
 from chassis.config import Settings
 from chassis.service import Service
-from tests.running import Running, running_services
+from tests.running import Running, copied, running_services
 
 SERVERS = "CARETRAIL_TEST_SERVERS"
 
@@ -86,9 +89,46 @@ def database(servers: dict[str, str]) -> Iterator[str]:
         admin.execute(f"drop database {name} with (force)".encode())
 
 
+SWEPT_AT = 5
+"""After so many tests what they left is dropped: before each drop PostgreSQL writes out all that it holds,
+and does so once for those that come together."""
+
+
+@pytest.fixture(scope="session")
+def left(servers: dict[str, str]) -> Iterator[list[str]]:
+    """Prefixes of what tests left on the servers."""
+    found: list[str] = []
+    yield found
+    _sweep(servers, found)
+
+
+def _sweep(servers: dict[str, str], prefixes: list[str]) -> None:
+    """Drop databases, roles and topics of prefixes."""
+    begins = tuple(prefixes)
+    with psycopg.connect(servers["postgres"], autocommit=True) as admin:
+        found = admin.execute("select datname from pg_database")
+        names = [name for (name,) in found if name.startswith(begins)]
+        with ThreadPoolExecutor(max(len(names), 1)) as pool:
+            list(pool.map(partial(_drop, servers["postgres"]), names))
+        for name in names:
+            admin.execute(f"drop role if exists {name}".encode())
+    broker = AdminClient({"bootstrap.servers": servers["kafka"]})
+    if topics := [name for name in broker.list_topics(timeout=30).topics if name.startswith(begins)]:
+        for gone in broker.delete_topics(topics, request_timeout=30).values():
+            gone.result()
+    prefixes.clear()
+
+
+def _drop(postgres: str, name: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute(f"drop database {name} with (force)".encode())
+
+
 @pytest.fixture
-def settings(servers: dict[str, str], topic_prefix: str, tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a home, databases and topics of the test's own; what is on servers is dropped afterwards.
+def settings(
+    servers: dict[str, str], topic_prefix: str, tmp_path: Path, left: list[str]
+) -> Iterator[Settings]:
+    """Settings of a home, databases and topics of the test's own; what is on servers is dropped later.
 
     A broker that kept the topics of every test would need more memory than it has.
     """
@@ -99,15 +139,9 @@ def settings(servers: dict[str, str], topic_prefix: str, tmp_path: Path) -> Iter
         topic_prefix=topic_prefix,
         database_prefix=topic_prefix,
     )
-    with psycopg.connect(servers["postgres"], autocommit=True) as admin:
-        found = admin.execute("select datname from pg_database where datname like %s", (f"{topic_prefix}%",))
-        for (name,) in found.fetchall():
-            admin.execute(f"drop database {name} with (force)".encode())
-            admin.execute(f"drop role if exists {name}".encode())
-    broker = AdminClient({"bootstrap.servers": servers["kafka"]})
-    if topics := [name for name in broker.list_topics(timeout=30).topics if name.startswith(topic_prefix)]:
-        for gone in broker.delete_topics(topics, request_timeout=30).values():
-            gone.result()
+    left.append(topic_prefix)
+    if len(left) >= SWEPT_AT:
+        _sweep(servers, left)
 
 
 Run = Callable[..., AbstractAsyncContextManager[Running]]
@@ -119,7 +153,9 @@ def running(settings: Settings) -> Run:
 
     @asynccontextmanager
     async def run(*services: Service, **changes: object) -> AsyncIterator[Running]:
-        async with running_services(services, settings.model_copy(update=changes)) as found:
+        own = settings.model_copy(update=changes)
+        await asyncio.to_thread(copied, own, services)
+        async with running_services(services, own) as found:
             yield found
 
     return run

@@ -11,13 +11,16 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 from fastapi import FastAPI
+from psycopg.conninfo import make_conninfo
 
 from chassis.config import Settings
 from chassis.runtime import Role, Runtime
 from chassis.service import Service
+from deploy import migration
 from deploy.local.progress import heads_for, waiting
-from deploy.migration import migrate
+from deploy.migration import KEYS, KEYSTORE, migrate
 from deploy.topics import make_topics
 from operations.composed import composed
 
@@ -74,10 +77,12 @@ STAFF = {"Caretrail-Actor": "staff-1;coordinator", "Caretrail-Purpose": "TREAT"}
 @asynccontextmanager
 async def running_services(services: Sequence[Service], settings: Settings) -> AsyncIterator[Running]:
     """Migrate and run services; stop them at the end of the block."""
-    folders = {service.name: [ROOT / "services" / service.name / "migrations"] for service in services}
-    await asyncio.to_thread(migrate, settings, folders)
+    folders = {service.name: _own(service.name) for service in services}
     followed = {name for service in services for name in (service.name, *service.sources())}
-    await asyncio.to_thread(make_topics, settings.kafka_bootstrap, sorted(followed), settings.topic_prefix)
+    await asyncio.gather(
+        asyncio.to_thread(migrate, settings, folders),
+        asyncio.to_thread(make_topics, settings.kafka_bootstrap, sorted(followed), settings.topic_prefix),
+    )
     found = Running(settings)
     async with AsyncExitStack() as stack:
         for service in services:
@@ -100,3 +105,37 @@ async def running_alone(service: Service, settings: Settings, role: Role) -> Asy
         httpx.AsyncClient(transport=transport, base_url="http://service") as client,
     ):
         yield Running(settings, {service.name: client}, {service.name: app})
+
+
+def _own(service: str) -> list[Path]:
+    return [ROOT / "services" / service / "migrations"]
+
+
+def copied(settings: Settings, services: Sequence[Service]) -> None:
+    """Let each database that is missing begin as a copy of one that was migrated once for the whole run.
+
+    Migration then finds its tables there, and has roles and grants left to make.
+    """
+    assert settings.postgres_url
+    admin = settings.postgres_url.get_secret_value()
+    with psycopg.connect(admin, autocommit=True) as connection:
+        there = {name for (name,) in connection.execute("select datname from pg_database")}
+        for service in (*(each.name for each in services), KEYS):
+            name, template = f"{settings.database_prefix}_{service}", f"migrated_{service}"
+            if name not in there:
+                if template not in there:
+                    _make_template(connection, admin, template, service)
+                connection.execute(f"create database {name} template {template}".encode())
+
+
+def _make_template(connection: psycopg.Connection, admin: str, template: str, service: str) -> None:
+    """Migrate a database of no role, by one worker while others wait; it has its name once it is whole."""
+    connection.execute("select pg_advisory_lock(hashtext('templates'))")
+    if connection.execute("select from pg_database where datname = %s", (template,)).fetchone() is None:
+        connection.execute(f"drop database if exists {template}_new".encode())
+        connection.execute(f"create database {template}_new".encode())
+        folders = [KEYSTORE] if service == KEYS else migration._folders(_own(service))
+        migration._tables(make_conninfo(admin, dbname=f"{template}_new"), folders)
+        connection.execute(f"alter database {template}_new allow_connections false".encode())
+        connection.execute(f"alter database {template}_new rename to {template}".encode())
+    connection.execute("select pg_advisory_unlock(hashtext('templates'))")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
+from chassis.part import Part
+from chassis.service import Watch
+from chassis.watching import Watcher
+from operations import desk, members
 from operations.answering import answering
 from operations.away import Silent
-from operations.desk import due
+from operations.desk import Desk, due
 from web.problems import Problem
 
 
@@ -62,3 +70,34 @@ def test_a_kafka_that_does_not_answer_is_the_answer(error: Exception) -> None:
     with pytest.raises(Problem) as raised, answering():
         raise error
     assert (raised.value.status, raised.value.rule) == (503, "KafkaAway")
+
+
+@pytest.mark.parametrize("kind", [Desk, Watcher])
+async def test_who_was_not_told_that_it_is_cancelled_rests_no_more(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Part]
+) -> None:
+    """As by what waits for a pool's connection that comes at that moment."""
+    looks = asyncio.Event()
+
+    async def look(*_: Any) -> Any:
+        looks.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return 0
+
+    async def nothing(*_: Any) -> None:
+        """Is there for all that is not looked at here."""
+
+    monkeypatch.setattr(desk, "LOOK_S", 60)
+    monkeypatch.setattr(desk, "database_url", lambda *_: "")
+    monkeypatch.setattr(members, "is_seen", look)
+    monkeypatch.setattr(Desk, "_stand_aside", nothing)
+    about: Any = MagicMock()
+    ownership: Any = SimpleNamespace(until=nothing)
+    ownership.claim = lambda *_: ownership
+    made: dict[type[Part], Part] = {
+        Desk: Desk(about, ownership, resumes=True),
+        Watcher: Watcher(about, Watch("w", 60, look), ownership),
+    }
+    async with asyncio.timeout(5), made[kind]:
+        await looks.wait()

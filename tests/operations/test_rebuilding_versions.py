@@ -18,7 +18,6 @@ from chassis.database import Database
 from chassis.projection import Change, Projection, Table, on
 from operations import members
 from operations.composed import composed
-from operations.desk import LOOK_S
 from tests.chassis.toy import INTAKE, SCHEDULING, Counts
 from tests.conftest import Run
 from tests.operations.test_rebuilding import ENDED_MAX_S, Openings, ask, cut, refer, rows
@@ -135,6 +134,10 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("operations.desk.LOOK_S", 0.2)
 
 
+LOOKS_S = 1.5
+"""In which they look several times."""
+
+
 async def test_a_projection_that_an_old_process_lacks_is_folded_again_once_that_is_gone(
     running: Run, looking: None
 ) -> None:
@@ -222,7 +225,7 @@ TWO_MODELS = replace(SCHEDULING, projections=(Counts(), Openings()))
 
 
 async def test_a_new_version_waits_for_its_rebuild_until_no_process_of_another_one_folds(
-    running: Run,
+    running: Run, looking: None
 ) -> None:
     async with AsyncExitStack() as later, AsyncExitStack() as older:
         run = await older.enter_async_context(running(INTAKE, SCHEDULING))
@@ -230,7 +233,7 @@ async def test_a_new_version_waits_for_its_rebuild_until_no_process_of_another_o
         await run.settle()
         app = composed(replace(SCHEDULING, projections=(Next(),)), run.settings)
         await later.enter_async_context(app.router.lifespan_context(app))
-        end = asyncio.get_running_loop().time() + LOOK_S * 1.5
+        end = asyncio.get_running_loop().time() + LOOKS_S
         while asyncio.get_running_loop().time() < end:
             await refer(run, 80, patients=80)
             assert await rows(run, "select * from rebuilds") == []
@@ -245,7 +248,9 @@ async def test_a_new_version_waits_for_its_rebuild_until_no_process_of_another_o
         ]
 
 
-async def test_a_new_version_whose_swap_is_interrupted_is_swapped_in_all_the_same(running: Run) -> None:
+async def test_a_new_version_whose_swap_is_interrupted_is_swapped_in_all_the_same(
+    running: Run, looking: None
+) -> None:
     """A reader keeps the old table, so that the swap waits; there the rebuild's connection is lost."""
     async with running(INTAKE, SCHEDULING) as run:
         await refer(run, 20)
