@@ -54,7 +54,7 @@ class History:
 
     def __init__(self, theatre: Theatre, seed: int) -> None:
         self._theatre, self._draw = theatre, Random(f"history {seed}")
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_MAX_S))
+        self._session = aiohttp.ClientSession()
         self._began = time.monotonic()
         self.operations: list[Operation] = []
         self.over = False
@@ -78,6 +78,7 @@ class History:
         role: str = "coordinator",
         again: bool | None = None,
         reuse: bool = False,
+        within_s: float = ANSWER_MAX_S,
     ) -> Operation:
         """Send a command; one whose outcome is unknown is sent again only where ``again`` says so.
 
@@ -89,7 +90,7 @@ class History:
         self.operations.append(found)
         found.began, pause = time.monotonic() - self._began, 0.1
         while True:
-            await self._try(found, body)
+            await self._try(found, body, aiohttp.ClientTimeout(total=within_s))
             waited = time.monotonic() - self._began - found.began
             if found.outcome != "unknown" or not again or self.over or waited > RETRIES_MAX_S:
                 break
@@ -98,7 +99,7 @@ class History:
         found.ended = time.monotonic() - self._began
         return found
 
-    async def _try(self, found: Operation, body: Any) -> None:
+    async def _try(self, found: Operation, body: Any, limit: aiohttp.ClientTimeout) -> None:
         headers = {
             "Caretrail-Actor": found.actor,
             "Caretrail-Purpose": "HPAYMT" if found.actor.endswith("biller") else "TREAT",
@@ -107,7 +108,8 @@ class History:
         }
         url = self._draw.choice(self._theatre.urls(found.service)) + found.path
         try:
-            async with self._session.post(url, data=_written(body), headers=headers) as response:
+            about: dict[str, Any] = {"data": _written(body), "headers": headers, "timeout": limit}
+            async with self._session.post(url, **about) as response:
                 text = await response.read()
         except AWAY:
             found.statuses.append(0)

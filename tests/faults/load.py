@@ -9,11 +9,14 @@ from random import Random
 from typing import Any
 
 from tests.faults.heard import BLUNDERER, LAST
-from tests.faults.history import History, Operation
+from tests.faults.history import ANSWER_MAX_S, History, Operation
 from tests.faults.rarities import NO_MAIL, UNPLACED, Rarities
 from tests.faults.turning import Turning
 
 SITE, ZONE = "main-street", "America/New_York"
+CHECK_MAX_S = 180.0
+"""How long the check of ledger and stores may take: it reads some 5,000 events a second."""
+
 TRACKS = {"adult-day": "09:00", "adult-evening": "17:30"}
 FACILITATOR = "1234567893"
 ADDRESS = {"line": "1 Oak Street", "city": "Albany", "state": "NY", "postal_code": "12207"}
@@ -87,10 +90,12 @@ class Load:
         """Once nothing is hurt any more: a few commands to each service, each sent once."""
         today = self.clock.now().date()
 
-        async def say(service: str, path: str, body: Any, role: str = "coordinator") -> dict[str, Any]:
+        async def say(
+            service: str, path: str, body: Any, role: str = "coordinator", within_s: float = ANSWER_MAX_S
+        ) -> dict[str, Any]:
             key = f"{client} {len(self.history.operations)}"
-            found = await self.history.send(client, service, path, body, key=key, role=role, again=False)
-            return found.answer
+            about: dict[str, Any] = {"key": key, "role": role, "again": False, "within_s": within_s}
+            return (await self.history.send(client, service, path, body, **about)).answer
 
         self.people += 1
         got = await say(
@@ -110,7 +115,7 @@ class Load:
             await say("billing", "/payer-contracts", terms, "biller")
             wish = "opt-in" if rank % 2 else "opt-out"
             await say("notifications", f"/patients/{patient}/{wish}", {"channel": "email"})
-        await say("audit", "/integrity-checks", None, "auditor")
+        await say("audit", "/integrity-checks", None, "auditor", CHECK_MAX_S)
 
     async def _until_over(self, work: Any, client: str, rest: float) -> None:
         draw = Random(f"{client} {self.seed}")
