@@ -22,6 +22,7 @@ from caretrail_contracts.cloudevents import BrokenHeader, Record
 from caretrail_contracts.wording import describe
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from psycopg import OperationalError
 
 from chassis.applying import WAITS, Parking
 from chassis.command import Command
@@ -209,7 +210,8 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         office = AdapterOffice(self._ground, effect.name, about.correlation_id, about.id)
         if not outcome:
             # What cannot be recorded is not begun: it would be done again and again.
-            await database.rows(WRITES, effect.name, self._ground.store.appender.epoch)
+            if not await database.rows(WRITES, effect.name, self._ground.store.appender.epoch):
+                raise OperationalError(f"{effect.name} has not begun on this store: it is another")
             outcome.append(await effect.act(record.decode(), about, office))
         if (command := outcome[0]) is None:
             await database.rows(KEEP, effect.name, about.id, self._ground.store.appender.epoch)

@@ -23,7 +23,7 @@ from chassis.group import PostgresStore
 from chassis.ids import derive
 from chassis.positions import OWN
 from chassis.waking import Signal
-from keystore.doors import Doors, Erased
+from keystore.doors import UNREADABLE, Doors, Erased, Tampered
 
 if TYPE_CHECKING:
     from chassis.service import Service
@@ -120,9 +120,15 @@ class AdapterOffice(Office):
     async def open(
         self, patient: UUID | None, sealed: list[Sealed[Any]], *, resource: str, purpose: str
     ) -> list[Any | Erased]:
-        """Open values; the access is recorded before they are returned."""
+        """Open values; the access is recorded before they are returned.
+
+        Raises Tampered where one does not open: it may once the right key is back, as what was erased never.
+        """
         cause = self._cause(f"access|{resource}|{patient}|{self.now.isoformat()}")
-        return await self._ground.open(cause._replace(purpose=purpose), patient, sealed, resource)
+        opened = await self._ground.open(cause._replace(purpose=purpose), patient, sealed, resource)
+        if UNREADABLE in opened:
+            raise Tampered(f"a value of {resource} does not open under its key")
+        return opened
 
     async def execute(self, command: Command, key: str) -> Answer:
         """Carry out a command whose id derives from the adapter's name and the key. Raises Refused."""

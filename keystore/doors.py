@@ -33,6 +33,11 @@ class Erased(Enum):
 
 ERASED, UNREADABLE = Erased.ERASED, Erased.UNREADABLE
 
+
+class Tampered(Exception):
+    """A value does not open under its key."""
+
+
 log = structlog.get_logger(__name__)
 
 

@@ -19,7 +19,8 @@ class Look(Generic[T]):
 
     async def within(self, most_s: float) -> T | None:
         """What is seen; None where that takes longer."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look())
-        done, _ = await asyncio.wait({self._task}, timeout=most_s)
-        return self._task.result() if done else None
+        task = self._task
+        if task is None or task.done():
+            task = self._task = asyncio.create_task(self._look())
+        done, _ = await asyncio.wait({task}, timeout=most_s)
+        return task.result() if done else None

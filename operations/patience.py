@@ -11,7 +11,6 @@ from errno import EAGAIN
 from os import strerror
 
 import structlog
-from psycopg.errors import ConnectionTimeout
 
 from chassis.database import LOST, Database, connect
 from chassis.part import Part
@@ -21,6 +20,9 @@ LOOK_S = 1.0
 
 SILENT_S = 3.0
 """A statement that takes longer makes us ask whether the server answers at all, which has 5 s to do so."""
+
+SILENT = ("connection timeout expired", strerror(EAGAIN))
+"""What psycopg says of an address at which nobody answers, and the system of a socket whose line is full."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +54,7 @@ class Patience(Part):
 def is_silence(error: Exception) -> bool:
     """Whether nobody answers who asks for a connection. Who refuses one answers: no room, a wrong password.
 
-    Where too many ask in vain at a socket of the machine, they are not even let in line.
+    Where a name has several addresses, the error is that of the last one, and tells of each. Where too many
+    ask in vain at a socket of the machine, they are not even let in line.
     """
-    return isinstance(error, ConnectionTimeout) or strerror(EAGAIN) in str(error)
+    return any(words in str(error) for words in SILENT)

@@ -290,9 +290,11 @@ class Restore:
             psycopg.connect(self._address(self._fresh)) as fresh,
             old.cursor("events") as reading,
         ):
-            reading.execute(b"select id from events where position > %s", (after,))
+            reading.execute(b"select stream, stream_version, id from events where position > %s", (after,))
             while rows := reading.fetchmany(IDS_MAX):
-                (lacking,) = fresh.execute(LACKING, ([id for (id,) in rows],)).fetchone() or (0,)
+                (lacking,) = fresh.execute(
+                    LACKING, [list(column) for column in zip(*rows, strict=True)]
+                ).fetchone() or (0,)
                 count += lacking
         return count
 
@@ -366,8 +368,10 @@ set server = excluded.server, database = excluded.database, timeline = excluded.
 """
 RESTORED = b"select head, imported, epoch from restores order by restored_at desc limit 1"
 LACKING = b"""
-select count(*) from unnest(%s::uuid[]) as old (id)
-where not exists (select from events e where e.id = old.id)
+select count(*) from unnest(%s::text[], %s::integer[], %s::uuid[]) as old (stream, stream_version, id)
+where not exists (
+    select from events e where (e.stream, e.stream_version, e.id) = (old.stream, old.stream_version, old.id)
+)
 """
 CUT_OFF = b"select pg_terminate_backend(pid) from pg_stat_activity where datname = any (%s)"
 RENAME = sql.SQL("alter database {} rename to {}")

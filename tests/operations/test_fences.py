@@ -233,6 +233,8 @@ async def test_an_effect_of_a_record_that_came_late_is_not_done(running: Run) ->
         late = record._replace(envelope=record.envelope._replace(id=uuid4()))
         looks = [await effects.Effects(ground).stands(effect, one) for one in (record, late)]
         assert [look["done"] for look in looks] == [False, True]
+        with pytest.raises(psycopg.OperationalError, match="has not begun"):  # as in a copy of before it
+            await effects.Effects(ground).act(effect, record, [])
 
 
 class Silent:

@@ -99,6 +99,13 @@ async def test_who_lets_nobody_in_line_is_silent(tmp_path: Path) -> None:
     assert is_silence(refused.value)
 
 
+def test_who_is_silent_at_one_address_is_silent_whatever_another_one_says() -> None:
+    """psycopg raises the error of the last address, and lists all."""
+    lines = ("127.0.0.1: connection timeout expired", "::1: Network is unreachable")
+    assert is_silence(psycopg.OperationalError("Multiple connection attempts failed: " + "; ".join(lines)))
+    assert not is_silence(psycopg.OperationalError("connection refused"))
+
+
 async def once(database: Database, query: str) -> None:
     async with database.connection() as connection:
         await fetch(connection, query)
