@@ -8,7 +8,7 @@ from operations.looking import Look
 
 
 async def test_who_waited_for_a_look_gets_it_also_where_another_has_begun_the_next() -> None:
-    gates, begun, others = [asyncio.Event(), asyncio.Event()], list[int](), list[asyncio.Task[int | None]]()
+    gates, begun = [asyncio.Event(), asyncio.Event()], list[int]()
 
     async def look() -> int:
         number = len(begun)
@@ -16,14 +16,18 @@ async def test_who_waited_for_a_look_gets_it_also_where_another_has_begun_the_ne
         await gates[number].wait()
         return number
 
+    async def comes_as_it_ends() -> int | None:
+        await gates[0].wait()
+        return await one.within(0.01)
+
     one = Look(look)
     first = asyncio.create_task(one.within(5))
-    while one._task is None:
+    while not begun:
         await asyncio.sleep(0)
+    other = asyncio.create_task(comes_as_it_ends())
     await asyncio.sleep(0)
-    one._task.add_done_callback(lambda _: others.append(asyncio.create_task(one.within(0.01))))
     gates[0].set()
     assert await first == 0
-    assert await others[0] is None
+    assert await other is None
     gates[1].set()
     assert await one.within(5) == 1
