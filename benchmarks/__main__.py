@@ -1,7 +1,7 @@
 """Measure: ``python -m benchmarks``, or ``make bench``.
 
-``QUICK=1`` takes smaller sizes, ``ONLY=append_16,relay`` single keys. Servers and large data sets lie in
-``CARETRAIL_HOME`` (``.caretrail/bench``).
+``QUICK=1`` takes smaller sizes, ``ONLY=append_16,relay`` single keys, ``ONLY=append`` what begins so. Servers
+and large data sets lie in ``CARETRAIL_HOME`` (``.caretrail/bench``).
 """
 
 from __future__ import annotations
@@ -34,14 +34,20 @@ def main() -> None:
     """Measure what is asked for; show and write it."""
     home = Path(os.environ.pop("CARETRAIL_HOME", "") or ".caretrail/bench")
     size = "quick" if os.environ.get("QUICK") else "full"
-    only = [name.strip() for name in os.environ.get("ONLY", "").split(",") if name.strip()]
-    unknown = [name for name in only if name not in KEYS]
-    if unknown:
-        sys.exit(f"unknown key {unknown[0]}: one of {', '.join(KEYS)}")
+    only = chosen(os.environ.get("ONLY", ""))
     logging.basicConfig(level=logging.CRITICAL)  # clients log what passes; what fails is raised
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(measure(home, size, only or list(KEYS), out()))
+
+
+def chosen(names: str) -> list[str]:
+    """The keys of names with commas between, and that begin with them; ends the program at another."""
+    found = list[str]()
+    for name in filter(None, map(str.strip, names.split(","))):
+        keys = [key for key in KEYS if key == name or key.startswith(f"{name}_")]
+        found += keys or sys.exit(f"unknown key {name}: one of {', '.join(KEYS)}")
+    return found
 
 
 async def measure(

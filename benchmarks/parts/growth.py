@@ -26,7 +26,7 @@ PAGE = 200
 
 CALLERS = 16
 
-LOOKED_UP = (("events", "id"), ("events", "stream"), ("commands", "command_id"))
+LOOKED_UP = (("events", "stream"), ("commands", "command_id"))
 """Columns whose indexes an append reads at a place of its own, anywhere in them."""
 
 Fill = Callable[[psycopg.Connection, int, int, dataset.Told], int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.__main__ import chosen
 from benchmarks.figures import Figure, Floor, spread, verdict
 
 
@@ -39,3 +40,10 @@ def test_ratios_are_of_trials_side_by_side() -> None:
 def test_a_spread_tells_least_middle_and_most() -> None:
     assert spread([3.0, 1.0, 2.0]) == {"min": 1.0, "median": 2.0, "max": 3.0, "trials": [3.0, 1.0, 2.0]}
     assert spread([]) is None
+
+
+def test_a_name_stands_for_the_keys_that_begin_with_it() -> None:
+    assert chosen("relay, growth") == ["relay", "growth_append", "growth_timeline"]
+    assert chosen("rebuild") == ["rebuild", "rebuild_2"]
+    with pytest.raises(SystemExit, match="unknown key grow:"):
+        chosen("grow")

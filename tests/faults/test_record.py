@@ -17,6 +17,7 @@ from tests.faults.checker import RULES, Finding
 from tests.faults.faults import had_effect
 from tests.faults.restores import Failed
 from tests.faults.rounds import Kind, Round
+from tests.running import ROOT
 
 
 def test_a_kill_counts_only_where_a_process_died() -> None:
@@ -152,3 +153,8 @@ def test_what_did_nothing_is_without_effect_in_older_records_too(kind: str, told
     page = record.page([Round(1, 60, faults=[old])])
     assert f"| {kind} | {int(struck)} | {int(not struck)} | {2 * struck} |" in page
     assert f"| faults that struck, and without effect | {int(struck)}, {int(not struck)} |" in page
+
+
+def test_the_page_is_what_its_record_comes_to() -> None:
+    docs = ROOT / "docs"
+    assert (docs / "reliability.md").read_text() == record.page(record.read(docs / "reliability.json"))
