@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -79,6 +80,9 @@ async def selected(numbers: Database) -> None:
 async def test_a_table_that_gets_a_column_is_read_on_over_every_connection(
     numbers: Database, database: str
 ) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(POOL_MAX):
+            await held.enter_async_context(numbers.connection())
     await selected(numbers)
     assert numbers.waits()["pool_size"] == POOL_MAX
     with psycopg.connect(database, autocommit=True) as connection:
