@@ -72,10 +72,9 @@ def _round(
     """One round, shown and put on record; its home is left where anything was found."""
     seed = given.seed or max((one.seed for one in before), default=0) + 1
     home = Path(tempfile.mkdtemp(prefix=f"faults-{seed}-", dir=given.home))
-    found = rounds.Round(seed, seconds)
-    rounds.whole(found, home, _kind(given, before), bug=given.bug)
-    if not given.bug:
-        record.append(given.record, found)
+    found = rounds.Round(seed, seconds, bug=given.bug)
+    rounds.whole(found, home, _kind(given, before))
+    record.append(given.record, found)
     console.print(table(found))
     for finding in found.findings[:20]:
         console.print(f"[red]{finding}[/red]")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from tests.faults import kills, points
+from tests.faults import bugs, kills, points
 from tests.faults.checker import RULES, Finding
 from tests.faults.faults import had_effect
 from tests.faults.rounds import Round
@@ -23,7 +23,9 @@ def read(path: Path) -> list[Round]:
 
 
 def append(path: Path, found: Round) -> None:
-    """Add a round."""
+    """Add a round; of what found a seeded bug the first of each rule is kept, which may be thousands."""
+    if found.bug:
+        found = replace(found, findings=list({each.rule: each for each in reversed(found.findings)}.values()))
     lines = ",\n".join(json.dumps(asdict(one)) for one in [*read(path), found])
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
@@ -32,8 +34,8 @@ def append(path: Path, found: Round) -> None:
 
 
 def tally(rounds: Iterable[Round]) -> kills.Tally:
-    """The kills of a record."""
-    return kills.Tally.of(fault for one in rounds for fault in one.faults)
+    """The kills of a record, but for those of rounds with a seeded bug."""
+    return kills.Tally.of(fault for one in rounds if not one.bug for fault in one.faults)
 
 
 def enough(rounds: Iterable[Round], wanted: int) -> bool:
@@ -64,7 +66,8 @@ def by_round(rounds: Iterable[Round]) -> dict[str, list[Round]]:
 
 
 def page(rounds: list[Round]) -> str:
-    """The record for a reader."""
+    """The record for a reader; a round with a seeded bug shows how that was found, and nothing else."""
+    seeded, rounds = {one.bug: one for one in rounds if one.bug}, [one for one in rounds if not one.bug]
     outcomes = Counter[str]()
     for one in rounds:
         outcomes.update(one.outcomes)
@@ -89,7 +92,18 @@ def page(rounds: list[Round]) -> str:
         ),
         rounds="\n".join(map(_row, rounds)),
         rules="\n".join(f"- {rule}" for rule in RULES),
+        bugs="\n".join(_bug(name, bug, seeded.get(name)) for name, bug in bugs.ALL.items()),
     )
+
+
+def _bug(name: str, bug: bugs.Bug, one: Round | None) -> str:
+    """A bug, and what found it in the last round that it was seeded into."""
+    found = {each.rule for each in one.findings} if one else set()
+    must = "; ".join(rule if rule in found else f"**not found by** {rule}" for rule in bug.found_by)
+    besides = "; ".join(rule for rule in RULES if rule in found.difference(bug.found_by))
+    told = (bug.seed.__doc__ or "").rstrip(".")
+    played = f"{one.at[:10]}, {one.code}, seed {one.seed}, {one.seconds:.0f} s" if one else "no round"
+    return f"| `{name}` | {told} | {must} | {besides} | {played} |"
 
 
 def _sum(rounds: list[Round]) -> str:

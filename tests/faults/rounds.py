@@ -74,6 +74,9 @@ class Round:
     code: str | None = None
     """The revision of the code; none where that is not known."""
 
+    bug: str = ""
+    """The bug that was seeded, which is what such a round is about: it counts for nothing else."""
+
     def note(self, fault: Fault, began: float) -> None:
         """Put down a fault that is over; ``began`` is of the monotonic clock."""
         about = {"at": round(began - self._began, 1), "kind": type(fault).__name__, "told": fault.told}
@@ -119,29 +122,28 @@ class Kind:
     """What must hold besides, or in place of the rule of that name."""
 
 
-async def play(
-    home: Path, seconds: float, seed: int, kind: Kind | None = None, *, bug: str = ""
-) -> tuple[Round, Evidence]:
+async def play(home: Path, seconds: float, seed: int, kind: Kind | None = None) -> tuple[Round, Evidence]:
     """One round; its home is left as it is."""
     found = Round(seed, seconds)
-    return found, await fill(found, home, kind or EVERYTHING, bug=bug)
+    return found, await fill(found, home, kind or EVERYTHING)
 
 
-def whole(found: Round, home: Path, kind: Kind, *, bug: str = "") -> None:
+def whole(found: Round, home: Path, kind: Kind) -> None:
     """Play a round; what keeps it from its end is a finding too, beside what was done until then."""
     try:
-        asyncio.run(fill(found, home, kind, bug=bug))
+        asyncio.run(fill(found, home, kind))
     except Exception as error:
         found.breaks(error, home)
 
 
-async def fill(found: Round, home: Path, kind: Kind, *, bug: str = "") -> Evidence:
+async def fill(found: Round, home: Path, kind: Kind) -> Evidence:
     """Play a round, and put down in it what it comes to."""
     seconds, seed = found.seconds, found.seed
     found.at, found.kind = datetime.now(UTC).isoformat(timespec="seconds"), kind.name
     found.code = revision()
     rate = DAYS * 86_400 / max(seconds, 30.0)
-    async with theatre(home, BEGINS, rate, disks=kind.disks, bug=bug, brokers=kind.brokers) as stage:
+    disks, brokers = kind.disks, kind.brokers
+    async with theatre(home, BEGINS, rate, disks=disks, bug=found.bug, brokers=brokers) as stage:
         found.disks, found.processors = stage.disks, os.cpu_count()
         history = History(stage, seed)
         load = Load(history, stage.clock, seed)

@@ -72,7 +72,7 @@ def exits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Exits:
     """``make faults`` with rounds that come to what is given: findings by rule, or an error."""
 
     def run(*words: str, rules: tuple[str, ...] = (), error: Exception | None = None) -> int:
-        async def fill(found: Round, home: Path, kind: Kind, *, bug: str = "") -> None:
+        async def fill(found: Round, home: Path, kind: Kind) -> None:
             found.findings = [Finding(rule, "somewhere") for rule in rules]
             found.starts()
             found.faults = [{"at": 0.0, "kind": "Kill", "told": "intake", "seconds": 1.0}]
@@ -110,6 +110,22 @@ def test_a_seeded_bug_must_be_found_by_the_rules_that_it_is_about(exits: Exits) 
         assert exits("--bug", name, rules=("lag returns to nothing",)) == 1
         assert exits("--bug", name) == 1
         assert exits("--bug", name, rules=(*bug.found_by, "lag returns to nothing")) == 0
+
+
+def test_a_round_with_a_seeded_bug_shows_what_found_it_and_counts_for_nothing_else(
+    exits: Exits, tmp_path: Path
+) -> None:
+    must = bugs.ALL["dedupe_off"].found_by[0]
+    assert exits("--bug", "dedupe_off", rules=(must, must, "lag returns to nothing")) == 0
+    found = record.read(tmp_path / "record.json")
+    assert [each.rule for one in found for each in one.findings] == ["lag returns to nothing", must]
+    assert record.tally(found).kills.total() == 0
+    page = record.page(found)
+    assert f"applied again | {must} | lag returns to nothing | " in page
+    assert "| processes killed | 0 |" in page
+    assert "**not found by** topics hold what stores hold |  | no round |" in page
+    assert exits("--bug", "dedupe_off", rules=("lag returns to nothing",)) == 1
+    assert f"**not found by** {must}" in record.page(record.read(tmp_path / "record.json"))
 
 
 def test_too_few_kills_are_told_once_the_seconds_are_used_up(
