@@ -66,6 +66,11 @@ def verdict(figure: Figure, floor: Floor) -> str:
     return "met" if enough else "missed"
 
 
+def reason(figure: Figure, key: Key) -> str:
+    """Why a figure is not what it must be; nothing where it is."""
+    return figure.missing or (key.bound if verdict(figure, key.floor) == "missed" else "")
+
+
 def spread(values: Sequence[float]) -> dict[str, Any] | None:
     """Least, middle and most of the trials, and the trials themselves."""
     if not values:
@@ -76,7 +81,6 @@ def spread(values: Sequence[float]) -> dict[str, Any] | None:
 
 def as_json(figure: Figure, key: Key) -> dict[str, Any]:
     """A figure as it stands in the file of results."""
-    found = verdict(figure, key.floor)
     return {
         "work": key.work,
         "unit": key.unit,
@@ -84,8 +88,8 @@ def as_json(figure: Figure, key: Key) -> dict[str, Any]:
         "reference": {"what": key.reference, "measured": spread(figure.reference)},
         "ratio": spread(figure.ratios),
         "floor": str(key.floor),
-        "verdict": found,
-        "reason": figure.missing or (key.bound if found == "missed" else ""),
+        "verdict": verdict(figure, key.floor),
+        "reason": reason(figure, key),
         "more": {name: spread(values) for name, values in figure.more.items()},
         "about": dict(figure.about),
     }

@@ -16,7 +16,7 @@ from rich.box import HEAVY_HEAD, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Figure, as_json, verdict
+from benchmarks.figures import Figure, as_json, reason, verdict
 from benchmarks.keys import KEYS
 from benchmarks.lab import Lab
 
@@ -90,7 +90,7 @@ def show(console: Console, figures: list[Figure], about: dict[str, Any]) -> None
     for figure in figures:
         key = KEYS[figure.key]
         found = verdict(figure, key.floor)
-        why = figure.missing or (key.bound if found == "missed" else key.reference)
+        why = reason(figure, key) or key.reference
         more = ", ".join(f"{name} {number(median(values))}" for name, values in figure.more.items())
         table.add_row(
             figure.key,
@@ -102,6 +102,9 @@ def show(console: Console, figures: list[Figure], about: dict[str, Any]) -> None
             *([f"{why}\n{more}".strip()] if wide else []),
         )
     console.print(table)
+    for figure in [] if wide else figures:
+        if why := reason(figure, KEYS[figure.key]):
+            console.print(f"{figure.key}: {why}")
 
 
 def _caption(about: dict[str, Any]) -> str:
