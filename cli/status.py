@@ -69,7 +69,7 @@ def _show(found: dict[str, Any]) -> None:
             screen.out().print(f"{process['name']}: {said}", style=style, markup=False)
     _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
     for name, count in found["parked"].items():
-        screen.out().print(f"{name}: {count} records are parked or wait behind one", style=screen.BAD)
+        screen.out().print(f"{name}: parked, with what waits behind it: {count}", style=screen.BAD)
     if found["parked"]:
         screen.out().print("`caretrail parked list` says which and why.", style=screen.QUIET)
 

@@ -140,7 +140,7 @@ def test_parked_records_are_counted_and_shown(
         stack(audit=audit.url)
         alive("audit", audit.url)
         assert json.loads(run("status", "--json").stdout)["parked"] == {"audit": 8}
-        assert "audit: 8 records are parked" in run("status", columns=200).stdout
+        assert "audit: parked, with what waits behind it: 8" in run("status", columns=200).stdout
 
 
 def test_a_paused_reader_is_said_and_is_no_fault(

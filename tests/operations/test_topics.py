@@ -168,6 +168,19 @@ async def test_a_missing_topic_is_a_fault_that_keeps_its_readers_from_nothing_el
         assert (await run.get("scheduling", "/health/ready")).json()["faults"] == []
 
 
+async def test_of_a_missing_topic_readers_are_listed_without_its_end(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 3)
+        await run.settle()
+        delete(run, run.runtime("intake").ground.topic)
+        answer = await run.get("scheduling", "/internal/consumers")
+        assert answer.status_code == 200, answer.text
+        own, *others = answer.json()
+        assert (own["topic"], own["lag"]) == ("store", 0)
+        assert {(each["head"], each["lag"], each["lag_s"]) for each in others} == {(None, None, None)}
+        assert max(each["position"] for each in others) == 3
+
+
 async def test_a_topic_made_anew_that_was_written_to_before_anybody_noticed(running: Run) -> None:
     """New events came first: readers stop at the gap, and go on once what is before it comes behind it."""
     async with running(INTAKE, SCHEDULING) as run:
