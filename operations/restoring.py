@@ -25,6 +25,7 @@ from operations import walking
 from operations.away import KAFKA_AWAY
 from operations.holding import holding, in_transactions, while_held
 from operations.opening import opening, send
+from operations.succession import OVER
 from operations.walking import STALLED_MAX_S, Tail, Walk
 
 log = structlog.get_logger(__name__)
@@ -36,6 +37,9 @@ BOUNDED = "-c transaction_timeout=1h"
 
 READS_MAX, TRIES_MAX = 10, 3
 """How often what came meanwhile is read before an epoch is opened; how often one may be overtaken."""
+
+
+OVERTAKEN = "a later epoch than the store's was begun, on another database, in"
 
 
 class Behind(Exception):
@@ -102,6 +106,8 @@ class _Recovery:
         self._opens, self._tails = opens and bool(tails), tails or {}
         [here] = await fetch(self._connection, HERE)
         known = await fetch(self._connection, "select server, database, timeline, seen from place")
+        if known and known[0]["server"] == OVER:
+            raise Behind(f"{OVERTAKEN} {self.topic}, as a process found that served from here")
         moved = bool(known) and any(known[0][name] != here[name] for name in here)
         if tails is None:
             if moved or not known:
@@ -128,6 +134,8 @@ class _Recovery:
             log.warning("topic_holds_what_nobody_sent", topic=self.topic, late=len(late))
         elif new:
             await self._take_in(here, heads, None)
+        elif any(place.epoch > self._epoch for place in above):
+            raise Behind(f"{OVERTAKEN} {self.topic}")
         else:
             raise Behind(
                 f"the store is behind its topic {self.topic}, though nobody restored it as far as is seen"

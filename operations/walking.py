@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -112,6 +112,32 @@ async def walk(
                     found.reached[message.partition] = at
                     found.records += [record] * keep
     return found
+
+
+async def claims_later(
+    bootstrap: str, topic: str, source: str, epoch: int, within: Mapping[int, Ends]
+) -> bool:
+    """Whether a record of a source between offsets says that it is of a later epoch.
+
+    Raises KafkaError, TimeoutError, Silent.
+    """
+    found = False
+    async with looking(bootstrap) as reader:
+        parts = {
+            each: Ends(max(at.begin, within[each.partition].begin), min(at.end, within[each.partition].end))
+            for each, at in (await _bounds(reader, topic, ANSWER_MAX_S)).items()
+            if each.partition in within
+        }
+        async for _, messages in _polled(reader, parts, STALLED_MAX_S):
+            found = found or any(_is_later(message, source, epoch) for message in messages)
+    return found
+
+
+def _is_later(message: ConsumerRecord, source: str, epoch: int) -> bool:
+    # Most are of the same epoch: to read them costs ten times as much.
+    if ("ce_epoch", b"%d" % epoch) in message.headers or (record := _readable(message)) is None:
+        return False
+    return record.envelope.source == source and record.envelope.epoch > epoch
 
 
 def _steps(topic: str, source: str, places: dict[int, Place]) -> Steps:
