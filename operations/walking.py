@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from caretrail_contracts.cloudevents import BrokenHeader, Record
@@ -36,13 +37,15 @@ class Tail:
 @dataclass(slots=True)
 class Walk:
     """What a reader takes who starts at given places, how far that leads, where records are missing, the
-    offsets at which the walk ended, and how far one comes who starts with nothing."""
+    offsets at which the walk ended, how far one comes who starts with nothing, and what of the records that
+    one has not got, by id."""
 
     records: list[Record] = field(default_factory=list)
     reached: dict[int, Place] = field(default_factory=dict)
     gaps: dict[int, str] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
     whole: dict[int, Place] = field(default_factory=dict)
+    apart: dict[UUID, Record] = field(default_factory=dict)
 
 
 async def tails(bootstrap: str, topic: str, source: str, within_s: float = ANSWER_MAX_S) -> dict[int, Tail]:
@@ -102,15 +105,18 @@ async def walk(
                 if record is None or record.envelope.source != source:
                     continue
                 at = Place(record.envelope.epoch, record.envelope.position, message.offset)
-                if _takes(whole, record, message.offset) is True:
+                got, new = (_takes(each, record, message.offset) for each in (whole, taken))
+                if got is True:
                     found.whole[message.partition] = at
-                new = _takes(taken, record, message.offset)
+                    found.apart.pop(record.envelope.id, None)
                 if isinstance(new, Gap):
                     found.gaps.setdefault(message.partition, str(new))
                 elif new:
                     found.gaps.pop(message.partition, None)
                     found.reached[message.partition] = at
                     found.records += [record] * keep
+                    if keep and got is not True:
+                        found.apart[record.envelope.id] = record
     return found
 
 
