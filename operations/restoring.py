@@ -32,14 +32,11 @@ from operations.walking import STALLED_MAX_S, Tail, Walk
 
 log = structlog.get_logger(__name__)
 
-
 BOUNDED = "-c transaction_timeout=1h"
 """Of what is taken in under the log's lock: it may take minutes, but who is frozen meanwhile lets go."""
 
-
 READS_MAX, TRIES_MAX = 10, 3
 """How often what came meanwhile is read before an epoch is opened; how often one may be overtaken."""
-
 
 OVERTAKEN = "a later epoch than the store's was begun, on another database, in"
 
