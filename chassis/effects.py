@@ -32,7 +32,7 @@ from chassis.office import AdapterOffice, Ground
 from chassis.part import Part, passes
 from chassis.refusal import Refused
 from chassis.service import Effect
-from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
+from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND, RECORDS_PARKED
 from chassis.waking import settle
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
@@ -192,6 +192,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                 fact, appender = parking.event(effect.name, record, error, now), self._ground.store.appender
                 await appender.append(connection, [appender.pack(fact)])
         if parked.rowcount:
+            RECORDS_PARKED.labels(effect.name).inc(bool(broken))
             self._ground.store.appended.give()
             self._ground.moved.give()
         return bool(parked.rowcount)
