@@ -196,7 +196,7 @@ async def test_what_lost_its_connection_is_not_held_up_by_another_on_which_nobod
         try:
             admin.execute("select pg_terminate_backend(%s)", [taken.result()])
             async with asyncio.timeout(10):
-                while numbers.waits()["pool_available"]:
+                while numbers.waited_s:
                     await asyncio.sleep(0.01)
                 if ends == "cancelled":
                     losing.cancel()
