@@ -279,9 +279,12 @@ async def test_readers_that_took_a_forged_record_are_set_back_as_the_page_says(r
         ):
             assert said in statement
             statement = statement.replace(said, here)
+        which = {"topic": "intake", "partitions": [3]}
+        await run.post("scheduling", "/internal/consumers/pause", {**which, "reason": "forged"})
         await database.rows(f"{statement} returning position")
-        delete(run, topic)
+        await asyncio.to_thread(delete, run, topic)
         await republish(run)
+        await run.post("scheduling", "/internal/consumers/resume", which)
         async with asyncio.timeout(15):
             while await applied_of(run, real, next) != 2:
                 await asyncio.sleep(0.02)
