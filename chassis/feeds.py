@@ -95,7 +95,7 @@ class TopicFeed(Part):
         if reader is None or again or held != self._held or await self._topics_changed(reader):
             reader = self._consumer = await self._assigned()
         if reader.assignment():
-            await asyncio.sleep(self._gathered_s)
+            await asyncio.sleep(0 if self._full else self._gathered_s)
             ahead, self._ahead = self._ahead, None
             found = await (ahead or self._read(reader))
             for topic in {partition.topic: None for partition in found}:
