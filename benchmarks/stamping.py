@@ -14,9 +14,8 @@ from caretrail_contracts.cloudevents import Record
 from chassis import feeds
 from chassis.applying import Applier
 from chassis.command import Answer, Commit
-from chassis.group import PostgresStore
+from chassis.group import PostgresStore, Waiting
 from chassis.positions import OWN, Steps
-from chassis.postgres import Packed
 from chassis.relay import Message, Relay
 from chassis.runtime import Runtime
 
@@ -57,10 +56,10 @@ def _writer(stamps: Stamps) -> None:
         queued[commit.cause.command_id] = time_ns()
         return await append(self, commit)
 
-    async def carried_out(self: PostgresStore, batch: list[Packed]) -> list[Answer | Exception]:
+    async def carried_out(self: PostgresStore, batch: list[Waiting]) -> list[Answer | Exception]:
         begun = time_ns()
         answers = await transaction(self, batch)
-        for commit, answer in zip((packed.commit for packed in batch), answers, strict=True):
+        for commit, answer in zip((packed.commit for packed, _ in batch), answers, strict=True):
             if isinstance(answer, Answer) and not answer.repeated and len(commit.facts) == 1:
                 _note(stamps, "queued", [answer.position], queued.pop(commit.cause.command_id))
                 _note(stamps, "begun", [answer.position], begun)

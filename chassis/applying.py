@@ -70,6 +70,8 @@ class Parking:
     def remember(self, parked: Sequence[tuple[str, str]]) -> None:
         """These were parked by a transaction that is committed now."""
         self._parked |= set(parked)
+        for handler, _ in parked:
+            RECORDS_PARKED.labels(handler).inc()
 
     async def queue(
         self, connection: Connection, handler: str, record: Record, error: str, now: datetime
@@ -83,7 +85,6 @@ class Parking:
 
     def event(self, handler: str, record: Record, error: str, now: datetime) -> Commit:
         """The fact that a record was parked, on a stream of its own."""
-        RECORDS_PARKED.labels(handler).inc()
         about = record.envelope
         id = derive(self._service.name, "parked", handler, about.id)
         cause = Cause.own(id, self._service.name, "consumer", about.correlation_id, about.id)
@@ -138,8 +139,10 @@ class Applier:
         """Positions, rows, follow-up events: all or nothing, and again where a stream moved on.
 
         ``careful``: each handler under a savepoint; what fails is parked. ``unfit`` is what failed beside
-        them: the record is parked for all.
+        them: the record is parked for all. Raises Conflict where one alone is overtaken again and again.
         """
+        if isinstance(unfit, Conflict):
+            raise unfit
         ground = self._ground
         for _ in range(CONFLICTS_MAX):
             self._waiting = []

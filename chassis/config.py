@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     ``postgres_url`` is an administrator's and used by the migration alone; services connect as their
     own roles. ``clock_file`` names a shared clock of simulated time; without it the system's is used.
     The limit of a body, 8 MiB, leaves room for a remittance file of some 20,000 claims. Commands are turned
-    away while more than ``unpublished_max`` events of the own log wait for Kafka, or ``queued_max`` commits
+    away while more than ``unpublished_max`` events of the own log wait for Kafka, or ``queued_max`` of them
     wait in memory for the database.
     """
 

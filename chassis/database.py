@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterable
@@ -33,6 +34,9 @@ FORBIDDEN, FROZEN = psycopg.errors.InsufficientPrivilege, psycopg.errors.IdleInT
 HALTED = (READ_ONLY, STALE, FORBIDDEN, FROZEN, psycopg.errors.TransactionTimeout, *DAMAGED)
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, *HALTED)
 """What a database raises that is away, or cannot serve as it should: decide again, never poison."""
+
+CHECK_S = 2.0
+"""How long connections that lie idle are looked over before those on which nobody answers are given up."""
 
 LEFT_OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
@@ -83,10 +87,11 @@ LIMIT_S = 15
 may be frozen. Less than commands wait. Where something long is done on purpose, its transaction says so."""
 
 
-def cut(connection: Connection) -> None:
-    """End a connection on which nobody answers: whoever waits there learns at once that it is lost."""
-    with suppress(OSError, *LOST), socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.shutdown(socket.SHUT_RDWR)
+def cut(*connections: Connection) -> None:
+    """End connections on which nobody answers: whoever waits there learns at once that they are lost."""
+    for each in connections:
+        with suppress(OSError, *LOST), socket.socket(fileno=os.dup(each.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
 
 
 async def fetch(connection: Connection, query: Any, *parameters: Any) -> list[Row]:
@@ -141,7 +146,12 @@ class Database:
                 finally:
                     del self._used[connection]
         except LOST as error:
-            await (self._pool.drain() if isinstance(error, (READ_ONLY, STALE)) else self._pool.check())
+            anew, silent = isinstance(error, (READ_ONLY, STALE)), set(self._pool._pool).difference
+            # By a task of its own: the pool takes a cancel for a connection that is lost, and looks on.
+            look = asyncio.ensure_future(self._pool.drain() if anew else self._pool.check())
+            cuts = look.get_loop().call_later(CHECK_S, lambda: cut(*silent(self._pool._pool, self._used)))
+            await asyncio.wait({look})
+            cuts.cancel()
             raise
 
     @property
@@ -152,8 +162,7 @@ class Database:
     async def give_up(self) -> None:
         """Nobody answers: all that waits is told that it is lost, and what comes next connects anew."""
         await self._pool.drain()
-        for connection in list(self._used):
-            cut(connection)
+        cut(*self._used)
 
     @asynccontextmanager
     async def transaction(self, limit_s: float = LIMIT_S) -> AsyncIterator[Connection]:

@@ -27,12 +27,12 @@ from psycopg import OperationalError
 from chassis.applying import WAITS, Parking
 from chassis.command import Command
 from chassis.database import Row, arrays, query
-from chassis.kafka import record_of, stopped
+from chassis.kafka import GRACE_S, record_of, stopped
 from chassis.office import AdapterOffice, Ground
 from chassis.part import Part, passes
 from chassis.refusal import Refused
 from chassis.service import Effect
-from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND
+from chassis.telemetry import EFFECTS_FAILED, EFFECTS_IN_HAND, RECORDS_PARKED
 from chassis.waking import settle
 
 PAUSE_S, PAUSE_MAX_S = 0.2, 30.0
@@ -54,26 +54,22 @@ SEEN_MS = 5_000
 """How often the group looks for partitions: of a topic that was lost it holds none until it sees them."""
 
 Seen = dict[TopicPartition, tuple[int, int]]
+"""Epoch and position of the newest record that came of each partition, or that its mark is at."""
 
 log = structlog.get_logger(__name__)
 
 
-class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
-    """Carries out a service's effects; in a process that does not, only those that somebody redrives."""
+class Turn(ConsumerRebalanceListener):  # type: ignore[misc]
+    """A turn of effects with its consumer, which may outlive it: it has no hand in the next one."""
 
-    name = "effects"
+    def __init__(self, effects: Effects, ground: Ground) -> None:
+        self._effects, self._ground = effects, ground
+        self._failed, self._seen = asyncio.get_running_loop().create_future(), Seen()
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
-        self._seen: Seen = {}
-        """Epoch and position of the newest record that came of each partition, or that its mark is at."""
-
-    async def turn(self) -> None:
+    async def run(self) -> None:
         """Carry out effects until cancelled, or until something fails that is no effect's. Raises that."""
-        self._failed = asyncio.get_running_loop().create_future()
         servers = self._ground.settings.kafka_bootstrap.split(",")
-        broker = KafkaBroker(servers, logger=None, metadata_max_age_ms=SEEN_MS)
+        broker = KafkaBroker(servers, logger=None, metadata_max_age_ms=SEEN_MS, graceful_timeout=GRACE_S)
         self._subscriber: Any = broker.subscriber(
             self._ground.topic, group_id=f"{self._ground.topic}.effects", auto_offset_reset="earliest",
             listener=self, batch=True, max_records=BATCH_MAX, batch_timeout_ms=POLL_MS,
@@ -99,7 +95,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                     # Where there is no such offset, aiokafka goes to the beginning.
                     self._subscriber.consumer.seek(partition, mark["kafka_offset"] + 1)
                     self._seen[partition] = mark["epoch"], mark["position"]
-            self.fault = None
+            self._effects.fault = None
         except Exception as error:
             self._fail(error)
 
@@ -133,7 +129,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                 about = record.envelope
                 reached[partition] = raw.partition, about.id, about.stream, about.stream_version, raw.offset
                 by_key.setdefault(about.key, []).append(record)
-        await asyncio.gather(*(self._in_order(records) for records in by_key.values()))
+        await asyncio.gather(*(self._effects.in_order(records) for records in by_key.values()))
         if reached:
             epoch = self._ground.store.appender.epoch
             await self._ground.database.rows(MOVE, *arrays(reached.values()), epoch)
@@ -153,7 +149,22 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
         # The first of an epoch has no ``prev``: the store tells what is before it.
         return bool(await self._ground.database.rows(BEFORE, about.partition, about.position, *last))
 
-    async def _in_order(self, records: list[Record]) -> None:
+
+class Effects(Part):
+    """Carries out a service's effects; in a process that does not, only those that somebody redrives."""
+
+    name = "effects"
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._hands = asyncio.Semaphore(SIDE_BY_SIDE_MAX)
+
+    async def turn(self) -> None:
+        """Carry out effects until cancelled, or until something fails that is none of theirs. Raises that."""
+        await Turn(self, self._ground).run()
+
+    async def in_order(self, records: list[Record]) -> None:
+        """Carry out the effects of records of one key."""
         for record in records:
             for effect in self._ground.service.acting(record.envelope.type):
                 with EFFECTS_IN_HAND.labels(effect.name).track_inprogress():
@@ -192,6 +203,7 @@ class Effects(Part, ConsumerRebalanceListener):  # type: ignore[misc]
                 fact, appender = parking.event(effect.name, record, error, now), self._ground.store.appender
                 await appender.append(connection, [appender.pack(fact)])
         if parked.rowcount:
+            RECORDS_PARKED.labels(effect.name).inc(bool(broken))
             self._ground.store.appended.give()
             self._ground.moved.give()
         return bool(parked.rowcount)

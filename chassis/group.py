@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 
@@ -30,7 +31,7 @@ STREAMS_MAX = 64
 """Streams read by one statement at most: a long one delays no more than these."""
 
 OUTAGE_MAX_S = 20.0
-"""How long commits wait for a database that is away before they fail with Unavailable."""
+"""How long commits and readings wait for a database that is away before they fail with Unavailable."""
 
 SLOW_S = 5.0
 """Commits that take longer are a fault of the process until some go well again."""
@@ -67,71 +68,74 @@ class PostgresStore(PostgresReader, Part):
         self.appended, self.seen = Signal(), 0
         self._url = database.url
         self._queue: deque[Waiting] = deque()
-        self._given: deque[tuple[float, asyncio.Future[Answer]]] = deque()
+        self._given: list[tuple[float, asyncio.Future[Any]]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
         self._wanted: list[tuple[tuple[str, str], asyncio.Future[list[Row]]]] = []
-        self._at_once = STREAMS_MAX
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     @property
     def depth(self) -> int:
-        """Commits that wait."""
-        return len(self._queue)
+        """Commits that wait, and streams that commands wait for."""
+        return len(self._queue) + len(self._wanted)
 
     async def append(self, commit: Commit) -> Answer:
         """Write all of a commit durably, or nothing; see :class:`chassis.store.Store`."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Answer] = loop.create_future()
         # Packed by whom it concerns, while the batch before is being written.
-        self._queue.append((self.appender.pack(commit), done))
-        self._given.append((loop.time() + OUTAGE_MAX_S, done))
-        if self._timer is None:
-            self._timer = loop.call_later(LOOK_S, self._give_up)
+        packed = self.appender.pack(commit)
+        done: asyncio.Future[Answer] = self._promised()
+        self._queue.append((packed, done))
         self._wake.set()
         return await done
 
+    def _promised(self) -> asyncio.Future[Any]:
+        """What somebody waits for, and no longer than he may."""
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        self._given.append((loop.time() + OUTAGE_MAX_S, done))
+        if self._timer is None:
+            self._timer = loop.call_later(LOOK_S, self._give_up)
+        return done
+
     def _give_up(self) -> None:
         """Fail what waits too long. One timer for all: one for each took a tenth of an append."""
-        loop, given = asyncio.get_running_loop(), self._given
-        while given and (given[0][1].done() or given[0][0] <= loop.time()):
-            settle(given.popleft()[1], Unavailable("the database does not answer"))
-        self._timer = loop.call_later(LOOK_S, self._give_up) if given else None
+        loop = asyncio.get_running_loop()
+        for done in [done for until, done in self._given if until <= loop.time()]:
+            settle(done, Unavailable("the database does not answer"))
+        self._given = [waiting for waiting in self._given if not waiting[1].done()]
+        self._wanted = [waiting for waiting in self._wanted if not waiting[1].done()]
+        self._timer = loop.call_later(LOOK_S, self._give_up) if self._given else None
 
     async def _rows_of(self, stream: str, form: str = "") -> list[Row]:
-        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[list[Row]] = self._promised()
         self._wanted.append(((stream, form), done))
-        try:
-            async with self._reading:
-                while not done.done():
-                    await self._read_streams()
-        finally:
-            done.cancel()  # where it is not done, nobody waits for it any more
-        return done.result()
+        # Read by nobody who waits: who gives up, or is given up, leaves the others what they wait for.
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read_streams())
+        return await done
 
     async def _read_streams(self) -> None:
-        """Read for all who wait; where that is lost, or is given up, they wait on for the next of them.
+        """Read for all who wait. Where one is lost, all whom it was for are told; for the others it is tried.
 
         A stream that cannot be read, its page being damaged, fails alone: it is found by halves.
         """
-        self._wanted = [waiting for waiting in self._wanted if not waiting[1].done()]
-        batch = self._wanted[: self._at_once]
-        found: dict[tuple[str, str], list[Row]] = {wanted: [] for wanted, _ in batch}
-        try:
-            for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
-                found[row["stream"], row["form"]].append(row)
-        except Exception as error:
-            if is_lost(error) and not isinstance(error, DAMAGED):
-                raise
-            if len(batch) > 1:
-                self._at_once = len(batch) // 2
-                return
-            settle(batch[0][1], error)
-        del self._wanted[: len(batch)]
-        self._at_once = STREAMS_MAX
-        for wanted, done in batch:
-            settle(done, found[wanted])
+        at_once = STREAMS_MAX
+        while wanted := [waiting for waiting in self._wanted if not waiting[1].done()]:
+            batch, self._wanted = wanted[:at_once], wanted[at_once:]
+            found: dict[tuple[str, str], Any] = {about: [] for about, _ in batch}
+            try:
+                for row in await self._fetch(STREAMS, *map(list, zip(*found, strict=True))):
+                    found[row["stream"], row["form"]].append(row)
+            except Exception as error:
+                if len(batch) > 1 and (isinstance(error, DAMAGED) or not is_lost(error)):
+                    self._wanted[:0] = batch
+                    at_once = len(batch) // 2
+                    continue
+                found = dict.fromkeys(found, error)
+            at_once = STREAMS_MAX
+            for about, done in batch:
+                settle(done, found[about])
 
     async def keep(self, aggregates: Iterable[Aggregate]) -> None:
         """Take snapshots of those that are due; what the database being away costs is time, later."""
@@ -155,8 +159,6 @@ class PostgresStore(PostgresReader, Part):
         written: set[object] = set()
         while self._queue and len(batch) < BATCH_MAX:
             waiting = self._queue.popleft()
-            if waiting[1].done():  # given up before its turn came
-                continue
             commit = waiting[0].commit
             writes = _writes(commit)
             (left if written & (writes | commit.expected.keys()) else batch).append(waiting)
@@ -168,7 +170,7 @@ class PostgresStore(PostgresReader, Part):
         """Write a batch; where one commit breaks it, each alone, so that it fails alone."""
         results: list[Answer | Exception]
         try:
-            results = await self._durably([packed for packed, _ in batch])
+            results = await self._durably(batch)
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 for waiting in batch:
@@ -184,7 +186,7 @@ class PostgresStore(PostgresReader, Part):
                 await asyncio.sleep(0)
             settle(done, result)
 
-    async def _durably(self, batch: list[Packed]) -> list[Answer | Exception]:
+    async def _durably(self, batch: list[Waiting]) -> list[Answer | Exception]:
         """Write through lost connections: a commit that did get through answers by its command id."""
         COMMIT_BATCH.observe(len(batch))
         loop = asyncio.get_running_loop()
@@ -210,12 +212,18 @@ class PostgresStore(PostgresReader, Part):
         finally:
             slow.cancel()
 
-    async def _transaction(self, batch: list[Packed]) -> list[Answer | Exception]:
-        """One statement in autocommit: its answer comes when it is durable, or says that nothing is."""
+    async def _transaction(self, batch: list[Waiting]) -> list[Answer | Exception]:
+        """One statement in autocommit: its answer comes when it is durable, or says that nothing is.
+
+        Who was answered before it is sent is taken out of the batch.
+        """
         connection = self._connection = self._connection or await connect(self._url, WRITING)
+        # What was never sent must not be carried out behind its caller's back. Of what was, the outcome is
+        # unknown, and he was told so: if he sends it again, it answers by its id, be it done or not.
+        batch[:] = [waiting for waiting in batch if not waiting[1].done()]
         hangs = asyncio.get_running_loop().call_later(HANG_S, cut, connection)
         try:
-            return await self.appender.append(connection, batch)
+            return await self.appender.append(connection, [packed for packed, _ in batch])
         finally:
             hangs.cancel()
 

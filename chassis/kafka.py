@@ -16,8 +16,9 @@ from caretrail_contracts.envelope import topic_of
 log = structlog.get_logger(__name__)
 
 RECORD_BYTES_MAX = 1_000_000
-STOP_MAX_S = 5.0
-"""How long a client may take to stop."""
+STOP_MAX_S, GRACE_S = 5.0, 2.0
+"""How long a client may take to stop, and of that for what it has in hand, which is begun again then. Who is
+let go of before he left his group keeps its partitions for minutes."""
 
 
 def assert_fast() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import TypeVar
@@ -10,6 +11,7 @@ import structlog
 from psycopg.errors import TransactionTimeout
 
 from chassis.database import LIMIT_S, is_lost
+from chassis.part import is_to_end
 from chassis.positions import Fenced
 
 ALONE_S = 300
@@ -37,11 +39,13 @@ class Pace:
         """Do work on things in order, on as many at once as go; where it fails of itself, on each apart.
 
         It is done on all it is given or not at all; told whether they are apart, and what failed where even
-        so it did. Raises what it raises then, Fenced, what is lost, and TransactionTimeout where one thing
-        takes longer than the longest limit.
+        so it did. Raises what it raises then, Fenced, what is lost, TransactionTimeout where one thing takes
+        longer than the longest limit, and CancelledError.
         """
         apart, unfit = 0, None
         while things:
+            if is_to_end():
+                raise CancelledError
             some, limit_s, begun = things[: 1 if apart else self.most], self.limit_s, monotonic()
             try:
                 await work(some, bool(apart), unfit)

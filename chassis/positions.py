@@ -73,7 +73,7 @@ class Steps:
     def __init__(self, positions: Positions, topic: str) -> None:
         self._positions, self.topic = positions, topic
         self._taken: dict[Spot, Place] = {}
-        self._places: dict[tuple[Spot, int], Place] = {}
+        self._places: dict[tuple[Spot, int, int], Place] = {}
         self._again: dict[Spot, Place] = {}
         self._to: dict[Spot, Place] = {}
 
@@ -95,7 +95,8 @@ class Steps:
                 f"{self.topic}[{about.partition}]: position {about.position} follows {record.prev}, "
                 f"but only {place.position} was applied"
             )
-        self._taken[spot] = self._places[spot, about.position] = Place(about.epoch, about.position, offset)
+        self._taken[spot] = Place(about.epoch, about.position, offset)
+        self._places[spot, about.epoch, about.position] = self._taken[spot]
         return True
 
     async def find_again(self, database: Database) -> None:
@@ -114,7 +115,7 @@ class Steps:
         self._to = {}
         for record in records:
             spot, about = self._spot(record), record.envelope
-            place = self._places.get((spot, about.position))
+            place = self._places.get((spot, about.epoch, about.position))
             self._to[spot] = place or Place(about.epoch, about.position, None)
         moved, begun = [], []
         for spot, place in sorted(self._to.items()):

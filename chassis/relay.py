@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -38,6 +38,7 @@ class Relay(Follower):
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         lock = f"relay:{ground.topic}"
         super().__init__(ground, ownership.claim("relay", [lock]), lock)
+        self.acknowledged: Callable[[Batches, list[Any]], None] = lambda *_: None
         self._producer: AIOKafkaProducer | None = None
         self._mark, self._batches, self._sent = 0, Batches(), list[Any]()
         self._rows: asyncio.Task[list[Any]] | None = None
@@ -84,7 +85,7 @@ class Relay(Follower):
             if rows := self._rows:
                 self._rows = None
                 self._next = await self._prepared(rows)
-            await asyncio.gather(*self._sent)
+            self.acknowledged(self._batches, await asyncio.gather(*self._sent))
         about = self.ground.topic, position, self._mark, self.ground.store.appender.epoch
         if not await self.ground.database.rows(MOVE_MARK, *about):
             raise Fenced(f"the mark of {self.ground.topic} was moved meanwhile")

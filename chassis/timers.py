@@ -9,7 +9,7 @@ import structlog
 
 from chassis.batch import Batch
 from chassis.command import Cause
-from chassis.database import fetch
+from chassis.database import fetch, query
 from chassis.ids import derive
 from chassis.office import Ground
 from chassis.ownership import Ownership
@@ -36,7 +36,7 @@ class Timers(Part):
 
     def __init__(self, ground: Ground, ownership: Ownership) -> None:
         self._ground, self._ownership = ground, ownership.claim("timers", [LOCK])
-        self._wake, self._pace, self._broken = asyncio.Event(), Pace(BATCH_MAX), list[str]()
+        self._wake, self._pace, self._left = asyncio.Event(), Pace(BATCH_MAX), list[tuple[str, str]]()
 
     def wake(self) -> None:
         """A simulated clock may have been moved."""
@@ -46,24 +46,26 @@ class Timers(Part):
         """Fire what is due while the lock is held."""
         await self._ownership.until(LOCK)
         self._wake.clear()
-        fired, self.fault = await self.fire(), None
-        await waited(self._wake, 0 if fired else POLL_S)
+        await waited(self._wake, 0 if await self.fire() else POLL_S)
 
     async def fire(self) -> int:
-        """Fire what is due in one transaction; where that fails, each alone, so that others go on."""
-        due = await self._ground.database.rows(DUE, self._ground.clock.now(), BATCH_MAX)
-        self._broken.clear()
-        await self._pace.through([row["key"] for row in due], self._fire)
-        if self._broken:
-            log.error("timers_broken", timers=self._broken)
+        """Fire what is due, as many at once as go, and behind those that fail even alone; gives how many."""
+        rows, now = self._ground.database.rows, self._ground.clock.now()
+        self._left, fired, after = [], 0, ("-infinity", "")
+        while self._ownership.holds(LOCK) and (due := await rows(DUE, now, *after, BATCH_MAX)):
+            await self._pace.through([row["key"] for row in due], self._fire)
+            fired, after = fired + len(due), (due[-1]["due_at"], due[-1]["key"])
+        self.fault, self.minor = f"{len(self._left)} not fired" if self._left else None, True
+        if self._left:
+            tell = log.warning if {error for _, error in self._left} == {Conflict.__name__} else log.error
+            tell("timers_left", timers=[": ".join(each) for each in self._left[:BATCH_MAX]])
+            # Not waited: who looks at progress wakes as long as one is due.
             await asyncio.sleep(PAUSE_S)
-        return len(due) - len(self._broken)
+        return fired - len(self._left)
 
     async def _fire(self, keys: Sequence[str], apart: bool, unfit: Exception | None) -> None:
         if unfit:
-            if isinstance(unfit, Conflict):
-                raise unfit
-            self._broken.append(f"{keys[0]}: {type(unfit).__name__}")
+            self._left.append((keys[0], type(unfit).__name__))
             return
         ground = self._ground
         transaction = ground.database.transaction(self._pace.limit_s)
@@ -78,8 +80,8 @@ class Timers(Part):
             await batch.finish()
         TIMERS_FIRED.inc(len(rows))
         batch.committed()
-        self.fault = None
+        self.fault = self.fault if self.minor else None
 
 
-DUE = b"select key from timers where due_at <= %s order by due_at, key limit %s"
+DUE = query("due")
 TAKE = b"delete from timers where key = any(%s) and due_at <= %s returning *"

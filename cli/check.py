@@ -43,8 +43,8 @@ def check(actor: ActorOption = "", purpose: PurposeOption = "", as_json: JsonOpt
 
 
 def _show(differences: list[dict[str, Any]]) -> None:
-    names = ("service", "stream", "version", "id", "kind")
-    table = screen.new_table(*names, title="differences", whole="id", numbers=("version",))
+    """Two lines for each: streams and ids are too long for columns, and must stay whole to be copied."""
     for each in differences:
-        table.add_row(*(str(each[name]) for name in names))
-    screen.out().print(table)
+        where = f"{each['service']} {each['stream']}, version {each['version']}"
+        screen.out().print(f"{where}: {each['kind']}", style=screen.BAD, soft_wrap=True, markup=False)
+        screen.out().print(f"  event {each['id']}", style=screen.QUIET, soft_wrap=True, markup=False)

@@ -208,10 +208,10 @@ def _together(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     lines = []
     for parts in _by_topic(found):
-        waits = [each["lag_s"] for each in parts]
+        waits, missing = [each["lag_s"] for each in parts], any(each["lag"] is None for each in parts)
         line = {
             "position": max(each["position"] for each in parts),
-            "lag": sum(each["lag"] for each in parts),
+            "lag": None if missing else sum(each["lag"] for each in parts),
             "lag_s": None if None in waits else max(waits),
             "owner": ", ".join(sorted({each["owner"] for each in parts} - {None})),
         }
@@ -235,10 +235,14 @@ def _show(found: list[dict[str, Any]], *, apart: bool) -> None:
     table = screen.new_table(*names, numbers=names[2:-1])
     for each in found if apart else _together(found):
         partition = [str(each["partition"])] if apart else []
-        numbers = (*partition, f"{each['position']:,}", f"{each['lag']:,}")
+        lag = "?" if each["lag"] is None else f"{each['lag']:,}"
         seconds = "?" if each["lag_s"] is None else f"{each['lag_s']:,.1f}"
-        table.add_row(each["service"], _source(each["topic"]), *numbers, seconds, each["owner"] or "nobody")
+        numbers = (*partition, f"{each['position']:,}", lag, seconds)
+        table.add_row(each["service"], _source(each["topic"]), *numbers, each["owner"] or "nobody")
     screen.out().print(table)
+    for topic in sorted({each["topic"] for each in found if each["lag"] is None}):
+        said = f"{topic} is missing: `caretrail topics restore {_source(topic)}` makes it."
+        screen.out().print(said, style=screen.BAD, soft_wrap=True)
     for parts in _by_topic(found):
         for where, said in _pauses(parts):
             line = Text.assemble(f"{parts[0]['service']} {where}: ", (said, screen.QUIET))

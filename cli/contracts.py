@@ -107,7 +107,7 @@ def check(
     if old and new and not frozen:
         _check_files(old, new, mode or "full", as_json)
     elif old or new or mode:
-        raise typer.BadParameter("--old, --new and --mode go together, and not with --frozen")
+        raise typer.BadParameter("--old and --new go together, --mode is of these two, and --frozen of none")
     else:
         _check_frozen(frozen, as_json)
 

@@ -100,7 +100,8 @@ def _none(problems: list[Problem]) -> Problem:
     if len(problems) == 1:
         return problems[0]
     said = "\n".join(" ".join(filter(None, (f"{each.title}.", each.detail))) for each in problems)
-    return Problem("no service answers", said, advice=problems[-1].advice)
+    title = "no service can say" if all(each.status for each in problems) else "no service answers"
+    return Problem(title, said, advice=problems[-1].advice)
 
 
 def fetched(

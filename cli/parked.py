@@ -88,7 +88,7 @@ def redrive(
     from cli.problem import told
 
     if bool(record) == every:
-        raise typer.BadParameter("expected a RECORD, or --all", param_hint="RECORD")
+        raise typer.BadParameter("expected either a RECORD or --all", param_hint="RECORD")
     who = _who(actor, purpose)
     if record:
         _reference(record)

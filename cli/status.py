@@ -22,7 +22,14 @@ Urls = dict[tuple[str, str], tuple[str, str]]
 
 READY = "/health/ready"
 
-NOTHING: dict[str, Any] = {"held_by": None, "faults": [], "paused": [], "older": [], "refusing": ""}
+NOTHING: dict[str, Any] = {
+    "held_by": None,
+    "faults": [],
+    "paused": [],
+    "older": [],
+    "refusing": "",
+    "minor": [],
+}
 """What there is to say of a process that runs as it should."""
 
 ANSWER_S = 10.0
@@ -69,7 +76,7 @@ def _show(found: dict[str, Any]) -> None:
             screen.out().print(f"{process['name']}: {said}", style=style, markup=False)
     _table("consumer", ("service", "source", "position", "head", "lag"), found["consumers"])
     for name, count in found["parked"].items():
-        screen.out().print(f"{name}: {count} records are parked or wait behind one", style=screen.BAD)
+        screen.out().print(f"{name}: parked, with what waits behind it: {count}", style=screen.BAD)
     if found["parked"]:
         screen.out().print("`caretrail parked list` says which and why.", style=screen.QUIET)
 
@@ -78,7 +85,7 @@ def _said(process: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What there is to say of a process beside its state, each with its style."""
     if process["held_by"]:
         yield f"stopped and held by {process['held_by']}", screen.QUIET
-    for fault in process["faults"]:
+    for fault in process["faults"] + process["minor"]:
         yield fault, screen.BAD
     if process["refusing"]:
         yield f"commands are turned away: {process['refusing']}", screen.BAD
@@ -161,12 +168,10 @@ def _ready(found: httpx.Response | Silent) -> dict[str, Any]:
             faults = [f"it does not answer: {str(found).removesuffix('.')}"]
             return {"state": "not ready", "faults": faults}
         told = found.json()
-        faults, paused, older = (list(told.get(name, ())) for name in ("faults", "paused", "older"))
+        lists = {name: list(told.get(name, ())) for name in ("faults", "paused", "older", "minor")}
         return {
             "state": "not ready" if told["faults"] else "running",
-            "faults": faults,
-            "paused": paused,
-            "older": older,
+            **lists,
             "refusing": str(told.get("refusing", "")),
         }
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from chassis.config import Settings
+from chassis.relay import Relay
 from chassis.runtime import Role
 from chassis.service import Service
 from operations import api, bulk, consumers_api, internal, parked_api
@@ -22,6 +23,7 @@ from operations.progress import Progress
 from operations.restoring import recover, tell
 from operations.standing import Standing
 from operations.starting import first
+from operations.succession import Succession
 from web.application import application
 from web.problems import RESPONSES
 
@@ -52,10 +54,13 @@ def composed(
             app.state.measures = Measures(app.state.runtime, app.state.pressure)
             resumes = role.includes(Role.CONSUMERS)
             desk = Desk(app.state.ground, app.state.runtime.ownership, resumes=resumes)
-            standing = Standing(app.state.ground, end)
+            standing, succession = Standing(app.state.ground, end), Succession(app.state.ground, end)
+            for part in app.state.runtime.parts:
+                if isinstance(part, Relay):
+                    part.acknowledged = succession.sent
             keys = Keys(app.state.runtime.databases[1])
-            app.state.runtime.parts += [standing, desk, keys]
-            async with standing, keys, desk as app.state.desk:
+            app.state.runtime.parts += [standing, succession, desk, keys]
+            async with standing, succession, keys, desk as app.state.desk:
                 yield
 
     app.router.lifespan_context = life

@@ -76,7 +76,7 @@ def parts(ground: Ground, topic: str, numbers: Sequence[int] | None) -> list[tup
 async def states(ground: Ground) -> list[dict[str, Any]]:
     """Each partition that the service reads: how far, how far behind, by which process, what was told.
 
-    Raises KafkaError.
+    Of a topic that is missing neither end nor lag is known. Raises KafkaError.
     """
     positions = Positions()
     await positions.load(ground.database.rows)
@@ -125,8 +125,10 @@ async def _others(
     ground: Ground, positions: Positions, every: list[TopicPartition], told: dict[tuple[str, int], Any]
 ) -> list[dict[str, Any]]:
     async with topics.looking(ground.settings.kafka_bootstrap) as reader:
-        ends = await topics.ends(reader, every)
-        within = {each: _within(positions, each, ends[each], told.get(tuple(each))) for each in every}
+        known = await reader.topics()
+        there = [each for each in every if each.topic in known]
+        ends = await topics.ends(reader, there) if there else {}
+        within = {each: _within(positions, each, ends[each], told.get(tuple(each))) for each in there}
         open = {each: at for each, at in within.items() if at.begin < at.end}
         first = await topics.unapplied(reader, open, positions) if open else {}
     # The relay sends each record with the time of its recording: the service's clock on both sides.
@@ -134,18 +136,15 @@ async def _others(
     rows = await ground.database.rows(MARKS)
     marks = {(row["topic"], row["partition"]): row["position"] for row in rows}
     for each in every:
+        about = {**each._asdict(), "position": marks.get((each.topic, each.partition), 0)}
+        if each not in ends:
+            found.append({**about, "head": None, "lag": None, "lag_s": None})
+            continue
         end = ends[each].end
         place, sent = first.get(each, (end, None))
         waits = 0.0 if place == end else None if sent is None else now - sent
-        found.append(
-            {
-                **each._asdict(),
-                "position": marks.get((each.topic, each.partition), 0),
-                "head": end,
-                "lag": end - place,
-                "lag_s": None if waits is None else round(max(waits, 0.0), 1),
-            }
-        )
+        lag_s = None if waits is None else round(max(waits, 0.0), 1)
+        found.append({**about, "head": end, "lag": end - place, "lag_s": lag_s})
     return found
 
 

@@ -35,7 +35,8 @@ Bigint = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 class Ready(BaseModel):
     """Whether a process is ready; ``paused`` names partitions, ``refusing`` is there while commands wait.
 
-    ``older`` names read models that wait for their rebuild, and what serves until then: no fault.
+    ``older`` names read models that wait for their rebuild, and what serves until then: no fault. ``minor``
+    is there while a part is interrupted beside which the process serves on.
     """
 
     status: Literal["ready", "not ready"]
@@ -43,6 +44,7 @@ class Ready(BaseModel):
     paused: list[str]
     older: list[str] = []
     refusing: str = ""
+    minor: list[str] = []
 
 
 def _runtime(request: Request) -> Runtime:
@@ -68,7 +70,7 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
     While commands are turned away, ``refusing`` says why; reads go on, so the process is ready.
     """
     runtime, excess = _runtime(request), await request.app.state.pressure.excess()
-    faults = readiness.faults(runtime)
+    faults, minor = readiness.faults(runtime), readiness.minor(runtime)
     response.status_code = 503 if faults else 200
     paused = {part for feed in runtime.feeds for part in feed.readings.paused}
     return {
@@ -77,6 +79,7 @@ async def ready(request: Request, response: Response) -> dict[str, Any]:
         "paused": [f"{topic}[{partition}]" for topic, partition in sorted(paused)],
         "older": request.app.state.desk.waiting,
         **({"refusing": excess.why} if excess else {}),
+        **({"minor": minor} if minor else {}),
     }
 
 

@@ -58,7 +58,7 @@ class Measures:
         refusing = self._pressure.known() is not None
         wait_s = pool.get("requests_wait_ms", 0) / 1000
         return [
-            gauge("writer_queue_commits", "Commits that wait for the writer", store.depth),
+            gauge("writer_queue_commits", "Commands that wait for the database", store.depth),
             gauge(
                 "unpublished_max_events",
                 "Events beyond which commands are turned away",

@@ -19,5 +19,12 @@ def faults(runtime: Runtime) -> list[str]:
     ]
 
 
+def minor(runtime: Runtime) -> list[str]:
+    """What interrupts parts while the process serves on, such as timers that cannot be fired."""
+    return [
+        f"{part.name}: {part.fault}" for part in runtime.parts if part.fault and not _counts(runtime, part)
+    ]
+
+
 def _counts(runtime: Runtime, part: Part) -> bool:
     return part in (runtime.ownership, *runtime.feeds) or not part.minor

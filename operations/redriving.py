@@ -19,6 +19,7 @@ from chassis.database import Connection, Row, fetch, is_lost
 from chassis.office import Ground
 from chassis.projection import Archive, Projection
 from chassis.refusal import Conflict
+from chassis.telemetry import RECORDS_PARKED
 from operations.parked import NotParked, Person, WaitsBehind, first, handlers, record_of, still
 
 CHUNK = 500
@@ -86,6 +87,8 @@ async def _decided(ground: Ground, id: int, person: Person, size: int, careful: 
             await asyncio.sleep(0)
             continue
         batch.committed()
+        if found.applied and found.error:
+            RECORDS_PARKED.labels(head["handler"]).inc()
         return found
     raise Conflict(f"a redrive was overtaken {CONFLICTS_MAX} times")
 

@@ -25,19 +25,19 @@ async def compared(ground: Ground) -> dict[str, Any]:
     missing.
 
     Told from offsets and the source's last records alone: what is missing in the midst shows by the count,
-    unless records that were repeated, or are other cells', make up for it. Raises KafkaError.
+    unless records that were repeated, or are other cells', make up for it. So it is where
+    a record of a former epoch ends a partition: a relay of that epoch may repeat it. Raises KafkaError.
     """
     before, source = await _stored(ground), ground.store.appender.origin.source
     found = await walking.tails(ground.settings.kafka_bootstrap, ground.topic, source)
     after = await _stored(ground)
     lasts = {number: tail.last.envelope for number, tail in found.items() if tail.last}
     late = await _late(ground, lasts)
-    rows = [
-        _compared(
-            number, found[number], before.get(number, NOTHING), after.get(number, NOTHING), number in late
-        )
-        for number in sorted(found)
-    ]
+    former = {number for number, last in lasts.items() if last.epoch < ground.store.appender.epoch}
+    rows = []
+    for number in sorted(found):
+        stored = before.get(number, NOTHING), after.get(number, NOTHING)
+        rows.append(_compared(number, found[number], *stored, number in late, number in former))
     states = {row["state"] for row in rows} if rows else {"missing"}
     return {
         "topic": ground.topic,
@@ -67,9 +67,9 @@ async def _late(ground: Ground, lasts: Mapping[int, Place | Envelope]) -> dict[i
     return {row["partition"]: row["head"] for row in rows}
 
 
-def _compared(number: int, tail: Tail, before: Row, after: Row, late: bool) -> dict[str, Any]:
+def _compared(number: int, tail: Tail, before: Row, after: Row, late: bool, former: bool) -> dict[str, Any]:
     last, records = tail.last.envelope.position if tail.last else 0, tail.ends - tail.begins
-    lacks = last < before["published_to"] or records < before["published"]
+    lacks = (last < before["published_to"] and not former) or records < before["published"]
     state = "late" if late else "exceeds" if last > after["head"] else "lacks" if lacks else "whole"
     return {
         "partition": number,

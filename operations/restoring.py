@@ -25,17 +25,23 @@ from operations import walking
 from operations.away import KAFKA_AWAY
 from operations.holding import holding, in_transactions, while_held
 from operations.opening import opening, send
+from operations.republishing import MOVE_BACK
+from operations.succession import OVER
+from operations.torn import torn
 from operations.walking import STALLED_MAX_S, Tail, Walk
 
 log = structlog.get_logger(__name__)
 
-
 BOUNDED = "-c transaction_timeout=1h"
 """Of what is taken in under the log's lock: it may take minutes, but who is frozen meanwhile lets go."""
 
-
 READS_MAX, TRIES_MAX = 10, 3
 """How often what came meanwhile is read before an epoch is opened; how often one may be overtaken."""
+
+OVERTAKEN = "a later epoch than the store's was begun, on another database, in"
+
+TORN_MAX = 50
+"""Ids of commands in one line of the log, those first of which events are missing for sure."""
 
 
 class Behind(Exception):
@@ -102,6 +108,8 @@ class _Recovery:
         self._opens, self._tails = opens and bool(tails), tails or {}
         [here] = await fetch(self._connection, HERE)
         known = await fetch(self._connection, "select server, database, timeline, seen from place")
+        if known and known[0]["server"] == OVER:
+            raise Behind(f"{OVERTAKEN} {self.topic}, as a process found that served from here")
         moved = bool(known) and any(known[0][name] != here[name] for name in here)
         if tails is None:
             if moved or not known:
@@ -128,6 +136,8 @@ class _Recovery:
             log.warning("topic_holds_what_nobody_sent", topic=self.topic, late=len(late))
         elif new:
             await self._take_in(here, heads, None)
+        elif any(place.epoch > self._epoch for place in above):
+            raise Behind(f"{OVERTAKEN} {self.topic}")
         else:
             raise Behind(
                 f"the store is behind its topic {self.topic}, though nobody restored it as far as is seen"
@@ -160,6 +170,7 @@ class _Recovery:
             await self._connection.execute(STAND, here)
             if lost:
                 missing += await self._open(row["epoch"], found, heads)
+            self._tell_torn(missing, head)
             await self._connection.execute(REMEMBER, {"head": head})
             await self._connection.execute(DECISIONS, {"head": head, "effects": effects})
             await self._connection.execute(CUT_SNAPSHOTS)
@@ -179,6 +190,13 @@ class _Recovery:
             log.error("records_came_late", topic=self.topic, records=late)
         return missing
 
+    def _tell_torn(self, taken_in: Sequence[Record], head: int) -> None:
+        """Say of which commands some events are missing, or may be: they are known, and not repeated."""
+        surely, maybe = torn([record.envelope for record in taken_in], head)
+        if surely or maybe:
+            ids = [str(id) for id in (*surely, *maybe)[:TORN_MAX]]
+            log.error("commands_torn", topic=self.topic, surely=len(surely), perhaps=len(maybe), commands=ids)
+
     def _is_late(self, one: Place | Envelope, begun: Mapping[int, int]) -> bool:
         """Whether a record of a former epoch was sent when the next one had begun, and yet before its first
         one in the partition: the store never had it, and gave its position to another event, most likely.
@@ -195,36 +213,36 @@ class _Recovery:
         """
         [row] = await fetch(self._connection, HEAD)
         opens = opening(self._service.name, self._settings, epoch, row["head"])
-        reached = await self._heads()
+        after = _lacks_after(found.whole, await self._heads(), row["head"])
         await self._write(opens)
         if not self._opens:
-            # Without a topic the relay sends everything once there is one.
-            if not self._tails:
-                await self._connection.execute(MARK, (self.topic, 0))
+            # The relay opens, once there is a topic: before that it sends all that this one lacks.
+            await self._connection.execute(MOVE_BACK, (after if self._tails else 0, self.topic))
             return []
         known = len(found.records)
-        pages = self._lacking(found.whole, reached, row["head"], epoch)
-        await send(self._settings.kafka_bootstrap, self.topic, pages)
+        await send(self._settings.kafka_bootstrap, self.topic, self._lacking(found.whole, after, epoch))
         new = (await self._walk({}, on=found)).records[known:]
         taken = sorted(
             (one for one in new if one.envelope.epoch >= epoch), key=lambda one: one.envelope.position
         )
         if taken != opens:
             raise Overtaken(f"readers of {self.topic} take another opening than that of epoch {epoch}")
-        late = self._missing([one for one in new if one.envelope.epoch < epoch], heads)
+        former = [one for one in new if one.envelope.epoch < epoch]
+        whole = [one for one in former if one.envelope.id not in found.apart]
+        if behind := len(former) - len(whole):
+            log.error("records_behind_a_gap", topic=self.topic, records=behind)
+        late = self._missing(whole, heads)
         await self._write(late)
         await self._connection.execute(MARK, (self.topic, opens[-1].envelope.position))
         return late
 
     async def _lacking(
-        self, whole: dict[int, Place], reached: dict[int, Place], head: int, epoch: int
+        self, whole: dict[int, Place], after: int, epoch: int
     ) -> AsyncIterator[Sequence[Message]]:
         """What the store holds and a reader of the topic does not come to, who has got ``whole``, in order.
 
         The opening is its end. Behind it no reader would take what was committed and never sent.
         """
-        lacks = [number for number, place in reached.items() if _above(place, whole.get(number, NOWHERE))]
-        after = min([head, *(whole.get(number, NOWHERE).position for number in lacks)])
         while rows := await outgoing(self._connection, after, self.topic, epoch, Relay.batch_max):
             after = rows[-1][3]
             messages = [message_of(self._source, row) for row in rows if _is_above(row, whole)]
@@ -242,6 +260,12 @@ class _Recovery:
     async def _heads(self) -> dict[int, Place]:
         rows = await fetch(self._connection, HEADS)
         return {row["partition"]: Place(row["epoch"], row["position"], None) for row in rows}
+
+
+def _lacks_after(whole: dict[int, Place], reached: dict[int, Place], head: int) -> int:
+    """The position behind which a reader who has got ``whole`` lacks events of the store, else the head."""
+    lacks = [number for number, place in reached.items() if _above(place, whole.get(number, NOWHERE))]
+    return min([head, *(whole.get(number, NOWHERE).position for number in lacks)])
 
 
 def _ahead(tails: dict[int, Tail], heads: dict[int, Place]) -> bool:

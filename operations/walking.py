@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from caretrail_contracts.cloudevents import BrokenHeader, Record
@@ -36,13 +37,15 @@ class Tail:
 @dataclass(slots=True)
 class Walk:
     """What a reader takes who starts at given places, how far that leads, where records are missing, the
-    offsets at which the walk ended, and how far one comes who starts with nothing."""
+    offsets at which the walk ended, how far one comes who starts with nothing, and what of the records that
+    one has not got, by id."""
 
     records: list[Record] = field(default_factory=list)
     reached: dict[int, Place] = field(default_factory=dict)
     gaps: dict[int, str] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
     whole: dict[int, Place] = field(default_factory=dict)
+    apart: dict[UUID, Record] = field(default_factory=dict)
 
 
 async def tails(bootstrap: str, topic: str, source: str, within_s: float = ANSWER_MAX_S) -> dict[int, Tail]:
@@ -102,16 +105,45 @@ async def walk(
                 if record is None or record.envelope.source != source:
                     continue
                 at = Place(record.envelope.epoch, record.envelope.position, message.offset)
-                if _takes(whole, record, message.offset) is True:
+                got, new = (_takes(each, record, message.offset) for each in (whole, taken))
+                if got is True:
                     found.whole[message.partition] = at
-                new = _takes(taken, record, message.offset)
+                    found.apart.pop(record.envelope.id, None)
                 if isinstance(new, Gap):
                     found.gaps.setdefault(message.partition, str(new))
                 elif new:
                     found.gaps.pop(message.partition, None)
                     found.reached[message.partition] = at
                     found.records += [record] * keep
+                    if keep and got is not True:
+                        found.apart[record.envelope.id] = record
     return found
+
+
+async def claims_later(
+    bootstrap: str, topic: str, source: str, epoch: int, within: Mapping[int, Ends]
+) -> bool:
+    """Whether a record of a source between offsets says that it is of a later epoch.
+
+    Raises KafkaError, TimeoutError, Silent.
+    """
+    found = False
+    async with looking(bootstrap) as reader:
+        parts = {
+            each: Ends(max(at.begin, within[each.partition].begin), min(at.end, within[each.partition].end))
+            for each, at in (await _bounds(reader, topic, ANSWER_MAX_S)).items()
+            if each.partition in within
+        }
+        async for _, messages in _polled(reader, parts, STALLED_MAX_S):
+            found = found or any(_is_later(message, source, epoch) for message in messages)
+    return found
+
+
+def _is_later(message: ConsumerRecord, source: str, epoch: int) -> bool:
+    # Most are of the same epoch: to read them costs ten times as much.
+    if ("ce_epoch", b"%d" % epoch) in message.headers or (record := _readable(message)) is None:
+        return False
+    return record.envelope.source == source and record.envelope.epoch > epoch
 
 
 def _steps(topic: str, source: str, places: dict[int, Place]) -> Steps:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -171,6 +173,43 @@ async def test_what_waits_where_nobody_answers_is_told_and_what_comes_next_conne
             await waiting
         assert numbers.waited_s == 0
         assert await numbers.rows("select 1 as one") == [{"one": 1}]
+
+
+@pytest.mark.parametrize("ends", ["lost", "cancelled"])
+async def test_what_lost_its_connection_is_not_held_up_by_another_on_which_nobody_answers(
+    numbers: Database, ends: str
+) -> None:
+    """Be it that it ends of itself or is to; and that other one is made anew."""
+    async with numbers.connection() as one, numbers.connection() as other:
+        pids = {one.info.backend_pid, other.info.backend_pid}
+    taken = asyncio.get_running_loop().create_future()
+
+    async def loses() -> None:
+        async with numbers.connection() as connection:
+            taken.set_result(connection.info.backend_pid)
+            await fetch(connection, "select pg_sleep(600)")
+
+    with psycopg.connect(numbers.url, autocommit=True) as admin:
+        losing = asyncio.create_task(loses())
+        [silent] = pids - {await taken}
+        os.kill(silent, signal.SIGSTOP)
+        try:
+            admin.execute("select pg_terminate_backend(%s)", [taken.result()])
+            async with asyncio.timeout(10):
+                while numbers.waited_s:
+                    await asyncio.sleep(0.01)
+                if ends == "cancelled":
+                    losing.cancel()
+                assert (await asyncio.wait({losing}, timeout=5))[0]
+                [error] = await asyncio.gather(losing, return_exceptions=True)
+                assert isinstance(
+                    error, asyncio.CancelledError if ends == "cancelled" else psycopg.OperationalError
+                )
+                while numbers.waits()["pool_available"] < 2:
+                    await asyncio.sleep(0.01)
+                assert await numbers.rows("select 1 as one") == [{"one": 1}]
+        finally:
+            os.kill(silent, signal.SIGCONT)
 
 
 SETTINGS = {

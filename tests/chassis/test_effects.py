@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from caretrail_contracts.cloudevents import Record
 from caretrail_contracts.envelope import PARTITIONS, Envelope, topic_of
 from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
@@ -18,7 +19,7 @@ from caretrail_contracts.intake import ReferralAccepted, ReferralReceived
 from chassis import effects
 from chassis.command import Command
 from chassis.config import Settings
-from chassis.database import Row, arrays
+from chassis.database import Database, Row, arrays
 from chassis.effects import MOVE, Effects
 from chassis.office import AdapterOffice
 from chassis.runtime import Role, Runtime
@@ -188,6 +189,63 @@ async def test_two_processes_share_the_effects_and_what_one_leaves_the_other_doe
             "select partition, max(position) as head from events group by 1"
         )
         assert found == {row["partition"]: row["head"] for row in heads}
+
+
+async def test_marks_that_could_not_be_looked_at_while_one_was_in_hand_keep_none_back(
+    running: Run, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """What was in hand is begun again, by a consumer that is alone in its group as the one before was."""
+    letters, is_begun, fails = Letters(), asyncio.Event(), list[psycopg.Error]()
+    rows = Database.rows
+
+    async def act(event: ReferralReceived, about: Envelope, office: AdapterOffice) -> Command | None:
+        if not is_begun.is_set():
+            is_begun.set()
+            await asyncio.Event().wait()
+        return await letters.act(event, about, office)
+
+    async def fail_once(self: Database, query: Any, *parameters: Any) -> list[Row]:
+        if query == effects.MARKS and fails:
+            raise fails.pop()
+        return await rows(self, query, *parameters)
+
+    monkeypatch.setattr(Database, "rows", fail_once)
+    service = replace(INTAKE, effects=(Effect("letter", ReferralReceived, act),))
+    async with running(service) as run, asyncio.timeout(60):
+        await refer(run, 20)
+        await is_begun.wait()
+        group = f"{topic_of('intake', settings.topic_prefix)}.effects"
+        fails.append(psycopg.OperationalError())
+        await divide_anew(settings, group)
+        while fails:
+            await asyncio.sleep(0.02)
+        while len(letters.done) < 20:
+            await asyncio.sleep(0.02)
+        assert letters.are_once(20)
+        assert await members(settings, group) == 1
+
+
+async def divide_anew(settings: Settings, group: str) -> None:
+    """Join a group of effects and leave it."""
+    outside = AIOKafkaConsumer(
+        group.removesuffix(".effects"),
+        bootstrap_servers=settings.kafka_bootstrap,
+        group_id=group,
+        enable_auto_commit=False,
+    )
+    await outside.start()
+    await outside.stop()
+
+
+async def members(settings: Settings, group: str) -> int:
+    """How many consumers a group has."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        [answer] = await admin.describe_consumer_groups([group])
+        return next(len(part) for part in answer.groups[0] if isinstance(part, list))
+    finally:
+        await admin.close()
 
 
 async def log(run: Running) -> list[Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,23 @@ async def test_what_others_do_to_it_comes_through_at_once(work: Any, error: Exce
     with pytest.raises(type(error)):
         await given.through(8)
     assert given.tried == [8]
+
+
+async def test_who_was_not_told_that_it_is_cancelled_ends_with_what_is_in_hand() -> None:
+    done, begun = list[int](), asyncio.Event()
+
+    async def deaf(some: Sequence[int], *_: Any) -> None:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60 if not done else 0)
+        done.extend(some)
+
+    going = asyncio.create_task(Pace(2).through(range(8), deaf))
+    await begun.wait()
+    going.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going
+    assert done == [0, 1]
 
 
 @pytest.mark.servers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,15 +14,19 @@ from caretrail_contracts.envelope import Envelope
 from caretrail_contracts.intake import ReferralReceived
 from caretrail_contracts.scheduling import EnrollmentRejected
 
-from chassis.applying import Parking
-from chassis.command import Handlers, Work
+from chassis.applying import CONFLICTS_MAX, Parking
+from chassis.batch import Batch
+from chassis.command import Command, Commit, Handlers, Work
 from chassis.config import Settings
 from chassis.policy import Policies, Reaction
 from chassis.projection import Change
+from chassis.refusal import Conflict
 from chassis.service import Service
+from chassis.telemetry import RECORDS_PARKED
 from services.audit.app import service as audit
 from services.audit.projections import Ledger
 from tests.chassis import toy
+from tests.chassis.test_engine import counts, types
 from tests.conftest import Run
 from tests.operations.test_restoring import admin
 
@@ -68,6 +73,55 @@ async def test_positions_that_a_store_gave_again_are_parked_beside_those_of_befo
             (1, before.envelope.id, 1),
             (2, again.envelope.id, 2),
         ]
+
+
+async def test_what_is_overtaken_however_often_parks_nothing(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patients = [str(uuid4()) for _ in range(3)]
+    decide, times, enough = Handlers.decide, 0, 3 * CONFLICTS_MAX
+
+    async def overtaken(handlers: Handlers, command: Command, work: Work) -> Commit:
+        nonlocal times
+        commit = await decide(handlers, command, work)
+        if isinstance(command, toy.Reject) and str(command.patient) == patients[0] and times < enough:
+            times += 1
+            return commit._replace(expected={**commit.expected, f"seat-{uuid4()}": 7})
+        return commit
+
+    monkeypatch.setattr(Handlers, "decide", overtaken)
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        for patient in patients:
+            await run.post("intake", "/referrals", {"patient": patient})
+        await run.settle()
+        assert times == enough
+        assert await run.runtime("scheduling").ground.database.rows("select * from parked") == []
+        assert await types(run, "scheduling") == ["EnrollmentRejected"] * 3
+        assert await counts(run) == dict.fromkeys(patients, (1, 0))
+
+
+async def test_a_record_counts_as_parked_once_however_often_that_is_overtaken(
+    running: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish, times = Batch.finish, 0
+
+    async def overtaken(batch: Batch) -> None:
+        nonlocal times
+        await finish(batch)
+        streams = [stream for commit in batch.staged for stream in commit.streams]
+        if times < 3 and any(stream.startswith("parked") for stream in streams):
+            times += 1
+            raise Conflict
+
+    monkeypatch.setattr(Batch, "finish", overtaken)
+    counted: Any = RECORDS_PARKED.labels("Counts")._value
+    before = counted.get()
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        await run.post("intake", "/referrals", {"patient": str(uuid4()), "urgency": toy.POISON})
+        await run.settle()
+        [parked] = await run.runtime("scheduling").ground.database.rows("select * from parked")
+        assert parked["handler"] == "Counts"
+    assert (times, counted.get() - before) == (3, 1)
 
 
 BESIDE, REACTING = Handlers(), Policies()

@@ -110,6 +110,27 @@ def test_a_record_sent_again_is_passed_over() -> None:
     ]
 
 
+@pytest.mark.servers
+async def test_where_an_epoch_gives_a_position_again_each_of_both_is_moved_to(database: Database) -> None:
+    """In one batch, of which one transaction has the first of them and another one the second."""
+    positions = Positions()
+    batch = [of_epoch(1, 1, None), of_epoch(1, 2, 1), of_epoch(2, 2, None), of_epoch(2, 3, 2)]
+    steps = Steps(positions, TOPIC)
+    assert all(steps.take(record, offset) for offset, record in enumerate(batch))
+    for part, stored in ((batch[:2], (1, 2, 1)), (batch[2:3], (2, 2, 2)), (batch[3:], (2, 3, 3))):
+        async with database.transaction() as connection:
+            await steps.move(connection, part, MEMBER)
+        steps.done()
+        [row] = await database.rows("select epoch, position, kafka_offset from positions")
+        assert tuple(row.values()) == stored
+
+
+def of_epoch(epoch: int, position: int, prev: int | None) -> Record:
+    """A record of an epoch of the store."""
+    found = record(position, prev)
+    return found._replace(envelope=found.envelope._replace(epoch=epoch))
+
+
 def test_a_record_whose_forerunner_never_came_is_a_gap() -> None:
     steps = Steps(Positions(), TOPIC)
     steps.take(record(1, None), 0)

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -18,12 +17,11 @@ from caretrail_contracts.intake import DeclineReason, ReferralDeclined
 from caretrail_contracts.system import InputRefused, Place
 
 import chassis
-from chassis import group
 from chassis.command import Answer, Cause, Commit, Fact, Reservation
 from chassis.database import Database
 from chassis.group import PostgresStore
 from chassis.postgres import Appender
-from chassis.refusal import Conflict, KeyReused, Reserved, Unavailable
+from chassis.refusal import Conflict, KeyReused, Reserved
 from chassis.store import EventTooLarge, Origin, Store
 from tests.memory import MemoryStore, envelope_of
 
@@ -262,51 +260,6 @@ async def test_a_stream_read_after_an_append_has_it_though_others_read_just_then
     assert found == [list(range(1, 11))] * 12
 
 
-@pytest.mark.servers
-async def test_a_reader_that_gives_up_or_fails_leaves_the_others_what_they_wait_for(database: str) -> None:
-    async with opened(database) as store:
-        await store.append(commit("chart-1", count=3))
-        first, *others = [asyncio.create_task(store.read_stream("chart-1")) for _ in range(100)]
-        await asyncio.sleep(0)
-        first.cancel()
-        assert [len(facts) for facts in await asyncio.gather(*others)] == [3] * 99
-
-        fetch, failures = store._fetch, iter([psycopg.OperationalError()])
-
-        async def fails_once(*about: Any) -> Any:
-            for error in failures:
-                raise error
-            return await fetch(*about)
-
-        store._fetch = fails_once
-        found = await asyncio.gather(
-            *(store.read_stream("chart-1") for _ in range(5)), return_exceptions=True
-        )
-        assert [type(one) for one in found] == [psycopg.OperationalError, *[list] * 4]
-
-
-@pytest.mark.servers
-async def test_a_stream_that_cannot_be_read_fails_alone(database: str) -> None:
-    """Also those that wait for it beside others, and those that come after it."""
-    async with opened(database) as store:
-        for number in range(4):
-            await store.append(commit(f"chart-{number}"))
-        fetch = store._fetch
-
-        async def damaged(statement: bytes, streams: list[str], *about: Any) -> Any:
-            if "chart-2" in streams:
-                raise psycopg.errors.DataCorrupted
-            return await fetch(statement, streams, *about)
-
-        store._fetch = damaged
-        for _ in range(2):
-            wanted = [f"chart-{number}" for number in (0, 2, 1, 2, 3)]
-            found = await asyncio.gather(*map(store.read_stream, wanted), return_exceptions=True)
-            bad = psycopg.errors.DataCorrupted
-            assert [type(one) for one in found] == [list, bad, list, bad, list]
-            assert len(await store.read_stream("chart-1")) == 1
-
-
 async def test_an_event_id_derives_from_its_command(store: Store) -> None:
     once = commit(count=2)
     await store.append(once)
@@ -315,30 +268,3 @@ async def test_an_event_id_derives_from_its_command(store: Store) -> None:
     other = MemoryStore(Origin("intake"))
     await other.append(once)
     assert [r.envelope.id for r in await other.read(0, 10)] == [first.envelope.id, second.envelope.id]
-
-
-@pytest.mark.servers
-async def test_commits_that_wait_for_a_lock_of_others_are_answered_and_repeated_are_done_once(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those whose turn did not come are never written; the fault is over without anybody's commit."""
-    for name, seconds in (("OUTAGE_MAX_S", 0.8), ("HANG_S", 0.3), ("SLOW_S", 0.1), ("LOOK_S", 0.05)):
-        monkeypatch.setattr(group, name, seconds)
-    async with opened(database) as store:
-        first, second = commit(), commit()
-        async with await psycopg.AsyncConnection.connect(database) as other:
-            await other.execute("select pg_advisory_xact_lock(7161130662566718567)")
-            waiting = asyncio.create_task(store.append(first))
-            async with asyncio.timeout(20):
-                while store.fault is None:
-                    await asyncio.sleep(0.01)
-                found = await asyncio.gather(waiting, store.append(second), return_exceptions=True)
-            assert [type(each) for each in found] == [Unavailable, Unavailable]
-            assert store.fault
-        async with asyncio.timeout(20):
-            while store.fault:
-                await asyncio.sleep(0.01)
-        await store.append(first)
-        await store.append(second)
-        records = await store.read(0, 10)
-        assert [record.envelope.stream for record in records] == [*first.streams, *second.streams]

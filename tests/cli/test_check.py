@@ -73,7 +73,7 @@ def test_differences_are_named_and_their_ids_stay_whole(run: Run, stack: Callabl
     found = VERIFIED | {"verified": False, "differences": [ALTERED]}
     with serving(lambda asked: (201, found)) as audit:
         stack(audit=audit.url)
-        shown = run("check", columns=50)
+        shown = run("check", columns=20)
         assert shown.exit_code == 1
-        assert "5c83405b" in shown.stdout
+        assert shown.stdout.splitlines() == ["billing claim/1, version 3: differs", "  event 5c83405b"]
         assert json.loads(run("check", "--json").stdout) == found

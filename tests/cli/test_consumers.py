@@ -52,6 +52,18 @@ def test_the_list_sums_up_a_topic_and_shows_who_paused_it(run: Run, billing: Dou
     assert len(json.loads(run("consumers", "list", "--json").stdout)) == 2
 
 
+def test_of_a_missing_topic_the_lag_is_unknown_and_it_is_said_what_makes_it(
+    run: Run, stack: Callable[..., None]
+) -> None:
+    gone = {"head": None, "lag": None, "lag_s": None, "owner": None}
+    with serving(lambda asked: (200, [reader(0, **gone), reader(1, **gone)])) as billing:
+        stack(billing=billing.url)
+        for more in ((), ("--partitions",)):
+            shown = run("consumers", "list", *more, columns=80).stdout
+            assert all(" ? " in line for line in shown.splitlines() if "nobody" in line)
+            assert f"{TOPIC} is missing: `caretrail topics restore intake` makes it." in shown
+
+
 def test_each_who_paused_is_named_with_the_partitions_and_what_is_unknown_stays_so(
     run: Run, stack: Callable[..., None]
 ) -> None:

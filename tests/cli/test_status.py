@@ -140,7 +140,7 @@ def test_parked_records_are_counted_and_shown(
         stack(audit=audit.url)
         alive("audit", audit.url)
         assert json.loads(run("status", "--json").stdout)["parked"] == {"audit": 8}
-        assert "audit: 8 records are parked" in run("status", columns=200).stdout
+        assert "audit: parked, with what waits behind it: 8" in run("status", columns=200).stdout
 
 
 def test_a_paused_reader_is_said_and_is_no_fault(
@@ -149,6 +149,7 @@ def test_a_paused_reader_is_said_and_is_no_fault(
     def answer(asked: Asked) -> tuple[int, Any]:
         ready = {"status": "ready", "faults": [], "paused": ["caretrail.intake.events[3]"]}
         ready["older"] = ["Seats: version 1 serves until 2 is rebuilt"]
+        ready["minor"] = ["timers: 7 not fired"]
         return 200, ready if asked.path == "/health/ready" else PROGRESS
 
     with serving(answer) as audit:
@@ -159,6 +160,7 @@ def test_a_paused_reader_is_said_and_is_no_fault(
         shown = run("status", columns=200).stdout
         assert "audit: a person paused caretrail.intake.events[3]" in shown
         assert "audit: Seats: version 1 serves until 2 is rebuilt" in shown
+        assert "audit: timers: 7 not fired" in shown
 
 
 def test_a_lag_is_counted_by_the_source_and_is_no_difference_of_positions(

@@ -62,7 +62,7 @@ def position_ahead() -> None:
     async def flush(self: Any, connection: Any) -> set[str]:
         count[0] += 1
         if count[0] % 4 == 0:
-            self._rows = {}
+            self._rows, self._inserts = {}, {}
         return await inner(self, connection)
 
     Buffer.flush = flush  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ SURROUNDINGS = ("aiokafka", "psycopg")
 """Loggers of libraries that tell of what is done to them."""
 
 MEANT = (
-    *("struck_off", "store_is_another"),  # a process that must end
+    *("struck_off", "store_is_another", "epoch_is_over", "epoch_is_over"),  # a process that must end
     *("Cancel ", "CancelledError"),  # a server that ended before its answers
     *("Application startup failed", "Traceback (most"),  # one that could not start: it is started again
     "Unclosed AIOKafkaProducer",  # of a client that the framework could not start

@@ -25,7 +25,7 @@ from tests.chassis.forging import body, forger, headers, patient_of
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
 from tests.operations.test_rebuilding import outcome
-from tests.running import Running
+from tests.running import ROOT, Running
 
 pytestmark = pytest.mark.servers
 
@@ -168,6 +168,19 @@ async def test_a_missing_topic_is_a_fault_that_keeps_its_readers_from_nothing_el
         assert (await run.get("scheduling", "/health/ready")).json()["faults"] == []
 
 
+async def test_of_a_missing_topic_readers_are_listed_without_its_end(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run:
+        await refer(run, 3)
+        await run.settle()
+        delete(run, run.runtime("intake").ground.topic)
+        answer = await run.get("scheduling", "/internal/consumers")
+        assert answer.status_code == 200, answer.text
+        own, *others = answer.json()
+        assert (own["topic"], own["lag"]) == ("store", 0)
+        assert {(each["head"], each["lag"], each["lag_s"]) for each in others} == {(None, None, None)}
+        assert max(each["position"] for each in others) == 3
+
+
 async def test_a_topic_made_anew_that_was_written_to_before_anybody_noticed(running: Run) -> None:
     """New events came first: readers stop at the gap, and go on once what is before it comes behind it."""
     async with running(INTAKE, SCHEDULING) as run:
@@ -231,6 +244,63 @@ async def test_a_store_behind_its_topic_is_not_sent_again(running: Run) -> None:
         assert (await state(run))["state"] == "exceeds"
         answer = await run.post("intake", "/internal/topic/republish")
         assert (answer.status_code, answer.json()["type"][-11:]) == (409, "StoreBehind")
+
+
+async def test_readers_that_took_a_forged_record_are_set_back_as_the_page_says(running: Run) -> None:
+    async with running(INTAKE, SCHEDULING) as run, forger(run) as send:
+        intake, database = run.runtime("intake"), run.runtime("scheduling").ground.database
+        topic, source = intake.ground.topic, intake.origin.source
+        heads = []
+        for partition in (3, 4):  # the second position is not used in the first one's partition
+            await refer_to(run, patient_of(partition))
+            await run.settle()
+            heads.append(await intake.ground.store.head())
+        head, last = heads
+        forged, real, next = patient_of(3), patient_of(3), patient_of(3)
+        about = {"source": source.encode(), "prev": b"%d" % head}
+        await send(3, str(forged), headers(forged, last, **about), b"no JSON")
+        async with asyncio.timeout(15):
+            while not await database.rows("select * from parked"):
+                await asyncio.sleep(0.02)
+        await refer_to(run, real)
+        await refer_to(run, next)
+        async with asyncio.timeout(15):
+            while (await run.get("scheduling", "/health/ready")).json()["status"] == "ready":
+                await asyncio.sleep(0.02)
+        assert not await applied_of(run, real, next)
+        text = (ROOT / "docs/operations/topics.md").read_text()
+        statement = " ".join(text.split("```sql")[1].split("```")[0].split()).rstrip(";")
+        for said, here in (
+            ("= 244", f"= {head}"),
+            ("= 245", f"= {last}"),
+            ("= 9", "= 3"),
+            ("caretrail.scheduling.events", topic),
+            ("urn:caretrail:scheduling:main", source),
+        ):
+            assert said in statement
+            statement = statement.replace(said, here)
+        which = {"topic": "intake", "partitions": [3]}
+        await run.post("scheduling", "/internal/consumers/pause", {**which, "reason": "forged"})
+        await database.rows(f"{statement} returning position")
+        await asyncio.to_thread(delete, run, topic)
+        await republish(run)
+        await run.post("scheduling", "/internal/consumers/resume", which)
+        async with asyncio.timeout(15):
+            while await applied_of(run, real, next) != 2:
+                await asyncio.sleep(0.02)
+        assert (await run.get("scheduling", "/health/ready")).json()["faults"] == []
+        assert not await applied_of(run, forged)
+
+
+async def refer_to(run: Running, patient: UUID) -> None:
+    assert (await run.post("intake", "/referrals", {"patient": str(patient)})).status_code == 201
+
+
+async def applied_of(run: Running, *patients: UUID) -> int:
+    rows = await run.runtime("scheduling").ground.database.rows(
+        "select patient from counts where patient = any(%s) and received = 1", list(patients)
+    )
+    return len(rows)
 
 
 async def test_effects_go_on_once_their_topic_is_there_again(running: Run) -> None:
