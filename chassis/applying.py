@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any
@@ -108,10 +108,16 @@ def note(service: Service, cause: Cause, now: datetime, kind: str, event: Note, 
 
 
 class Applier:
-    """Applies records to the handlers of a service; with ``archive`` also to those that keep every record."""
+    """Applies records to the handlers of a service; with ``archive`` also to those that keep every record.
 
-    def __init__(self, ground: Ground, *, archive: bool) -> None:
-        self._ground, self._archive, self.pace = ground, archive, Pace(BATCH_MAX)
+    ``meanwhile`` is called when all of a batch is sent, and PostgreSQL is at work on it.
+    """
+
+    def __init__(
+        self, ground: Ground, *, archive: bool, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        self._ground, self._archive, self._meanwhile = ground, archive, meanwhile
+        self.pace = Pace(BATCH_MAX)
         self._parking = Parking(ground.service)
         self._handlers = lru_cache(maxsize=1_024)(self._taking)
         self._waiting: list[AsyncCursor[Row]] = []
@@ -149,6 +155,7 @@ class Applier:
                     for record in records:
                         parked += await self._handle(connection, batch, record, careful, unfit)
                     await batch.finish()
+                    self._meanwhile()
                     if not (batch.staged or ground.service.archives):
                         # What a crash of the database takes back goes with its positions, and is applied
                         # again; what is sent on, or kept for ever, is waited for.

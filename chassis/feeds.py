@@ -35,6 +35,9 @@ READER = "reader"
 
 log = structlog.get_logger(__name__)
 
+Read = tuple[ConsumerRecord, Record | BrokenHeader]
+"""A message, and its record, or why there is none."""
+
 
 class StoreFeed(Follower):
     """Brings a service's own events, in the order of its store."""
@@ -73,10 +76,12 @@ class TopicFeed(Part):
         every = (TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS))
         self._partitions = {f"{partition.topic}[{partition.partition}]": partition for partition in every}
         self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
-        self._applier, self._positions = Applier(ground, archive=True), Positions()
+        self._applier, self._positions = Applier(ground, archive=True, meanwhile=self._read_on), Positions()
         self.readings = Readings(ground.database, own=False)
         self._gathered_s = 0 if ground.service.projections or ground.service.policies.all else GATHERED_S
         self._consumer: AIOKafkaConsumer | None = None
+        self._ahead: asyncio.Task[dict[TopicPartition, list[Read]]] | None = None
+        self._full = False
         self._held: frozenset[str] = frozenset()
         self._missing, self._look_at = frozenset[str](), 0.0
         self._unproven: set[TopicPartition] = set()
@@ -90,8 +95,9 @@ class TopicFeed(Part):
         if reader is None or again or held != self._held or await self._topics_changed(reader):
             reader = self._consumer = await self._assigned()
         if reader.assignment():
-            await asyncio.sleep(self._gathered_s)
-            found = await reader.getmany(timeout_ms=int(POLL_S * 1000), max_records=self._applier.pace.most)
+            await asyncio.sleep(0 if self._full else self._gathered_s)
+            ahead, self._ahead = self._ahead, None
+            found = await (ahead or self._read(reader))
             for topic in {partition.topic: None for partition in found}:
                 await self._take(topic, {part: found[part] for part in found if part.topic == topic})
         else:
@@ -124,6 +130,7 @@ class TopicFeed(Part):
 
         Those of a topic that is missing are left out: aiokafka would ask for it without a pause, and wait.
         """
+        await self._forget_ahead()
         held = self._ownership.held(READER)
         reader = self._consumer = self._consumer or await consumer(self._ground.settings.kafka_bootstrap)
         await self._positions.load(self._ground.database.rows)
@@ -150,24 +157,44 @@ class TopicFeed(Part):
         self._held = held
         return reader
 
-    async def _take(self, topic: str, found: dict[TopicPartition, list[ConsumerRecord]]) -> None:
+    async def _read(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, list[Read]]:
+        """Messages that wait, a batch at most, read as records."""
+        most = self._applier.pace.most
+        found = await reader.getmany(timeout_ms=int(POLL_S * 1000), max_records=most)
+        self._full = sum(map(len, found.values())) >= most
+        return {part: [(message, _record(message)) for message in found[part]] for part in found}
+
+    def _read_on(self) -> None:
+        """Read what comes next while PostgreSQL writes; only where more waits, lest batches get small."""
+        if self._full and not self._ahead and not self._unproven and self._consumer:
+            self._ahead = asyncio.create_task(self._read(self._consumer))
+
+    async def _forget_ahead(self) -> None:
+        """Let go of what was read ahead: it is read again."""
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _take(self, topic: str, found: dict[TopicPartition, list[Read]]) -> None:
         """Apply what is new of a topic's messages."""
         steps, new, begun = Steps(self._positions, topic), [], set[TopicPartition]()
-        for partition, messages in found.items():
+        for partition, read in found.items():
             place, sent_ms = self._passed[partition]
-            self._passed[partition] = place, sent_ms or messages[0].timestamp
-            read = await self._read(messages)
+            self._passed[partition] = place, sent_ms or read[0][0].timestamp
             if partition in self._unproven and not await self._proven(partition, read):
                 begun.add(partition)
                 continue
-            for record, message in read:
-                spot = partition, record.envelope.source
+            for message, record in read:
                 try:
+                    if isinstance(record, BrokenHeader):
+                        raise record
+                    spot = partition, record.envelope.source
                     if steps.take(record, message.offset):
                         new.append(record)
                         if self._stopped:
                             self._tell(spot, None)
-                except BrokenHeader as error:  # no relay can have sent it: it is passed over
+                except BrokenHeader as error:  # no relay can have sent it: recorded once, and passed over
                     await self._keep_broken(message, error)
                 except Gap as gap:
                     # Read on: a relay that goes back sends what is missing, and this again, behind it.
@@ -176,7 +203,8 @@ class TopicFeed(Part):
             await self._applier.apply(new, steps)
         await steps.find_again(self._ground.database)
         for part in found.keys() - begun - {spot[0] for spot in self._stopped}:
-            self._passed[part] = found[part][-1].offset + 1, found[part][-1].timestamp
+            last = found[part][-1][0]
+            self._passed[part] = last.offset + 1, last.timestamp
 
     def _tell(self, spot: tuple[TopicPartition, str], gap: str | None) -> None:
         """Say of a partition that a source's records stop there, and by what, or that they go on."""
@@ -186,15 +214,6 @@ class TopicFeed(Part):
         if gap:
             self._stopped[spot] = gap
 
-    async def _read(self, messages: list[ConsumerRecord]) -> list[tuple[Record, ConsumerRecord]]:
-        read = []
-        for message in messages:
-            try:
-                read.append((record_of(message), message))
-            except BrokenHeader as error:
-                await self._keep_broken(message, error)
-        return read
-
     async def _keep_broken(self, message: ConsumerRecord, error: BrokenHeader) -> None:
         """A message without readable headers: recorded once, its body kept sealed, then passed over."""
         name, where = self._ground.service.name, (message.topic, message.partition, message.offset)
@@ -203,13 +222,13 @@ class TopicFeed(Part):
         about = (message.topic, "BrokenHeader", (Place(at=at, expected=error.expected),))
         await self._ground.refuse_input(cause, *about, "application/octet-stream", message.value or b"")
 
-    async def _proven(self, partition: TopicPartition, read: list[tuple[Record, ConsumerRecord]]) -> bool:
+    async def _proven(self, partition: TopicPartition, read: list[Read]) -> bool:
         """Whether the topic still holds at the stored offset what was applied; if not, begin anew."""
         last = self._positions.last(partition.topic, partition.partition)
         self._unproven.discard(partition)
-        if last and read:
-            (source, place), (record, message) = last, read[0]
-            about = record.envelope
+        message, record = read[0]
+        if last and isinstance(record, Record):
+            (source, place), about = last, record.envelope
             stored = (place.offset, source, place.epoch, place.position)
             if (message.offset, about.source, about.epoch, about.position) == stored:
                 return True
@@ -221,6 +240,14 @@ class TopicFeed(Part):
 
     async def close(self) -> None:
         """Let go of the consumer."""
+        await self._forget_ahead()
         found, self._consumer, self._held = self._consumer, None, frozenset()
         if found:
             await stopped(found)
+
+
+def _record(message: ConsumerRecord) -> Record | BrokenHeader:
+    try:
+        return record_of(message)
+    except BrokenHeader as error:
+        return error
