@@ -23,9 +23,10 @@ def read(path: Path) -> list[Round]:
 
 
 def append(path: Path, found: Round) -> None:
-    """Add a round; of what found a seeded bug the first of each rule is kept, which may be thousands."""
+    """Add a round; of what a seeded bug led to, the rules alone are kept: there may be thousands of places."""
     if found.bug:
-        found = replace(found, findings=list({each.rule: each for each in reversed(found.findings)}.values()))
+        rules = dict.fromkeys(each.rule for each in found.findings)
+        found = replace(found, findings=[Finding(rule, "") for rule in rules])
     lines = ",\n".join(json.dumps(asdict(one)) for one in [*read(path), found])
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")

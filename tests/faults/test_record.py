@@ -118,7 +118,7 @@ def test_a_round_with_a_seeded_bug_shows_what_found_it_and_counts_for_nothing_el
     must = bugs.ALL["dedupe_off"].found_by[0]
     assert exits("--bug", "dedupe_off", rules=(must, must, "lag returns to nothing")) == 0
     found = record.read(tmp_path / "record.json")
-    assert [each.rule for one in found for each in one.findings] == ["lag returns to nothing", must]
+    assert [each.rule for one in found for each in one.findings] == [must, "lag returns to nothing"]
     assert record.tally(found).kills.total() == 0
     page = record.page(found)
     assert f"applied again | {must} | lag returns to nothing | " in page
