@@ -23,7 +23,7 @@ def read(path: Path) -> list[Round]:
 
 
 def append(path: Path, found: Round) -> None:
-    """Add a round; of what a seeded bug led to, the rules alone are kept: there may be thousands of places."""
+    """Add a round. Of what a seeded bug led to, the rules alone are kept: places may be thousands."""
     if found.bug:
         rules = dict.fromkeys(each.rule for each in found.findings)
         found = replace(found, findings=[Finding(rule, "") for rule in rules])
