@@ -94,7 +94,7 @@ def _feed(stamps: Stamps) -> None:
     take, apply = feeds.TopicFeed._take, Applier.apply
 
     async def has_taken(self: feeds.TopicFeed, topic: str, found: dict[Any, list[Any]]) -> None:
-        headers = [dict(message.headers) for messages in found.values() for message in messages]
+        headers = [dict(message.headers) for read in found.values() for message, _ in read]
         positions = [int(header["ce_position"]) for header in headers]
         _note(stamps, "fetched", positions)
         await take(self, topic, found)
