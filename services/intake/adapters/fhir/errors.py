@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
+from typing import Any, get_args
 
 
 def _is_shown(part: str) -> bool:
@@ -13,18 +14,29 @@ def _is_shown(part: str) -> bool:
 @cache
 def _elements() -> frozenset[str]:
     """The names of all elements of the resource types that are read, and of the types that these use."""
-    from fhir_core.fhirabstractmodel import FHIRAbstractModel
+    from fhir.resources.R4B import get_fhir_model_class
 
     from .r4 import READ_TYPES
 
-    for name in READ_TYPES:
-        import_module(f"fhir.resources.R4B.{name.lower()}")
-    kinds, found = [FHIRAbstractModel], set[str]()
+    kinds: list[Any] = [get_fhir_model_class(name) for name in READ_TYPES]
+    seen, found = set[Any](), set[str]()
     while kinds:
         kind = kinds.pop()
-        kinds += kind.__subclasses__()
-        found |= set(kind.elements_sequence()) if "elements_sequence" in vars(kind) else set()
+        if kind in seen:
+            continue
+        seen.add(kind)
+        found |= set(kind.elements_sequence())
+        # The library loads a type when it first reads one: what was read so far must not decide.
+        used = [used for field in kind.model_fields.values() for used in _types(field.annotation)]
+        kinds += [used.get_model_klass() for used in used if hasattr(used, "get_model_klass")]
     return frozenset(found)
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """A type, or those that a type is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types(part)
 
 
 class FhirError(ValueError):
