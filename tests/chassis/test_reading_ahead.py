@@ -12,8 +12,8 @@ from chassis import applying
 from chassis.feeds import TopicFeed
 from chassis.readings import Readings
 from tests.chassis import toy
+from tests.chassis.test_feed import refer
 from tests.conftest import Run
-from tests.running import Running
 
 pytestmark = pytest.mark.servers
 
@@ -47,7 +47,7 @@ async def test_what_is_read_ahead_is_applied_once(
     monkeypatch.setattr(applying, "BATCH_MAX", 2)
     async with running(toy.INTAKE, toy.SCHEDULING) as run:
         patients = [uuid4() for _ in range(PATIENTS)]
-        await asyncio.gather(*(refer(run, str(patient)) for patient in patients))
+        await asyncio.gather(*(refer(run, patient) for patient in patients))
         await run.settle()
         database = run.runtime("scheduling").ground.database
         rows = await database.rows("select patient, received from counts")
@@ -55,7 +55,3 @@ async def test_what_is_read_ahead_is_applied_once(
         assert ahead
         assert not any(gaps)
         assert disturbed == "by nothing" or not left
-
-
-async def refer(run: Running, patient: str) -> None:
-    assert (await run.post("intake", "/referrals", {"patient": patient})).status_code == 201

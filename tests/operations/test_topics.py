@@ -22,6 +22,8 @@ from chassis.service import Effect
 from deploy.topics import make_topics
 from operations import walking
 from tests.chassis.forging import body, forger, headers, patient_of
+from tests.chassis.test_feed import applied, has
+from tests.chassis.test_feed import refer as refer_one
 from tests.chassis.toy import INTAKE, SCHEDULING
 from tests.conftest import Run
 from tests.operations.test_rebuilding import outcome
@@ -252,7 +254,7 @@ async def test_readers_that_took_a_forged_record_are_set_back_as_the_page_says(r
         topic, source = intake.ground.topic, intake.origin.source
         heads = []
         for partition in (3, 4):  # the second position is not used in the first one's partition
-            await refer_to(run, patient_of(partition))
+            await refer_one(run, patient_of(partition))
             await run.settle()
             heads.append(await intake.ground.store.head())
         head, last = heads
@@ -262,12 +264,13 @@ async def test_readers_that_took_a_forged_record_are_set_back_as_the_page_says(r
         async with asyncio.timeout(15):
             while not await database.rows("select * from parked"):
                 await asyncio.sleep(0.02)
-        await refer_to(run, real)
-        await refer_to(run, next)
+        await refer_one(run, real)
+        await refer_one(run, next)
         async with asyncio.timeout(15):
             while (await run.get("scheduling", "/health/ready")).json()["status"] == "ready":
                 await asyncio.sleep(0.02)
-        assert not await applied_of(run, real, next)
+        assert not await has(run, real)
+        assert not await has(run, next)
         text = (ROOT / "docs/operations/topics.md").read_text()
         statement = " ".join(text.split("```sql")[1].split("```")[0].split()).rstrip(";")
         for said, here in (
@@ -281,26 +284,17 @@ async def test_readers_that_took_a_forged_record_are_set_back_as_the_page_says(r
             statement = statement.replace(said, here)
         which = {"topic": "intake", "partitions": [3]}
         await run.post("scheduling", "/internal/consumers/pause", {**which, "reason": "forged"})
+        async with asyncio.timeout(15):
+            while not (await run.get("scheduling", "/health/ready")).json().get("paused"):
+                await asyncio.sleep(0.02)
         await database.rows(f"{statement} returning position")
         await asyncio.to_thread(delete, run, topic)
         await republish(run)
         await run.post("scheduling", "/internal/consumers/resume", which)
-        async with asyncio.timeout(15):
-            while await applied_of(run, real, next) != 2:
-                await asyncio.sleep(0.02)
+        await applied(run, real)
+        await applied(run, next)
         assert (await run.get("scheduling", "/health/ready")).json()["faults"] == []
-        assert not await applied_of(run, forged)
-
-
-async def refer_to(run: Running, patient: UUID) -> None:
-    assert (await run.post("intake", "/referrals", {"patient": str(patient)})).status_code == 201
-
-
-async def applied_of(run: Running, *patients: UUID) -> int:
-    rows = await run.runtime("scheduling").ground.database.rows(
-        "select patient from counts where patient = any(%s) and received = 1", list(patients)
-    )
-    return len(rows)
+        assert not await has(run, forged)
 
 
 async def test_effects_go_on_once_their_topic_is_there_again(running: Run) -> None:
