@@ -24,6 +24,7 @@ from confluent_kafka.admin import AdminClient
 
 from chassis.config import Settings
 from chassis.service import Service
+from tests.homes import HOMES
 from tests.running import Running, copied, running_services
 
 SERVERS = "CARETRAIL_TEST_SERVERS"
@@ -44,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or "not servers" in (config.option.markexpr or ""):
         return
     if SERVERS not in os.environ and not config.option.collectonly:
-        home = tempfile.mkdtemp(prefix="caretrail-test-", dir="/tmp")
+        home = tempfile.mkdtemp(prefix="caretrail-test-", dir=HOMES)
         argv = [sys.executable, "-m", "deploy.local.bare", "--home", home]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert process.stdout

@@ -23,6 +23,7 @@ from benchmarks.lab import lab
 from benchmarks.sizes import TINY
 from benchmarks.workload import BODY_BYTES, TELLER
 from chassis.runtime import Role
+from tests.homes import HOMES
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("benchmarks")]
 
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("benchmarks")]
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     """A home of servers; its path is short, since PostgreSQL's socket lies in it."""
-    found = Path(tempfile.mkdtemp(prefix="caretrail-bench-", dir="/tmp"))
+    found = Path(tempfile.mkdtemp(prefix="caretrail-bench-", dir=HOMES))
     yield found
     shutil.rmtree(found, ignore_errors=True)
 

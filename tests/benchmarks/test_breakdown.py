@@ -14,6 +14,7 @@ from benchmarks.breakdown import STEPS, followed
 from benchmarks.lab import lab
 from benchmarks.sizes import SIZES
 from benchmarks.stamping import Stamps
+from tests.homes import HOMES
 
 pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("benchmarks")]
 
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("benchmarks")]
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A home of servers; its path is short, since PostgreSQL's socket lies in it."""
-    found = Path(tempfile.mkdtemp(prefix="caretrail-bench-", dir="/tmp"))
+    found = Path(tempfile.mkdtemp(prefix="caretrail-bench-", dir=HOMES))
     yield found
     shutil.rmtree(found, ignore_errors=True)
 

@@ -25,6 +25,7 @@ from deploy.local.backup import Backups, CannotBackUp, Damaged
 from deploy.local.restoring import CannotRestore, Restore, Restored
 from deploy.local.scratch import NotReached, scratch, why
 from services.intake.app import service as intake
+from tests.homes import HOMES
 from tests.operations.test_restoring import log_of, plain
 from tests.operations.test_topics import assert_topic_is_store, delete, republish
 from tests.running import Running, running_alone, running_services
@@ -59,7 +60,7 @@ class Site:
 def site(servers: dict[str, str]) -> Iterator[Site]:
     """The one site of this module, outside of pytest's own folder: PostgreSQL's user must get there."""
     prefix = f"t{uuid4().hex[:12]}"
-    with tempfile.TemporaryDirectory(prefix="caretrail-test-", dir="/tmp") as root:
+    with tempfile.TemporaryDirectory(prefix="caretrail-test-", dir=HOMES) as root:
         own = Settings(
             home=Path(root) / "home",
             kafka_bootstrap=servers["kafka"],

@@ -19,6 +19,7 @@ from pydantic import SecretStr
 
 from chassis.config import Settings
 from deploy.local import keeping, postgres, stack
+from tests.homes import HOMES
 
 pytestmark = pytest.mark.servers
 WAIT_S = 30
@@ -27,9 +28,7 @@ WAIT_S = 30
 @pytest.fixture
 def tmp_homes() -> Iterator[Callable[[str], Path]]:
     """Makes homes outside of pytest's own folder, which another run closes to PostgreSQL's user."""
-    with tempfile.TemporaryDirectory(
-        prefix="caretrail-test-", dir="/tmp", ignore_cleanup_errors=True
-    ) as root:
+    with tempfile.TemporaryDirectory(prefix="caretrail-test-", dir=HOMES, ignore_cleanup_errors=True) as root:
         yield lambda word: Path(tempfile.mkdtemp(prefix=f"{word}-", dir=root))
 
 

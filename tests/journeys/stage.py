@@ -21,6 +21,7 @@ from chassis.config import Settings
 from deploy.local import stack
 from deploy.local.demo import play
 from deploy.local.demo.driver import Driver
+from tests.homes import HOMES
 
 
 @dataclass
@@ -56,7 +57,7 @@ async def staged(servers: dict[str, str], seed: int, apart: Collection[str] = ()
     """A stack on the run's servers; its home, databases and roles are removed afterwards."""
     name = f"j{uuid4().hex[:12]}"
     settings = Settings(
-        home=Path(tempfile.mkdtemp(prefix="caretrail-journey-", dir="/tmp")),
+        home=Path(tempfile.mkdtemp(prefix="caretrail-journey-", dir=HOMES)),
         kafka_bootstrap=servers["kafka"],
         postgres_url=servers["postgres"],
         topic_prefix=name,

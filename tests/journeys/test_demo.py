@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from confluent_kafka import Producer
 
+from tests.homes import HOMES
 from tests.journeys.stage import drop
 
 pytestmark = [pytest.mark.servers, pytest.mark.journey]
@@ -59,7 +60,7 @@ class Shell:
 
 @pytest.fixture
 def shell(servers: dict[str, str]) -> Iterator[Shell]:
-    root = Path(tempfile.mkdtemp(prefix="caretrail-demo-", dir="/tmp"))
+    root = Path(tempfile.mkdtemp(prefix="caretrail-demo-", dir=HOMES))
     found = Shell(servers, root)
     yield found
     drop(servers["postgres"], found.prefix)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.programs import SERVICES
+from tests.homes import HOMES
 from tests.readme.kcat import as_kcat
 from tests.readme.tour import ROOT, backup_and_restore, blocks, tour
 
@@ -40,7 +41,7 @@ def toured() -> Iterator[Toured]:
     The runbook of backups runs around it, since no other stack is to be started for that.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith("CARETRAIL_")}
-    folder = Path(tempfile.mkdtemp(prefix="caretrail-tour-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="caretrail-tour-", dir=HOMES))
     env = {**own, "CARETRAIL_HOME": str(folder / "home"), "COLUMNS": "120"}
     log = folder / "up.log"
     with log.open("w") as out:
