@@ -159,9 +159,8 @@ class PostgresStore(PostgresReader, Part):
         written: set[object] = set()
         while self._queue and len(batch) < BATCH_MAX:
             waiting = self._queue.popleft()
-            commit = waiting[0].commit
-            writes = _writes(commit)
-            (left if written & (writes | commit.expected.keys()) else batch).append(waiting)
+            writes, looked_at = _writes(waiting[0]), waiting[0].commit.expected.keys()
+            (left if written & (writes | looked_at) else batch).append(waiting)
             written |= writes
         self._queue.extendleft(reversed(left))
         return batch
@@ -234,5 +233,6 @@ class PostgresStore(PostgresReader, Part):
             await connection.close()
 
 
-def _writes(commit: Commit) -> set[object]:
-    return {commit.cause.command_id, *commit.streams, *((one.scope, one.key) for one in commit.reservations)}
+def _writes(packed: Packed) -> set[object]:
+    held = ((one.scope, one.key) for one in packed.commit.reservations)
+    return {packed.commit.cause.command_id, *packed.streams, *held}

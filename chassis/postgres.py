@@ -67,9 +67,10 @@ def fact_of(row: Row) -> tuple[Event, datetime]:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A commit and the packed rows of its command, expected versions, reservations and events."""
+    """A commit, the versions of its streams after it, and the packed rows of each of ``KINDS``."""
 
     commit: Commit
+    streams: dict[str, int]
     rows: tuple[Rows, Rows, Rows, Rows]
 
 
@@ -84,24 +85,23 @@ class Appender:
 
     def pack(self, commit: Commit) -> Packed:
         """A commit's rows. Raises EventTooLarge."""
-        cause, events = commit.cause, []
+        cause, streams, events = commit.cause, commit.streams, []
+        named = {stream: bytea(stream.encode()) for stream in {**commit.expected, **streams}}
         caused = (uuid(cause.correlation_id), uuid(cause.causation_id))
         by = (text(cause.actor.id), text(cause.actor.role), text(cause.purpose))
         recorded = timestamptz(commit.recorded_at)
         for index, fact in enumerate(commit.facts):
             # In the order of EVENT, a UUID's bytes like any; an envelope of it would cost as much again.
             ids = (bytea(event_id(commit, index)), uuid(fact.patient), *caused)
-            texts = (text(fact.event.type()), bytea(fact.stream.encode()), text(fact.site), *by)
+            texts = (text(fact.event.type()), named[fact.stream], text(fact.site), *by)
             numbers = (fact.event.version, partition_for(fact), fact.stream_version)
             times = (timestamptz(fact.occurred_at), recorded)
             events.append((*ids, *texts, *map(integer, numbers), *times, bytea(body_of(fact))))
-        command = (
-            *(uuid(cause.command_id), bytea(cause.digest)),
-            *(jsonb(commit.streams), jsonb(commit.refusal), integer(len(events))),
-        )
-        expected: Rows = [(text(stream), integer(after)) for stream, after in commit.expected.items()]
+        known_by = (uuid(cause.command_id), bytea(cause.digest))
+        command = (*known_by, jsonb(streams), jsonb(commit.refusal), integer(len(events)))
+        expected: Rows = [(named[stream], integer(after)) for stream, after in commit.expected.items()]
         wanted: Rows = [(text(held.scope), text(held.key), uuid(held.owner)) for held in commit.reservations]
-        return Packed(commit, ([command], expected, wanted, events))
+        return Packed(commit, streams, ([command], expected, wanted, events))
 
     async def append(self, connection: Connection, batch: Sequence[Packed]) -> list[Answer | Exception]:
         """Write commits in the connection's transaction, or one of their own; one result each.
@@ -124,8 +124,8 @@ def _numbered(commits: Iterable[Rows]) -> Rows:
 def _results(batch: Sequence[Packed], row: Row) -> Iterator[Answer | Exception]:
     """What became of each commit."""
     position, known = row["head"], row["known"] or {}
-    for number, commit in enumerate([one.commit for one in batch], 1):
-        id = commit.cause.command_id
+    for number, packed in enumerate(batch, 1):
+        commit, id = packed.commit, packed.commit.cause.command_id
         if first := known.get(str(number)):
             if first.pop("same_digest"):
                 yield Answer(id, **first, repeated=True)
@@ -137,7 +137,7 @@ def _results(batch: Sequence[Packed], row: Row) -> Iterator[Answer | Exception]:
             yield Reserved(", ".join(wanted.scope for wanted in commit.reservations))
         else:
             position += len(commit.facts)
-            yield Answer(id, position, commit.streams, commit.refusal)
+            yield Answer(id, position, packed.streams, commit.refusal)
 
 
 class PostgresReader:

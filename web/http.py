@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
@@ -60,7 +61,7 @@ class Caller(Office):
         self.actor, self.purpose = actor, purpose
         self.owner = ground.store.owner
 
-    @property
+    @cached_property
     def command_id(self) -> UUID:
         """The command's id, from service, actor, method, path and key. Raises Problem without a key."""
         if not (key := self._request.headers.get("idempotency-key")):
@@ -109,7 +110,7 @@ class Caller(Office):
 
 
 def _route(request: Request) -> tuple[str, str]:
-    return request.method, request.url.path
+    return request.method, request.scope["path"]
 
 
 def _unfit(request: Request, header: str, expected: str) -> Unreadable:
@@ -126,7 +127,7 @@ async def readable(request: Request) -> None:
     A route takes JSON, or the types that its OpenAPI names. A body without a Content-Type is of no type.
     """
     route, body = request.scope["route"], await request.body()
-    if request.query_params and request.url.path not in OPEN_PATHS:
+    if request.scope["query_string"] and request.scope["path"] not in OPEN_PATHS:
         _see_parameters(route, set(request.query_params))
     taken = (route.openapi_extra or {}).get("requestBody", {}).get("content") or [JSON] * bool(
         route.body_field
