@@ -13,7 +13,7 @@ Part = Callable[[Lab], Awaitable[list[Figure]]]
 PARTS: dict[tuple[str, ...], Part] = {
     ("append_1",): append.single,
     ("append_16", "append_64"): append.concurrent,
-    ("command_16",): append.commands,
+    ("command_16", "command_16_loaded"): append.commands,
     ("load_long",): append.long_stream,
     ("http_commands",): http.commands,
     ("batch_commands",): http.batches,

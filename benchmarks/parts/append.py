@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from benchmarks import dataset
 from benchmarks.figures import Figure
@@ -86,30 +87,48 @@ async def concurrent(lab: Lab) -> list[Figure]:
 
 
 async def commands(lab: Lab) -> list[Figure]:
-    """Streams of ten events, each loaded once: what an aggregate in memory saves is not counted."""
+    """Streams of ten events: each read from the store for its first command, then in memory for two more."""
     settings, total, trials = await lab.prepare("command", "clinical"), lab.sizes.commands, lab.sizes.trials
     with lab.admin(settings, "clinical") as admin:
         await asyncio.to_thread(dataset.events, admin, total * trials * STREAM, PATIENTS)
-    with library.charts(lab.database("library_command")) as app:
-        count = lab.sizes.library
-        streams = await asyncio.to_thread(library.filled, app, count * trials, STREAM)
-        threads = await asyncio.to_thread(_best_signing, app, streams, lab.sizes.probe)
-
-        async def reference(trial: int) -> float:
-            mine = streams[trial * count : (trial + 1) * count]
-            return await asyncio.to_thread(
-                threaded_rate, threads, count, lambda number: library.sign(app, mine[number])
-            )
-
+    with _library(lab) as (first, again):
         async with lab.runtime(TELLER, settings, Role.API) as runtime:
-            ground = runtime.ground
+            ground, executors = runtime.ground, dict[int, Executor]()
 
-            async def ours(trial: int) -> float:
-                executor = Executor(ground.store, TELLER.handlers, ground.clock)
+            async def loaded(trial: int) -> float:
+                executor = executors[trial] = Executor(ground.store, TELLER.handlers, ground.clock)
                 return await rate(16, total, lambda number: _sign(executor, trial * total + number))
 
-            done, signed = await in_turn(trials, ours, reference)
-    return [Figure("command_16", done, signed, about={"commands": total, "library_threads": threads})]
+            async def kept(trial: int) -> float:
+                end = (trial + 1) * total
+                executor, last = executors.pop(trial), range(end - total // 2, end)
+                return await rate(16, total, lambda number: _sign(executor, last[number % len(last)]))
+
+            async def loaded_by_library(trial: int) -> float:
+                return await asyncio.to_thread(first.trial, trial)
+
+            async def kept_by_library(trial: int) -> float:
+                return await asyncio.to_thread(again.trial, trial)
+
+            sides = (loaded, loaded_by_library, kept, kept_by_library)
+            found = await in_turn(trials, *sides)
+    about = {"commands": total}
+    return [
+        Figure("command_16", found[2], found[3], about=about | {"library_threads": again.threads}),
+        Figure("command_16_loaded", found[0], found[1], about=about | {"library_threads": first.threads}),
+    ]
+
+
+@contextmanager
+def _library(lab: Lab) -> Iterator[tuple[library.Signing, library.Signing]]:
+    """The library on streams of ten events: one that reads them, and one that keeps them."""
+    url, count, probe = lab.database("library_command"), lab.sizes.library, lab.sizes.probe
+    with library.charts(url) as reads, library.charts(url, kept=count) as keeps:
+        streams = library.filled(reads, count * lab.sizes.trials + probe, STREAM)
+        both = library.Signing(reads, streams, count), library.Signing(keeps, streams, count, kept=True)
+        for one in both:
+            one.choose(probe)
+        yield both
 
 
 async def long_stream(lab: Lab) -> list[Figure]:
@@ -162,10 +181,3 @@ async def _signed(ground: Ground, chart: Chart, until: int) -> None:
 async def _sign(executor: Executor, number: int) -> None:
     chart = dataset.chart(number)
     await executor.execute(SignNote(chart=chart, note=uuid4(), patient=patient(number % PATIENTS)), cause())
-
-
-def _best_signing(app: library.Charts, streams: list[UUID], probe: int) -> int:
-    def measured(threads: int) -> float:
-        return threaded_rate(threads, probe, lambda number: library.sign(app, streams[number % len(streams)]))
-
-    return max(library.THREADS, key=measured)

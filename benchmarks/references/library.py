@@ -7,8 +7,9 @@ may skip events that were committed late. Fields are plain strings and numbers: 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
@@ -175,9 +176,14 @@ def environment(url: str) -> dict[str, str]:
 
 
 @contextmanager
-def charts(url: str) -> Iterator[Charts]:
-    """The application on a database."""
-    app = Charts(env=environment(url))
+def charts(url: str, kept: int = 0) -> Iterator[Charts]:
+    """The application on a database; it keeps so many charts in memory, as guesses and uncopied as we do."""
+    cache = {
+        "AGGREGATE_CACHE_MAXSIZE": str(kept),
+        "AGGREGATE_CACHE_FASTFORWARD": "n",
+        "DEEPCOPY_FROM_AGGREGATE_CACHE": "n",
+    }
+    app = Charts(env=environment(url) | (cache if kept else {}))
     try:
         yield app
     finally:
@@ -194,6 +200,33 @@ def sign(app: Charts, chart: UUID) -> None:
     found: Chart = app.repository.get(chart)
     found.sign(**fields(str(uuid4())))
     app.save(found)
+
+
+@dataclass
+class Signing:
+    """Commands, so many in a trial, on streams of ten events: on each once, or twice while they are kept."""
+
+    app: Charts
+    streams: Sequence[UUID]
+    count: int
+    kept: bool = False
+    threads: int = 1
+
+    def choose(self, probe: int) -> None:
+        """Choose the number of threads that signs fastest, on streams of no trial."""
+        self.threads = max(THREADS, key=lambda threads: self._rate(threads, probe, self.streams[-probe:]))
+
+    def trial(self, number: int) -> float:
+        """Commands a second of a trial."""
+        begin = number * self.count
+        return self._rate(self.threads, self.count, self.streams[begin : begin + self.count])
+
+    def _rate(self, threads: int, count: int, streams: Sequence[UUID]) -> float:
+        if self.kept:
+            streams = streams[len(streams) // 2 :]
+            for chart in streams:
+                self.app.repository.get(chart)
+        return threaded_rate(threads, count, lambda number: sign(self.app, streams[number % len(streams)]))
 
 
 def filled(app: Charts, count: int, events: int = 10) -> list[UUID]:
