@@ -1,4 +1,7 @@
-"""Rows of the table in ``docs/performance.md``, of a file of results: ``python -m benchmarks.page FILE``."""
+"""Rows of the tables in ``docs/performance.md``: ``python -m benchmarks.page FILE [EARLIER]``.
+
+Of one file of results its figures, of two their ratios beside each other.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,14 @@ def rows(results: dict[str, Any]) -> Iterator[str]:
         yield f"| {' | '.join(cells)} |"
 
 
+def beside(results: dict[str, Any], earlier: dict[str, Any]) -> Iterator[str]:
+    """One line for each key with a reference: the ratios of an earlier run, and of this one."""
+    for key, figure in results["figures"].items():
+        if figure["ratio"]:
+            before = earlier["figures"].get(key, {}).get("ratio")
+            yield f"| {key} | {_spread(before, '×')} | {_spread(figure['ratio'], '×')} | {figure['floor']} |"
+
+
 def _spread(found: dict[str, Any] | None, unit: str) -> str:
     if not found:
         return "–"
@@ -38,4 +49,5 @@ def _spread(found: dict[str, Any] | None, unit: str) -> str:
 
 
 if __name__ == "__main__":
-    print("\n".join(rows(json.loads(Path(sys.argv[1]).read_text()))))
+    given = [json.loads(Path(name).read_text()) for name in sys.argv[1:]]
+    print("\n".join(beside(*given) if len(given) > 1 else rows(*given)))

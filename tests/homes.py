@@ -1,6 +1,6 @@
 """Homes of servers that tests start: in memory where there is room, since most of them come and go.
 
-On a disk a suite spends a third of its time making and dropping the files of databases and topics. What a
+On a disk the suite spends a fifth of its time making and dropping the files of databases and topics. What a
 disk does in a fault is tried in ``tests/faults``, whose homes stay on it.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 8 << 30
-"""What must be free of it, and of the machine's memory: the whole suite takes a quarter."""
+"""What must be free of it, and of the machine's memory: the whole suite takes a tenth of it."""
 
 
 def _room() -> int:
