@@ -14,7 +14,6 @@ from tests.faults.checker import RULES, check
 from tests.faults.evidence import SERVICES, Evidence, Row
 from tests.faults.reserved import person_of
 from tests.faults.timers import Set, timers
-from tests.faults.values import instant
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.xdist_group("faults")]
 
@@ -97,8 +96,7 @@ def a_chain_changes_its_story(evidence: Evidence) -> None:
 
 @seeded(FIRED)
 def a_timer_fired_six_hours_early(evidence: Evidence) -> None:
-    event = next(events(evidence, "scheduling", "GroupEnrollmentRequested"))
-    event["recorded_at"] = (instant(event["recorded_at"]) - timedelta(hours=6)).isoformat()
+    fired_early(evidence, timedelta(hours=6))
 
 
 @seeded(FIRED)
@@ -128,6 +126,15 @@ def a_policy_reacted_to_what_says_that_it_should_not(evidence: Evidence) -> None
 def a_coordinator_is_refused(evidence: Evidence) -> None:
     told = next(one for one in evidence.history if one["path"].endswith("/triage") and one["outcome"] == "ok")
     told |= {"outcome": "fail", "rule": "Referral decided"}
+
+
+def fired_early(evidence: Evidence, by: timedelta) -> Row:
+    """An enrollment that a timer asked for, told as if it had fired so long before it was due."""
+    due = {id: due for _, due, _, id in set_by("scheduling", evidence) if due}
+    asked = events(evidence, "scheduling", "GroupEnrollmentRequested")
+    event = next(one for one in asked if one["command_id"] in due)
+    event["recorded_at"] = (due[event["command_id"]] - by).isoformat()
+    return event
 
 
 def set_by(service: str, evidence: Evidence) -> list[Set]:
@@ -228,8 +235,7 @@ def test_a_timer_may_fire_before_its_time_by_what_its_clock_was_set_off(
     skewed: str, stored: Callable[[], Evidence]
 ) -> None:
     evidence = stored()
-    event = next(events(evidence, "scheduling", "GroupEnrollmentRequested"))
-    event["recorded_at"] = (instant(event["recorded_at"]) - timedelta(minutes=59)).isoformat()
+    event = fired_early(evidence, timedelta(minutes=59))
     evidence.faults = [{"kind": "Skew", "told": skewed, "began": 0.0, "ended": 1.0}]
     found = [str(finding) for finding in check(evidence, {FIRED: RULES[FIRED]})]
     assert any(json.loads(event["body"])["episode"] in each for each in found) == skewed.startswith("billing")
