@@ -136,7 +136,8 @@ def table(found: rounds.Round) -> Table:
     for outcome in ("ok", "fail", "unknown"):
         shown.add_row(f"commands {outcome}", str(found.outcomes.get(outcome, 0)), "", "")
     shown.add_row("events", str(found.events), "", "")
-    shown.add_row("lag gone after", "", "", "never" if found.lag_s is None else f"{found.lag_s:.1f}")
+    for what, after in (("servers served after", found.servers_s), ("lag gone after", found.lag_s)):
+        shown.add_row(what, "", "", "never" if after is None else f"{after:.1f}")
     shown.add_row("load average", "", "", "" if found.load is None else f"{found.load:.1f}")
     shown.add_row("findings", str(len(found.findings)), "", "", style="red" if found.findings else "green")
     return shown

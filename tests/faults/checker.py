@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.faults import business, causes, folds, heard, mails, reserved, stumbles
+from tests.faults import business, causes, folds, heard, lag, mails, reserved, stumbles
 from tests.faults.evidence import SERVICES, Evidence, Row
 from tests.faults.values import command_of, derive, type_of
 
 CELL, OPENING = "main", "caretrail.system.EpochBegan"
-LAG_MAX_S = 30.0
 REMITTANCES = "/remittances"
 
 
@@ -347,16 +346,6 @@ def parked(evidence: Evidence) -> Iterator[str]:
                 yield f"{name} {row['handler']}: {row['source']} position {row['position']}: {row['error']}"
 
 
-def caught_up(evidence: Evidence) -> Iterator[str]:
-    """Once nothing is hurt any more, all is relayed, consumed and done within half a minute."""
-    if evidence.lag_s is None:
-        yield f"not within the time given: {'; '.join(evidence.behind[:8])}"
-    elif evidence.lag_s > LAG_MAX_S:
-        yield f"after {evidence.lag_s:.1f} s, expected {LAG_MAX_S:.0f} s"
-    elif evidence.behind:
-        yield f"it was gone, and came back: {'; '.join(evidence.behind[:8])}"
-
-
 Rule = Callable[[Evidence], Iterator[str]]
 
 RULES: dict[str, Rule] = {
@@ -392,6 +381,6 @@ RULES: dict[str, Rule] = {
     "the payer gets what it is to get": business.outside,
     "a message goes out once": mails.messages,
     "read models equal the fold of the log": folds.compared,
-    "lag returns to nothing": caught_up,
+    lag.RULE: lag.soon,
 }
 """Every rule with what tells where it does not hold."""

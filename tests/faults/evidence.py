@@ -62,6 +62,9 @@ class Evidence:
     """The time of the run at its end, at which its clock stood while all this was read."""
 
     lag_s: float | None = None
+    last_behind: list[str] = field(default_factory=list)
+    """What was behind last before nothing was, and ``behind`` what still was when that was not seen."""
+
     behind: list[str] = field(default_factory=list)
 
     def save(self, path: Path) -> None:

@@ -8,10 +8,8 @@ import signal
 import time
 from random import Random
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-
 from deploy.local import kafka
+from tests.faults import partitions
 from tests.faults.faults import Fault, Note, lane
 from tests.faults.processes import Kill
 from tests.faults.theatre import Theatre
@@ -48,24 +46,13 @@ class LoseBroker(Fault):
         self.told = f"{child.program.name} of {bytes >> 20} MB, in sync after {took:.0f} s"
 
     async def _in_sync(self) -> None:
-        end, lacking = time.monotonic() + IN_SYNC_MAX_S, -1
+        end, lacking = time.monotonic() + IN_SYNC_MAX_S, partitions.UNKNOWN
         while time.monotonic() < end:
-            lacking = await asyncio.to_thread(_lacking, self.theatre)
+            lacking = await asyncio.to_thread(partitions.not_in_sync, self.theatre.direct)
             if not lacking:
                 return
             await asyncio.sleep(0.5)
         raise NotInSync(f"{lacking} partitions lack a replica {IN_SYNC_MAX_S:.0f} s after a broker came back")
-
-
-def _lacking(stage: Theatre) -> int:
-    """How many partitions lack a replica that is in sync; -1 where nobody answers."""
-    admin = AdminClient({"bootstrap.servers": stage.direct, "log_level": 2})
-    try:
-        topics = admin.list_topics(timeout=5).topics.values()
-    except KafkaException:
-        return -1
-    parts = [part for topic in topics for part in topic.partitions.values()]
-    return sum(len(part.isrs) < len(part.replicas) for part in parts)
 
 
 async def losing(stage: Theatre, note: Note, seconds: float, seed: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.faults import stumbles
+from tests.faults import partitions, stumbles
 from tests.faults.checker import READS, RULES, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
 from tests.faults.faults import Fault, Hurt, Note, lane
@@ -28,7 +28,7 @@ from tests.faults.load import Load
 from tests.faults.processes import PROCESSES
 from tests.faults.revision import revision
 from tests.faults.surroundings import SURROUNDINGS, DiskFull
-from tests.faults.theatre import Theatre, theatre
+from tests.faults.theatre import BACK_MAX_S, Theatre, theatre
 
 BEGINS = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """A Monday morning in New York."""
@@ -57,7 +57,16 @@ class Round:
     faults: list[dict[str, Any]] = field(default_factory=list)
     outcomes: dict[str, int] = field(default_factory=dict)
     events: int = 0
+    servers_s: float | None = None
+    """After how long PostgreSQL and Kafka served again once nothing was done to them, none if they did not.
+
+    The lag counts from then: until then services are still without a server that was killed.
+    """
+
     lag_s: float | None = None
+    last_behind: list[str] = field(default_factory=list)
+    """What was behind last before the lag was gone."""
+
     findings: list[Finding] = field(default_factory=list)
     disks: list[str] = field(default_factory=list)
     at: str = ""
@@ -155,12 +164,13 @@ async def fill(found: Round, home: Path, kind: Kind) -> Evidence:
                 together.create_task(_until_hurt(kind.hurt(stage, found.note, seconds, seed), history, found))
                 together.create_task(_feel(found, history))
             stage.clock.turn_at(1.0)
-            found.lag_s, behind = await calm(stage, SOON)
+            found.servers_s = await _serving(stage)
+            calms = [await calm(stage, SOON)]
             await load.last_words()
-            behind += (await calm(stage, SOON))[1]
+            calms.append(await calm(stage, SOON))
             # While the stores are read, and then the topics, no time passes in which a timer could come due.
             stage.clock.turn_at(0.0)
-            behind += (await calm(stage))[1]
+            calms.append(await calm(stage))
         finally:
             await history.close()
         addresses = {name: stage.store(name) for name in SERVICES}
@@ -168,7 +178,9 @@ async def fill(found: Round, home: Path, kind: Kind) -> Evidence:
             gather, addresses, stage.direct, home, history.told(), stage.injected
         )
         evidence.now, evidence.errors = stage.clock.now().isoformat(), stumbles.logged(home)
-    evidence.lag_s, evidence.behind, evidence.faults = found.lag_s, behind, found.timed()
+    found.lag_s, found.last_behind = calms[0].after_s, calms[0].last
+    evidence.lag_s, evidence.last_behind, evidence.faults = found.lag_s, found.last_behind, found.timed()
+    evidence.behind = [each for one in calms if one.after_s is None for each in one.last]
     evidence.save(home / "evidence.json.gz")
     sum_up(found, evidence, kind.rules)
     return evidence
@@ -238,26 +250,52 @@ def scale_of(seconds: float) -> float:
 EVERYTHING = Kind("faults", everything, disks=True)
 
 
+async def _serving(stage: Theatre) -> float | None:
+    """Wait until the servers serve; after how long they did."""
+    began = time.monotonic()
+    while (took := time.monotonic() - began) < BACK_MAX_S:
+        if await asyncio.to_thread(_serve, stage):
+            return round(took, 1)
+        await asyncio.sleep(0.2)
+    return None
+
+
+def _serve(stage: Theatre) -> bool:
+    try:
+        psycopg.connect(stage.admin, connect_timeout=3).close()
+    except psycopg.OperationalError:
+        return False
+    return partitions.not_led(stage.direct) == 0
+
+
 SOON = timedelta(seconds=3)
 """While the clock turns, a timer that is due so soon is waited for."""
 
 
-async def calm(stage: Theatre, soon: timedelta = timedelta()) -> tuple[float | None, list[str]]:
-    """Wait until nothing is behind, seen three times in a row: after how long it first was, else what is."""
-    began, first, seen, left = time.monotonic(), 0.0, 0, ["never looked"]
+@dataclass(frozen=True)
+class Calm:
+    """After how many seconds nothing was behind, none where that was not seen; and what was behind last."""
+
+    after_s: float | None
+    last: list[str]
+
+
+async def calm(stage: Theatre, soon: timedelta = timedelta()) -> Calm:
+    """Wait until nothing is behind, seen three times in a row."""
+    began, first, seen, last = time.monotonic(), 0.0, 0, list[str]()
     addresses = {name: stage.store(name) for name in SERVICES}
     while time.monotonic() - began < CALM_MAX_S:
         try:
             left = await asyncio.to_thread(behind, addresses, stage.clock.now() + soon)
         except psycopg.Error as error:
             left = [type(error).__name__]
-        seen = 0 if left else seen + 1
+        seen, last = (0, left) if left else (seen + 1, last)
         if seen == 1:
             first = time.monotonic() - began
         if seen == 3:
-            return first, []
+            return Calm(first, last)
         await asyncio.sleep(1)
-    return None, left
+    return Calm(None, last)
 
 
 def behind(stores: dict[str, str], due: datetime) -> list[str]:

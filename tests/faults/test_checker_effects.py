@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.faults import lag
 from tests.faults.altering import ELSEWHERE, Bug, again, events, seeding, without
 from tests.faults.checker import RULES, check
 from tests.faults.evidence import Evidence
@@ -227,3 +228,9 @@ def test_the_checker_catches(rule: str, bug: Bug, fresh: Callable[[], Evidence])
     evidence = fresh()
     bug(evidence)
     assert check(evidence, {rule: RULES[rule]})
+
+
+def test_a_lag_that_is_gone_late_is_told_with_what_was_behind_last() -> None:
+    evidence = Evidence(lag_s=31.04, last_behind=["audit of billing [3]"])
+    assert list(lag.soon(evidence)) == ["after 31.0 s, expected 30 s; last behind: audit of billing [3]"]
+    assert not list(lag.gone(evidence))
