@@ -31,15 +31,20 @@ def see_master(keystore: str, secrets: Path) -> None:
     was issued yet fits any.
     """
     with psycopg.connect(keystore) as connection:
-        if not _is_under(connection, secrets):
-            raise OtherMasterKey(secrets)
+        _see(connection, secrets)
 
 
 def keep_master(keystore: str, secrets: Path) -> None:
     """Write down that a keystore's keys are wrapped under a home's master key. Raises OtherMasterKey."""
     with psycopg.connect(keystore) as connection:
         connection.execute(KEEP, (check_value(master_key(secrets)),))
-    see_master(keystore, secrets)
+        connection.commit()
+        _see(connection, secrets)
+
+
+def _see(connection: psycopg.Connection, secrets: Path) -> None:
+    if not _is_under(connection, secrets):
+        raise OtherMasterKey(secrets)
 
 
 KEEP = b"insert into master (check_value) values (%s) on conflict do nothing"

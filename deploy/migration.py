@@ -14,7 +14,9 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from yoyo import get_backend, read_migrations
+from yoyo import default_migration_table, read_migrations
+from yoyo.backends import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
 
 import chassis
 import keystore
@@ -40,6 +42,9 @@ ENCODING = "UTF8"
 APPEND_ONLY = ("events", "commands", "reservations", "ledger", "master")
 """Tables of record: the run-time role may read and insert, nothing else."""
 
+OWN_SCHEMAS = ("shadow", "proof")
+"""Schemas in which the run-time role makes tables."""
+
 
 class Unusable(Exception):
     """A server or a database is such that no service can work on it."""
@@ -51,14 +56,17 @@ def see_usable(address: str, databases: Collection[str] = ()) -> None:
     Raises Unusable.
     """
     with psycopg.connect(address, client_encoding=ENCODING) as connection:
-        version = connection.info.server_version
-        if version < VERSION_MIN * 10_000:
-            found = f"{version // 10_000}.{version % 10_000}"
-            raise Unusable(f"expected PostgreSQL {VERSION_MIN} or later, found {found}")
-        names = list(databases) or [connection.info.dbname]
-        if other := connection.execute(ENCODINGS, (names, ENCODING)).fetchone():
-            name, encoding = other
-            raise Unusable(f"the database {name} is in {encoding}, expected {ENCODING}")
+        _see(connection, list(databases) or [connection.info.dbname])
+
+
+def _see(connection: psycopg.Connection, databases: list[str]) -> None:
+    version = connection.info.server_version
+    if version < VERSION_MIN * 10_000:
+        found = f"{version // 10_000}.{version % 10_000}"
+        raise Unusable(f"expected PostgreSQL {VERSION_MIN} or later, found {found}")
+    if other := connection.execute(ENCODINGS, (databases, ENCODING)).fetchone():
+        name, encoding = other
+        raise Unusable(f"the database {name} is in {encoding}, expected {ENCODING}")
 
 
 ENCODINGS = b"""
@@ -78,27 +86,34 @@ def migrate(settings: Settings, services: dict[str, list[Path]]) -> dict[str, st
     if settings.postgres_url is None:
         raise NotMigrated("set CARETRAIL_POSTGRES_URL to an administrator's address")
     admin = settings.postgres_url.get_secret_value()
-    keys = make_conninfo(admin, dbname=f"{settings.database_prefix}_{KEYS}")
-    see_usable(admin, [f"{settings.database_prefix}_{name}" for name in (*services, KEYS)])
-    with psycopg.connect(admin) as connection:
-        made = _exists(connection, EXISTS, f"{settings.database_prefix}_{KEYS}")
-    if made:
-        see_master(keys, settings.secrets)
-    master_key(settings.secrets)  # made once, before several ask for it
-
-    def one(name: str, folders: list[Path]) -> str:
-        role = f"{settings.database_prefix}_{name}"
-        address = _database(admin, settings, name)
-        _tables(make_conninfo(admin, dbname=role), folders)
-        _grant(admin, role, role)
-        return address
-
     wanted = {**{name: _folders(own) for name, own in services.items()}, KEYS: [KEYSTORE]}
+    roles = {name: f"{settings.database_prefix}_{name}" for name in wanted}
+    keys = make_conninfo(admin, dbname=roles[KEYS])
+    with psycopg.connect(admin, client_encoding=ENCODING, autocommit=True) as server:
+        _see(server, list(roles.values()))
+        there = {name for (name,) in server.execute(THERE, (list(roles.values()),))}
+        if roles[KEYS] in there:
+            see_master(keys, settings.secrets)
+        master = master_key(settings.secrets)
+        passwords = {role: _password(master, role) for role in roles.values()}
+        for role, password in passwords.items():
+            _make_role(server, role, password)
+
+    def one(name: str) -> str:
+        role = roles[name]
+        if role not in there:
+            _make_database(admin, role)
+        _bring(admin, role, role, wanted[name])
+        return make_conninfo(admin, user=role, password=passwords[role], dbname=role)
+
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        addresses = dict(zip(wanted, pool.map(one, wanted, wanted.values()), strict=True))
+        addresses = dict(zip(wanted, pool.map(one, wanted), strict=True))
     keep_master(keys, settings.secrets)
     _write(settings.secrets / "databases.json", addresses)
     return addresses
+
+
+THERE = b"select datname from pg_database where datname = any (%s)"
 
 
 def bring_up_to_date(admin: str, database: str, role: str, own: list[Path]) -> None:
@@ -106,47 +121,63 @@ def bring_up_to_date(admin: str, database: str, role: str, own: list[Path]) -> N
 
     ``own`` gives the service's own folders of migrations.
     """
-    _tables(make_conninfo(admin, dbname=database), _folders(own))
-    _grant(admin, database, role)
+    _bring(admin, database, role, _folders(own))
+
+
+def _bring(admin: str, database: str, role: str, folders: list[Path]) -> None:
+    address = make_conninfo(admin, dbname=database)
+    with psycopg.connect(address, autocommit=True) as connection:
+        _tables(connection, address, folders)
+        _grant(connection, database, role)
 
 
 def _folders(own: list[Path]) -> list[Path]:
     return [CHASSIS, OPERATIONS, *own]
 
 
-def _database(admin: str, settings: Settings, name: str) -> str:
-    """Make role and database; the address with which the role connects. Raises Unusable."""
-    role = f"{settings.database_prefix}_{name}"
-    password = hmac.new(master_key(settings.secrets), role.encode(), hashlib.sha256).hexdigest()
+def _password(master: bytes, role: str) -> str:
+    return hmac.new(master, role.encode(), hashlib.sha256).hexdigest()
+
+
+def _make_role(server: psycopg.Connection, role: str, password: str) -> None:
+    if server.execute("select from pg_roles where rolname = %s", (role,)).fetchone() is None:
+        server.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
+    server.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), password))
+
+
+def _make_database(admin: str, name: str) -> None:
     with psycopg.connect(admin, autocommit=True) as connection:
-        if not _exists(connection, "select from pg_roles where rolname = %s", role):
-            connection.execute(sql.SQL("create role {} login").format(sql.Identifier(role)))
-        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), password))
-        if not _exists(connection, EXISTS, role):
-            try:
-                connection.execute(MAKE.format(sql.Identifier(role)))
-            except psycopg.errors.InvalidParameterValue as error:  # the server's locale is of another one
-                why = error.diag.message_primary
-                raise Unusable(f"{why}: make the database {role} by hand, with locale 'C' or such") from None
-    return make_conninfo(admin, user=role, password=password, dbname=role)
+        try:
+            connection.execute(MAKE.format(sql.Identifier(name)))
+        except psycopg.errors.InvalidParameterValue as error:  # the server's locale is of another one
+            why = error.diag.message_primary
+            raise Unusable(f"{why}: make the database {name} by hand, with locale 'C' or such") from None
 
 
-EXISTS = "select from pg_database where datname = %s"
 MAKE = sql.SQL(f"create database {{}} encoding '{ENCODING}' template template0")
 """Not from the template that a server has for others: that is in the server's own encoding."""
 
 
-def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
-    return connection.execute(query.encode(), (name,)).fetchone() is not None
-
-
-def _tables(url: str, folders: list[Path]) -> None:
-    parts = {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
-    backend = get_backend(_yoyo_address(parts))
+def _tables(connection: psycopg.Connection, address: str, folders: list[Path]) -> None:
+    """Bring tables up to date; ``connection`` is one to the database at that address."""
     migrations = read_migrations(*(str(folder) for folder in folders if folder.is_dir()))
+    if {each.hash for each in migrations} <= _applied(connection):
+        return  # even to look, yoyo locks the database, and makes and drops a table
+    parts = {key: str(value) for key, value in conninfo_to_dict(address).items() if value is not None}
+    backend = PostgresqlPsycopgBackend(parse_uri(_yoyo_address(parts)), default_migration_table)
+    backend.init_database()
     with backend.lock():
         backend.apply_migrations(backend.to_apply(migrations))
     backend.connection.close()
+
+
+def _applied(connection: psycopg.Connection) -> set[str]:
+    """The hashes of the migrations that a database has."""
+    (there,) = connection.execute("select to_regclass(%s)", (default_migration_table,)).fetchone() or (None,)
+    if there is None:
+        return set()
+    query = sql.SQL("select migration_hash from {}").format(sql.Identifier(default_migration_table))
+    return {each for (each,) in connection.execute(query)}
 
 
 def _yoyo_address(parts: dict[str, str]) -> str:
@@ -157,25 +188,36 @@ def _yoyo_address(parts: dict[str, str]) -> str:
     return f"postgresql+psycopg://{user}:{password}@{place}/{parts['dbname']}{socket}"
 
 
-def _grant(admin: str, database: str, user: str) -> None:
+def _grant(connection: psycopg.Connection, database: str, user: str) -> None:
+    (schemas, tables) = connection.execute(PRESENT, (list(OWN_SCHEMAS), list(APPEND_ONLY))).fetchone() or (
+        (),
+        (),
+    )
     role, name = sql.Identifier(user), sql.Identifier(database)
-    with psycopg.connect(make_conninfo(admin, dbname=database), autocommit=True) as connection:
-        connection.execute(sql.SQL("revoke all on database {} from public").format(name))
-        connection.execute(sql.SQL("grant connect on database {} to {}").format(name, role))
-        connection.execute(sql.SQL("grant usage, create on schema public to {}").format(role))
-        connection.execute(
-            sql.SQL("grant select, insert, update, delete on all tables in schema public to {}").format(role)
-        )
-        connection.execute(sql.SQL("grant usage on all sequences in schema public to {}").format(role))
-        for schema in ("shadow", "proof"):
-            if _exists(connection, "select from pg_namespace where nspname = %s", schema):
-                used = sql.SQL("grant usage, create on schema {} to {}").format(sql.Identifier(schema), role)
-                connection.execute(used)
-        for table in APPEND_ONLY:
-            if not _exists(connection, "select from pg_tables where tablename = %s", table):
-                continue
-            revoke = sql.SQL("revoke update, delete on {} from {}").format(sql.Identifier(table), role)
-            connection.execute(revoke)
+    grants = [
+        sql.SQL("revoke all on database {} from public").format(name),
+        sql.SQL("grant connect on database {} to {}").format(name, role),
+        sql.SQL("grant usage, create on schema public to {}").format(role),
+        sql.SQL("grant select, insert, update, delete on all tables in schema public to {}").format(role),
+        sql.SQL("grant usage on all sequences in schema public to {}").format(role),
+        *(
+            sql.SQL("grant usage, create on schema {} to {}").format(sql.Identifier(each), role)
+            for each in schemas
+        ),
+        *(
+            sql.SQL("revoke update, delete on {} from {}").format(sql.Identifier(each), role)
+            for each in tables
+        ),
+    ]
+    connection.execute(sql.SQL("; ").join(grants))
+
+
+PRESENT = b"""
+select
+    array(select nspname::text from pg_namespace where nspname = any (%s)),
+    array(select tablename::text from pg_tables where tablename = any (%s))
+"""
+"""Of some schemas, and of some tables, those that are there."""
 
 
 def _write(path: Path, addresses: dict[str, str]) -> None:

@@ -135,7 +135,9 @@ def _make_template(connection: psycopg.Connection, admin: str, template: str, se
         connection.execute(f"drop database if exists {template}_new".encode())
         connection.execute(f"create database {template}_new".encode())
         folders = [KEYSTORE] if service == KEYS else migration._folders(_own(service))
-        migration._tables(make_conninfo(admin, dbname=f"{template}_new"), folders)
+        address = make_conninfo(admin, dbname=f"{template}_new")
+        with psycopg.connect(address, autocommit=True) as made:
+            migration._tables(made, address, folders)
         connection.execute(f"alter database {template}_new allow_connections false".encode())
         connection.execute(f"alter database {template}_new rename to {template}".encode())
     connection.execute("select pg_advisory_unlock(hashtext('templates'))")
