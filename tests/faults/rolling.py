@@ -172,7 +172,7 @@ class Roll(Fault):
         if killed:
             self.theatre.signal(self.service, signal.SIGKILL)
         await child.stop()
-        child.program = replace(child.program, env={**child.program.env, **env})
+        child.program = replace(child.program, forked=False, env={**child.program.env, **env})
         self.theatre.programs[self.service] = child.program
         await child.start()
         await answers(self.theatre, self.service, STARTS_MAX_S)

@@ -118,7 +118,10 @@ class Theatre:
         name = next(name for name in (f"{service}-{each}" for each in count(2)) if name not in self.replicas)
         program, port = self.programs[service], free_port()
         own = {**program.env, **env, "CARETRAIL_PORT": str(port), "CARETRAIL_FAULTS_NAME": name}
-        self.replicas[name] = Child(replace(program, name=name, env=own, port=port, ready=""), self.home)
+        program = replace(program, name=name, env=own, port=port, ready="")
+        if "PYTHONPATH" in env:
+            program = replace(program, forked=False)  # a fork has the code that was imported here
+        self.replicas[name] = Child(program, self.home, self.supervisor.forker)
         await self.replicas[name].start()
         if not await _lives(port, within_s):
             await self.leave(name, killed=True)
@@ -190,6 +193,7 @@ def _mounted(folder: Path, size: int, ending: AsyncExitStack) -> bool:
 
 
 async def _servers(found: Theatre, ending: AsyncExitStack, brokers: int) -> None:
+    found.supervisor.forker.begin()  # it imports what services need while the servers start
     found.admin = await asyncio.to_thread(postgres.start, found.home)
     place = conninfo_to_dict(found.admin)
     found.database = Proxy(f"{place['host']}/.s.PGSQL.{place.get('port', 5432)}")
@@ -277,11 +281,9 @@ def _past(url: str, found: Theatre) -> str:
 
 
 def _wrapped(program: Program) -> Program:
-    """The same process with its failpoints, in an interpreter of its own."""
+    """The same process with its failpoints."""
     argv = (sys.executable, "-m", "tests.faults.wrapped", *program.argv[3:])
-    return replace(
-        program, argv=argv, forked=False, env={**program.env, "CARETRAIL_FAULTS_NAME": program.name}
-    )
+    return replace(program, argv=argv, env={**program.env, "CARETRAIL_FAULTS_NAME": program.name})
 
 
 async def _leave_all(found: Theatre) -> None:
