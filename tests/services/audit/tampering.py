@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -45,6 +45,7 @@ class Tampering:
 
     run: Running
     admin: str
+    connections: dict[str, psycopg.Connection[dict[str, Any]]] = field(default_factory=dict)
 
     async def check(self) -> dict[Named, set[str]]:
         """What a check finds, by event: in which ways it differs."""
@@ -60,10 +61,11 @@ class Tampering:
     def sql(self, table: str, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """Carry out a statement in the database of a table, as superuser."""
         name = f"{self.run.settings.database_prefix}_{TABLES[table]}"
-        address = psycopg.conninfo.make_conninfo(self.admin, dbname=name)
-        with psycopg.connect(address, autocommit=True, row_factory=dict_row) as connection:
-            cursor = connection.execute(statement.encode(), parameters or None)
-            return cursor.fetchall() if cursor.description else []
+        if name not in self.connections:
+            address = psycopg.conninfo.make_conninfo(self.admin, dbname=name)
+            self.connections[name] = psycopg.connect(address, autocommit=True, row_factory=dict_row)
+        cursor = self.connections[name].execute(statement.encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
 
     def keep(self) -> None:
         """Remember what the tables hold now."""
@@ -124,6 +126,8 @@ async def tampering(running: Run, admin: str) -> AsyncIterator[Tampering]:
         found = Tampering(run, admin)
         found.keep()
         yield found
+        for connection in found.connections.values():
+            connection.close()
         for server in servers:
             server.should_exit = True
 
