@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo up down lock lint check test bench faults
+.PHONY: help setup demo up down lock lint check test tests bench faults
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,7 +32,10 @@ lint: setup ## format, lint, types, import rules
 check: lint ## lint, then the fast tests
 	$(BIN)/pytest -q -m "not servers"
 
-test: lint ## lint, then every test, on real Kafka and PostgreSQL
+test: setup ## lint, and every test beside it, on real Kafka and PostgreSQL
+	@$(MAKE) --no-print-directory --jobs 2 lint tests
+
+tests: setup
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 bench: setup ## measure beside the references (QUICK=1 smaller, ONLY=append_16,relay single keys)

@@ -125,7 +125,7 @@ def copied(settings: Settings, services: Sequence[Service]) -> None:
             if name not in there:
                 if template not in there:
                     _make_template(connection, admin, template, service)
-                connection.execute(f"create database {name} template {template}".encode())
+                connection.execute(f"create database {name} template {template} strategy file_copy".encode())
 
 
 def _make_template(connection: psycopg.Connection, admin: str, template: str, service: str) -> None:

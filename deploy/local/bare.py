@@ -16,11 +16,15 @@ from deploy.local import postgres
 from deploy.local.stack import servers
 from deploy.local.supervisor import Supervisor
 
+TUNED = postgres.SETTINGS | {"fsync": "off", "autovacuum": "off", "scram_iterations": "1"}
+"""Databases come and go by the thousand, and none outlives its test. Nothing is lost but with the machine;
+rounds of SCRAM make no password harder to guess that is a digest of a secret."""
+
 
 async def run(home: Path) -> None:
     """Start, print, wait, stop."""
     supervisor, settings = Supervisor(home), Settings(home=home)
-    found = await servers(home, settings)
+    found = await servers(home, settings, TUNED)
     try:
         await supervisor.start(*found.embedded)
         print(json.dumps({"kafka": found.kafka_bootstrap, "postgres": found.postgres_url}), flush=True)

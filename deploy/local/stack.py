@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +58,10 @@ class Stack:
     clock: SharedClock | None
 
 
-async def servers(home: Path, settings: Settings) -> Servers:
+async def servers(home: Path, settings: Settings, tuned: Mapping[str, str] = postgres.SETTINGS) -> Servers:
     """Kafka and PostgreSQL of a home, or those that the settings name. PostgreSQL runs on return."""
     broker = asyncio.create_task(asyncio.to_thread(_broker, home, settings))
-    database = asyncio.create_task(asyncio.to_thread(_database, home, settings))
+    database = asyncio.create_task(asyncio.to_thread(_database, home, settings, tuned))
     try:
         await asyncio.wait((broker, database))
     except asyncio.CancelledError:
@@ -77,10 +77,10 @@ def _broker(home: Path, settings: Settings) -> list[Program]:
     return [] if settings.kafka_bootstrap else [kafka.program(home, free_port(), free_port())]
 
 
-def _database(home: Path, settings: Settings) -> str:
+def _database(home: Path, settings: Settings, tuned: Mapping[str, str]) -> str:
     if settings.postgres_url:
         return settings.postgres_url.get_secret_value()
-    return postgres.start(home)
+    return postgres.start(home, tuned)
 
 
 @asynccontextmanager

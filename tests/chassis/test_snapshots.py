@@ -140,6 +140,7 @@ async def test_kept_and_snapshotted_aggregates_decide_alike(store: Store) -> Non
     assert held(found) == await whole(store, bell)
 
 
+@pytest.mark.servers
 async def test_who_loads_a_stream_beside_others_gets_all_of_it(postgres: PostgresStore) -> None:
     """They wait for one statement: its answer is nobody's to take the snapshot out of."""
     bell = uuid4()

@@ -63,8 +63,8 @@ def test_a_command_is_torn_where_a_position_of_its_own_is_held_by_nobody(
     assert torn(facts(*of), 10) == (surely, maybe)
 
 
-def test_positions_that_an_opening_leaves_out_are_no_command_s(settings: Settings) -> None:
-    opened = [record.envelope for record in opening("intake", settings, epoch=2, head=12)]
+def test_positions_that_an_opening_leaves_out_are_no_command_s() -> None:
+    opened = [record.envelope for record in opening("intake", Settings(), epoch=2, head=12)]
     assert torn([*facts((A, 0), (B, 0)), *opened], 10) == ([], [])
 
 
