@@ -88,7 +88,7 @@ class Driver:
         self.each_instant: list[Callable[[datetime], None]] = []
 
     async def __aenter__(self) -> Self:
-        self._following = [asyncio.create_task(self._follow(name)) for name in self._players]
+        self._following = [asyncio.create_task(self._follow(name), name=name) for name in self._players]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -186,8 +186,23 @@ class Driver:
                 while self._rested is None:
                     await self._look()
         except TimeoutError:
-            raise NotQuiet(f"{self.now.isoformat()}: {waiting(await self.progress())}") from None
+            raise NotQuiet(f"{self.now.isoformat()}: {await self._unquiet()}") from None
         return self._rested
+
+    async def _unquiet(self) -> list[str]:
+        """Why it is not quiet, in words: what waits, and where what was told last is not what is so now."""
+        found, told = await self.progress(), self._latest
+        return [
+            *waiting(found),
+            *(f"{file.parent.name}/{file.name}" for file in self._at_payer()),
+            *(
+                f"{name} {what} is {found[name].get(what)}, told {told.get(name, {}).get(what)}"
+                for name in self._players
+                for what in found[name]
+                if what != "parked" and found[name].get(what) != told.get(name, {}).get(what)
+            ),
+            *(f"{task.get_name()}: {task.exception()!r}" for task in self._following if task.done()),
+        ]
 
     async def kept(self) -> dict[str, Any]:
         """Wait until the keepers too are at rest and give everybody's progress then. Raises NotQuiet."""
@@ -235,12 +250,12 @@ class Driver:
                 self.interruptions.add(f"{name}: {type(error).__name__}")
             await asyncio.sleep(RETRY_S)
 
-    def _at_payer(self) -> bool:
-        """Whether files wait at the payer's door or at ours."""
+    def _at_payer(self) -> list[Path]:
+        """Files that wait at the payer's door or at ours."""
         folders = (self._payer / "inbound", self._payer / "outbound")
-        return any(
-            not f.name.startswith(".") for folder in folders if folder.is_dir() for f in folder.iterdir()
-        )
+        return [
+            f for folder in folders if folder.is_dir() for f in folder.iterdir() if not f.name.startswith(".")
+        ]
 
 
 def waiting(progress: dict[str, Any]) -> list[str]:
