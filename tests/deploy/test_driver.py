@@ -40,7 +40,7 @@ class Told(Driver):
         return self.reports[service]
 
     async def _follow(self, name: str) -> None:
-        self._latest[name] = self.reports[name]
+        self._told[name] = self.reports[name]
         await asyncio.Event().wait()
 
 
@@ -68,10 +68,36 @@ async def test_who_was_sent_something_or_reaches_outside_is_asked_again(tmp_path
         await asyncio.sleep(0.05)
         assert not quiet.done()
         assert set(driver.asked) == {"intake"}
-        driver._latest["billing"] = report(BILLING, 4, follows="intake", up_to=6, outside=True)
-        driver.reports["billing"] = driver._latest["billing"]
+        driver.reports["billing"] = report(BILLING, 4, follows="intake", up_to=6, outside=True)
+        driver._told |= driver.reports
         assert (await quiet)["intake"]["head"] == 6
         assert driver.asked[-2:] == ["intake", "billing"]
+
+
+async def test_what_was_so_for_a_moment_alone_keeps_nobody_waiting(tmp_path: Path) -> None:
+    reports = {"intake": report(INTAKE, 5), "billing": report(BILLING, 3, outside=True)}
+    async with Told(tmp_path, **reports) as driver:
+        await asyncio.sleep(0)
+        driver.reports["billing"] = reports["billing"] | {"queued": 1}
+        quiet = asyncio.create_task(driver.quiet())
+        await asyncio.sleep(0.05)
+        assert not quiet.done()
+        driver.reports["billing"] = reports["billing"]
+        assert (await asyncio.wait_for(quiet, 5))["billing"]["queued"] == 0
+
+
+async def test_who_waits_in_vain_is_told_for_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUIET_MAX_S", 0.1)
+    reports = {"intake": report(INTAKE, 5), "billing": report(BILLING, 3, follows="intake", up_to=4)}
+    async with Told(tmp_path, **reports) as driver:
+        await asyncio.sleep(0)
+        driver.reports["intake"] = report(INTAKE, 6)
+        (tmp_path / "payer" / "outbound").mkdir(parents=True)
+        (tmp_path / "payer" / "outbound" / "auth-7.json").touch()
+        with pytest.raises(NotQuiet) as raised:
+            await driver.quiet()
+    for part in ("billing <- urn:caretrail:intake:main", "outbound/auth-7.json", "intake head 6, told 5"):
+        assert part in str(raised.value)
 
 
 async def test_keepers_are_waited_for_where_their_records_are_asked_for(

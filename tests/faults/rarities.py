@@ -45,6 +45,9 @@ class Rarities:
     looked_at: int = 0
     """Up to which position the staff has seen what is to do."""
 
+    appealed: bool = False
+    """Whether an appeal went through: the first denial is not written off."""
+
     @property
     def clients(self) -> dict[str, tuple[Any, float]]:
         """What each does, and how long they rest between, in seconds."""
@@ -139,11 +142,13 @@ class Rarities:
         for denial in (await self.history.look("billing", "/denials?state=open"))[:2]:
             path = f"/denials/{denial['denial']}/appeals"
             said = {"level": 1, "grounds": "authorization-on-file"}
-            if draw.random() < 0.3:
+            if self.appealed and draw.random() < 0.3:
                 path, said = f"/denials/{denial['denial']}/close", {"outcome": "written-off"}
-            await send(client, "billing", path, said, key=f"deny {denial['denial']}", role="biller")
+            got = await send(client, "billing", path, said, key=f"deny {denial['denial']}", role="biller")
+            self.appealed = self.appealed or got.outcome == "ok"
         paid = await self.history.look("billing", "/claims?status=paid")
-        text = remittance(f"T{self.seed}-{number}", [one for one in paid if one["paid"] != one["charge"]][:1])
+        part = [one for one in paid if one["paid"] != one["charge"]]
+        text = remittance(f"T{self.seed}-{number}", part[:1], part[1:2])
         keys = [f"file {number} {each}" for each in ("a", "b")]
         await asyncio.gather(
             *(send(client, "billing", "/remittances", text, key=key, role="biller") for key in keys)
@@ -179,8 +184,11 @@ class Rarities:
                 await self.history.send(client, "notifications", f"{path}/complete", said, key=f"do {key}")
 
 
-def remittance(trace: str, paid: list[dict[str, Any]]) -> str:
-    """An 835 that decides paid claims again, for a reason that no table has, and a claim that nobody sent."""
+def remittance(trace: str, paid: list[dict[str, Any]], denied: list[dict[str, Any]]) -> str:
+    """An 835 that decides paid claims again, for a reason that no table has, and a claim that nobody sent.
+
+    Others that were paid are denied, for want of an authorization: the payer itself denies too few.
+    """
     rows = [
         "ST*835*0001",
         "BPR*H*0*C*NON************20260304",
@@ -189,13 +197,19 @@ def remittance(trace: str, paid: list[dict[str, Any]]) -> str:
         "N1*PE*CARETRAIL*XX*1234567893",
         "LX*1",
     ]
-    for claim in paid:
+    for claim in [*paid, *denied]:
         charge, amount = Decimal(claim["charge"]), Decimal(claim["paid"])
         rows.append(f"CLP*{claim['number']}*22*{-charge}*{-amount}**12*P{trace}")
         rows.append(f"CAS*OA*23*{amount - charge}")
-        rows.append(f"CLP*{claim['number']}*1*{charge}*{amount}**12*P{trace}")
-        rows.append(f"CAS*OA*999*{charge - amount}")
+        if claim in denied:
+            rows.append(f"CLP*{claim['number']}*4*{charge}*0**12*P{trace}")
+            rows.append(f"CAS*CO*197*{charge}")
+        else:
+            rows.append(f"CLP*{claim['number']}*1*{charge}*{amount}**12*P{trace}")
+            rows.append(f"CAS*OA*999*{charge - amount}")
     rows += [f"CLP*NOSUCHCLAIM*1*100*0**12*P{trace}", "CAS*OA*23*100"]
+    if owed := sum(Decimal(claim["paid"]) for claim in denied):
+        rows.append(f"PLB*1234567893*20261231*FB:P{trace}*{-owed}")
     rows.append(f"SE*{len(rows) + 1}*0001")
     blank = " " * 10
     envelope = [

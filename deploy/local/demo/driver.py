@@ -80,7 +80,7 @@ class Driver:
         self.interruptions: set[str] = set()
         self.instants = 0
         self.commands = 0
-        self._latest: dict[str, Any] = {}
+        self._told: dict[str, Any] = {}
         self._sent: set[str] = set()
         self._moved = asyncio.Event()
         self._rested: dict[str, Any] | None = None
@@ -88,7 +88,7 @@ class Driver:
         self.each_instant: list[Callable[[datetime], None]] = []
 
     async def __aenter__(self) -> Self:
-        self._following = [asyncio.create_task(self._follow(name), name=name) for name in self._players]
+        self._following = [asyncio.create_task(self._follow(name)) for name in self._players]
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -191,17 +191,12 @@ class Driver:
 
     async def _unquiet(self) -> list[str]:
         """Why it is not quiet, in words: what waits, and where what was told last is not what is so now."""
-        found, told = await self.progress(), self._latest
+        found = await self.progress()
         return [
             *waiting(found),
             *(f"{file.parent.name}/{file.name}" for file in self._at_payer()),
-            *(
-                f"{name} {what} is {found[name].get(what)}, told {told.get(name, {}).get(what)}"
-                for name in self._players
-                for what in found[name]
-                if what != "parked" and found[name].get(what) != told.get(name, {}).get(what)
-            ),
-            *(f"{task.get_name()}: {task.exception()!r}" for task in self._following if task.done()),
+            *(f"{name} told nothing" for name in self._players if name not in self._told),
+            *_otherwise(self._told, found),
         ]
 
     async def kept(self) -> dict[str, Any]:
@@ -216,15 +211,14 @@ class Driver:
     async def _look(self) -> None:
         """Where all seems quiet, ask those who may know better; else wait for something to move."""
         self._moved.clear()
-        before, sent = dict(self._latest), set(self._sent)
-        if len(before) == len(self._players) and not waiting(before) and not self._at_payer():
-            asked = [name for name, own in before.items() if name in sent or own["reaches_out"]]
-            now = before | await self._ask(asked)
-            if now == before and not self._at_payer():
+        told, sent = dict(self._told), set(self._sent)
+        if len(told) == len(self._players) and not waiting(told) and not self._at_payer():
+            asked = [name for name, own in told.items() if name in sent or own["reaches_out"]]
+            # An answer that says otherwise is not kept: it may be of a moment that left no trace to tell of.
+            if not _otherwise(told, await self._ask(asked)) and not self._at_payer():
                 self._sent -= sent
-                self._rested = now
+                self._rested = told
                 return
-            self._latest |= {name: now[name] for name in asked if self._latest[name] is before[name]}
         await waited(self._moved, LOOK_S)
 
     async def progress(self) -> dict[str, Any]:
@@ -244,7 +238,7 @@ class Driver:
             try:
                 async with client.get(path, timeout=aiohttp.ClientTimeout()) as response:
                     async for line in response.content:
-                        self._latest[name] = json.loads(line)
+                        self._told[name] = json.loads(line)
                         self._moved.set()
             except AWAY as error:
                 self.interruptions.add(f"{name}: {type(error).__name__}")
@@ -264,6 +258,16 @@ def waiting(progress: dict[str, Any]) -> list[str]:
         f"{name} {what}"
         for name, own in progress.items()
         for what in rest.waiting(own, rest.heads_for(own, progress))
+    ]
+
+
+def _otherwise(told: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """Where services say of now what they did not tell last, in words; an answer says more than is told."""
+    return [
+        f"{name} {what} {found[name][what]}, told {before}"
+        for name in told.keys() & found.keys()
+        for what, before in told[name].items()
+        if found[name][what] != before
     ]
 
 
