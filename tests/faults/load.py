@@ -44,6 +44,9 @@ class Load:
     history: History
     clock: Turning
     seed: int
+    slow: float = 1.0
+    """How many times as long clients rest whose work is not rare."""
+
     groups: dict[str, str] = field(default_factory=dict)
     courses: dict[str, Course] = field(default_factory=dict)
     people: int = 0
@@ -75,14 +78,15 @@ class Load:
 
     async def run(self, coordinators: int = 3) -> None:
         """Work until the history is over."""
+        slow = self.slow
         async with asyncio.TaskGroup() as together:
             for number in range(coordinators):
-                together.create_task(self._until_over(self._coordinate, f"coordinator-{number}", 0.4))
+                together.create_task(self._until_over(self._coordinate, f"coordinator-{number}", 0.4 * slow))
             for track in TRACKS:
-                together.create_task(self._until_over(self._attend, f"clerk-{track}", 1.0))
-            together.create_task(self._until_over(self._measure, "clinician", 0.3))
-            together.create_task(self._until_over(self._discharge, "leaver", 0.5))
-            together.create_task(self._until_over(self._blunder, BLUNDERER, 0.4))
+                together.create_task(self._until_over(self._attend, f"clerk-{track}", 1.0 * slow))
+            together.create_task(self._until_over(self._measure, "clinician", 0.3 * slow))
+            together.create_task(self._until_over(self._discharge, "leaver", 0.5 * slow))
+            together.create_task(self._until_over(self._blunder, BLUNDERER, 0.4 * slow))
             for client, (work, rest) in self.rarities.clients.items():
                 together.create_task(self._until_over(work, client, rest))
 

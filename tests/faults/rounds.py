@@ -127,6 +127,9 @@ class Kind:
     hurt: Hurt
     brokers: int = 1
     disks: bool = False
+    slow: float = 1.0
+    """How many times as long most clients rest as in a round that has the machine to itself."""
+
     rules: Mapping[str, Rule] = field(default_factory=dict)
     """What must hold besides, or in place of the rule of that name."""
 
@@ -155,7 +158,7 @@ async def fill(found: Round, home: Path, kind: Kind) -> Evidence:
     async with theatre(home, BEGINS, rate, disks=disks, bug=found.bug, brokers=brokers) as stage:
         found.disks, found.processors = stage.disks, os.cpu_count()
         history = History(stage, seed)
-        load = Load(history, stage.clock, seed)
+        load = Load(history, stage.clock, seed, slow=kind.slow)
         try:
             await load.prepare()
             async with asyncio.TaskGroup() as together:

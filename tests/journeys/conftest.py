@@ -51,7 +51,7 @@ class Tampered:
 @dataclass(frozen=True)
 class Plays:
     """A play with what its topics hold, what was found of persons and after tampering; another with a kill;
-    one of another seed, that one again in another zone with the roles of some services apart, and with a
+    one of another seed; that one again in another zone with the roles of some services apart, and with a
     mail server of somebody else's, which took ``delivered``.
     """
 
@@ -65,7 +65,6 @@ class Plays:
     other: Outcome
     apart: Outcome
     processes: set[str]
-    elsewhere: Outcome
     delivered: list[str]
 
 
@@ -109,15 +108,7 @@ async def _plays(servers: dict[str, str]) -> Plays:
     async with staged(servers, eventful(seed + 1)) as stage:
         await stage.play(1, WEEKS)
         other = outcome(stage, 1)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ELSEWHERE.items():
-            patch.setenv(name, value)
-        async with staged(servers, eventful(seed + 1), APART) as stage:
-            processes = {path.stem for path in (stage.home / "run").glob("*.json")}
-            await stage.play(1, WEEKS)
-            patch.undo()
-            apart = outcome(stage, 1)
-    elsewhere, delivered = await _mailed_elsewhere(servers, eventful(seed + 1))
+    apart, processes, delivered = await _apart(servers, eventful(seed + 1))
     return Plays(
         first=first,
         on_topics=on_topics,
@@ -129,7 +120,6 @@ async def _plays(servers: dict[str, str]) -> Plays:
         other=other,
         apart=apart,
         processes=processes,
-        elsewhere=elsewhere,
         delivered=delivered,
     )
 
@@ -146,16 +136,19 @@ class Taken(Message):
         self.ids.append(str(message["message-id"]))
 
 
-async def _mailed_elsewhere(servers: dict[str, str], seed: int) -> tuple[Outcome, list[str]]:
-    """A play whose mails go to a server that the environment names."""
+async def _apart(servers: dict[str, str], seed: int) -> tuple[Outcome, set[str], list[str]]:
+    """A play with roles apart, in another zone, whose mails go to a server that the environment names."""
     taken = Taken()
     server = await asyncio.get_running_loop().create_server(lambda: SMTP(taken), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CARETRAIL_SMTP_URL", f"smtp://127.0.0.1:{port}")
-        async with server, staged(servers, seed) as stage:
+        for name, value in {**ELSEWHERE, "CARETRAIL_SMTP_URL": f"smtp://127.0.0.1:{port}"}.items():
+            patch.setenv(name, value)
+        async with server, staged(servers, seed, APART) as stage:
+            processes = {path.stem for path in (stage.home / "run").glob("*.json")}
             await stage.play(1, WEEKS)
-            return outcome(stage, 1), taken.ids
+            patch.undo()
+            return outcome(stage, 1), processes, taken.ids
 
 
 async def _tamper(stage: Stage, played: Outcome) -> Tampered:
