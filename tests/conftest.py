@@ -33,6 +33,9 @@ SERVERS = "CARETRAIL_TEST_SERVERS"
 os.environ["TZ"] = "Asia/Kathmandu"
 time.tzset()
 
+# httpx looks for it at each request that a test sends, all along the path.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]
+
 # How fast a machine is fails no test.
 hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

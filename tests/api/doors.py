@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -29,12 +30,23 @@ Json = Any
 Path = tuple[str | int, ...]
 
 
+def named(name: str) -> Service:
+    """The service of a name."""
+    return next(service for service in SERVICES if service.name == name)
+
+
 class Passed(Exception):
     """The request fits its schema."""
 
 
 def door(service: Service) -> FastAPI:
-    """A service's application without anything behind its schemas."""
+    """A service's application without anything behind its schemas; made once, with its document."""
+    return _door(service.name)
+
+
+@cache
+def _door(name: str) -> FastAPI:
+    service = named(name)
     app = application(service, Settings())
     app.include_router(api.router)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import httpx
@@ -29,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
 from chassis.config import Settings
 from chassis.service import Service
 from operations.composed import composed
-from tests.api.doors import SERVICES
+from tests.api.doors import SERVICES, named
 from tests.conftest import Run
 from tests.running import STAFF
 from web.problems import MEDIA_TYPE, RESPONSES
@@ -116,9 +117,15 @@ def fault(case: Case, kind: str, answer: httpx.Response) -> str | None:
     return None
 
 
+@cache
+def whole(name: str) -> FastAPI:
+    """A service's application with its operations; made once, with its document."""
+    return composed(named(name), Settings())
+
+
 @EACH_SERVICE
 def test_bodies_have_examples_and_errors_are_problem_documents(service: Service) -> None:
-    document = composed(service, Settings()).openapi()
+    document = whole(service.name).openapi()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for content in operation.get("requestBody", {}).get("content", {}).values():
@@ -134,7 +141,7 @@ def test_bodies_have_examples_and_errors_are_problem_documents(service: Service)
 
 @EACH_SERVICE
 def test_every_operation_tells_its_headers_and_the_credential(service: Service) -> None:
-    for method, path, operation in operations_of(composed(service, Settings())):
+    for method, path, operation in operations_of(whole(service.name)):
         told = {each["name"]: each for each in operation.get("parameters", ()) if each["in"] == "header"}
         if path.startswith("/health/"):
             assert (told, operation.get("security")) == ({}, None)
@@ -160,7 +167,7 @@ def test_where_a_credential_is_in_force_the_document_asks_for_it(service: Servic
 
 @EACH_SERVICE
 def test_answers_have_examples_that_fit_their_schemas(service: Service) -> None:
-    app = composed(service, Settings())
+    app = whole(service.name)
     components = app.openapi()["components"]
     for method, path, operation in operations_of(app):
         for status, answer in operation["responses"].items():
