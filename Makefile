@@ -35,8 +35,9 @@ check: lint ## lint, then the fast tests
 test: setup ## lint, and every test beside it, on real Kafka and PostgreSQL
 	@$(MAKE) --no-print-directory --jobs 2 lint tests
 
+# Three at once on two processors: tests wait for Kafka, and for each other.
 tests: setup
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 bench: setup ## measure beside the references (QUICK=1 smaller, ONLY=append_16,relay single keys)
 	@CARETRAIL_HOME=$${CARETRAIL_HOME:-.caretrail/bench} $(BIN)/python -m benchmarks

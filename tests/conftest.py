@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,11 @@ from chassis.service import Service
 from tests.homes import HOMES
 from tests.running import Running, copied, running_services
 
-SERVERS = "CARETRAIL_TEST_SERVERS"
+SERVERS, TOLD = "CARETRAIL_TEST_SERVERS", "CARETRAIL_TEST_SERVERS_TOLD"
+"""Name the addresses of servers that run, and where those are told that the run itself starts."""
+
+STARTS_MAX_S = 300.0
+"""How long those may take: a machine's first start fetches Kafka and teaches Java."""
 
 # A zone that no code expects, of every process and of the server: whatever asks for it shows.
 os.environ["TZ"] = "Asia/Kathmandu"
@@ -44,35 +49,51 @@ hypothesis.settings.load_profile("shared")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller starts the servers; workers find their addresses in the environment."""
+    """The controller starts the servers, and workers collect tests meanwhile; a file tells the addresses."""
     if hasattr(config, "workerinput") or "not servers" in (config.option.markexpr or ""):
         return
     if SERVERS not in os.environ and not config.option.collectonly:
-        home = tempfile.mkdtemp(prefix="caretrail-test-", dir=HOMES)
-        argv = [sys.executable, "-m", "deploy.local.bare", "--home", home]
+        home = Path(tempfile.mkdtemp(prefix="caretrail-test-", dir=HOMES))
+        argv = [sys.executable, "-m", "deploy.local.bare", "--home", str(home)]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert process.stdout
-        line = process.stdout.readline()
-        if not line:
-            raise pytest.UsageError("the test servers did not start; see above")
-        os.environ[SERVERS] = line
-        config.stash[_SERVERS] = (process, Path(home))
+        telling = threading.Thread(target=_tell, args=(process, home / "told"))
+        telling.start()
+        os.environ[TOLD] = str(home / "told")
+        config.stash[_SERVERS] = (process, telling, home)
 
 
-_SERVERS = pytest.StashKey[tuple["subprocess.Popen[str]", Path]]()
+_SERVERS = pytest.StashKey[tuple["subprocess.Popen[str]", threading.Thread, Path]]()
+
+
+def _tell(process: subprocess.Popen[str], told: Path) -> None:
+    """Write down what the servers print once they run; nothing where they ended before."""
+    assert process.stdout
+    written = told.with_suffix(".new")
+    written.write_text(process.stdout.readline())
+    written.replace(told)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The controller stops what it started."""
     if _SERVERS in config.stash:
-        process, home = config.stash[_SERVERS]
-        process.communicate(timeout=30)
+        process, telling, home = config.stash[_SERVERS]
+        assert process.stdin
+        process.stdin.close()
+        telling.join()
+        process.wait(timeout=30)
         shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def servers() -> dict[str, str]:
     """The addresses of ``kafka`` and ``postgres`` (an administrator's)."""
+    if SERVERS not in os.environ:
+        told, until = Path(os.environ[TOLD]), time.monotonic() + STARTS_MAX_S
+        while not told.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        if not told.exists() or not told.read_text():
+            pytest.fail("the test servers did not start; see above", pytrace=False)
+        os.environ[SERVERS] = told.read_text()
     found: dict[str, str] = json.loads(os.environ[SERVERS])
     return found
 

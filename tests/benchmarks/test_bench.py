@@ -25,7 +25,7 @@ from benchmarks.workload import BODY_BYTES, TELLER
 from chassis.runtime import Role
 from tests.homes import HOMES
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("benchmarks")]
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("stacks")]
 
 
 @pytest.fixture(scope="module")

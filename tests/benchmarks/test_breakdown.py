@@ -16,7 +16,7 @@ from benchmarks.sizes import SIZES
 from benchmarks.stamping import Stamps
 from tests.homes import HOMES
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("benchmarks")]
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("stacks")]
 
 
 @pytest.fixture

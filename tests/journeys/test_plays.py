@@ -12,7 +12,7 @@ from tests.journeys.outcome import is_valid_x12
 from tests.journeys.records import Fact
 from tests.journeys.search import Text, secrets_of, sightings
 
-pytestmark = [pytest.mark.servers, pytest.mark.journey, pytest.mark.xdist_group("journey")]
+pytestmark = [pytest.mark.servers, pytest.mark.journey, pytest.mark.xdist_group("stacks")]
 
 JOURNEY = {
     "intake": {"ReferralReceived", "ReferralAccepted", "PatientAdmitted", "PatientDischarged"},

@@ -21,7 +21,7 @@ from tests.readme.kcat import as_kcat
 from tests.readme.tour import ROOT, backup_and_restore, blocks, tour
 
 # In the group of the journeys: two whole stacks at once are too much for two cores.
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("journey")]
+pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("stacks")]
 READY_MAX_S, TOUR_MAX_S, READ_MAX_S, STOP_MAX_S = 180, 240, 60, 60
 """Generous: the tour takes some 20 s on a machine of its own."""
 
