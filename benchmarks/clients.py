@@ -16,8 +16,8 @@ from uuid import uuid4
 import aiohttp
 import uvloop
 
+from benchmarks.patients import patient
 from benchmarks.trials import percentile
-from benchmarks.workload import patient
 
 STAFF = {"Caretrail-Actor": "staff-7;clinician", "Caretrail-Purpose": "TREAT"}
 PATIENTS = 200

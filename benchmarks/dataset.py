@@ -12,7 +12,8 @@ import psycopg
 from caretrail_contracts.envelope import partition_of
 from psycopg.sql import SQL, Identifier
 
-from benchmarks.workload import CIPHERTEXT, CLINICIAN, NONCE, patient
+from benchmarks.patients import patient
+from benchmarks.workload import CIPHERTEXT, CLINICIAN, NONCE
 
 STRETCH = 250_000
 """Rows of one statement."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Annotated, ClassVar
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 from caretrail_contracts.clinical import NoteSigned
 from caretrail_contracts.envelope import Actor, Envelope
@@ -31,7 +31,6 @@ BODY_BYTES = 400
 CLINICIAN = "1234567893"
 NONCE = "bm9uY2Vub25jZTEy"
 CIPHERTEXT = "c2VhbGVk" * 11 + "c2"
-NAMES = UUID("5b0e9a53-3c2f-4c6e-9d0e-6f2a61b7f0aa")
 NOTES_MAX = 1_000
 
 
@@ -100,12 +99,6 @@ def sealed(patient: UUID) -> Sealed[FreeText]:
 def note(id: UUID, patient: UUID, text: Sealed[FreeText]) -> NoteSigned:
     """The event."""
     return NoteSigned(note=id, patient=patient, episode=patient, session=id, clinician=CLINICIAN, text=text)
-
-
-@lru_cache(maxsize=10_000)
-def patient(number: int) -> UUID:
-    """The pseudonym of one of many patients."""
-    return uuid5(NAMES, str(number))
 
 
 def cause(id: UUID | None = None) -> Cause:

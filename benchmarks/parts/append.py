@@ -11,9 +11,10 @@ from uuid import uuid4
 from benchmarks import dataset
 from benchmarks.figures import Figure
 from benchmarks.lab import Lab
+from benchmarks.patients import patient
 from benchmarks.references import library, rows
 from benchmarks.trials import in_turn, percentile, rate, threaded_rate
-from benchmarks.workload import TELLER, Chart, SignNote, cause, note, patient, sealed
+from benchmarks.workload import TELLER, Chart, SignNote, cause, note, sealed
 from chassis.command import Commit, Fact, Work
 from chassis.executor import Executor, Kept
 from chassis.office import Ground

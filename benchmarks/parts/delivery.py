@@ -12,9 +12,10 @@ from caretrail_contracts.envelope import partition_of
 from benchmarks.clients import PATIENTS
 from benchmarks.figures import Figure
 from benchmarks.lab import Lab, output
+from benchmarks.patients import patient
 from benchmarks.references import rows, topic
 from benchmarks.trials import in_turn, percentile
-from benchmarks.workload import SHOWER, TELLER, patient
+from benchmarks.workload import SHOWER, TELLER
 from chassis.config import Settings
 
 RATE = 200

@@ -13,8 +13,9 @@ from benchmarks import dataset
 from benchmarks.figures import Figure
 from benchmarks.lab import KEPT, Lab
 from benchmarks.parts.append import append_rate
+from benchmarks.patients import patient
 from benchmarks.trials import in_turn, rate
-from benchmarks.workload import TELLER, patient
+from benchmarks.workload import TELLER
 from chassis.config import Settings, database_url
 from chassis.database import Database
 from chassis.office import Ground

@@ -29,11 +29,12 @@ async def rebuild(lab: Lab) -> list[Figure]:
     async def reference(_: int) -> float:
         return await library_rate(lab)
 
-    folded, ran = await in_turn(lab.sizes.trials, ours, reference)
+    by_one, ran, by_two = await in_turn(lab.sizes.trials, ours, reference, shared)
     about = {"events": lab.sizes.rebuilt, "library_events": lab.sizes.library // 10 * 10}
-    figures = [Figure("rebuild", folded, ran, about=about)]
-    by_two, by_one = await in_turn(lab.sizes.trials, shared, ours)
-    return [*figures, Figure("rebuild_2", by_two, by_one, about={"events": lab.sizes.rebuilt})]
+    return [
+        Figure("rebuild", by_one, ran, about=about),
+        Figure("rebuild_2", by_two, by_one, about={"events": lab.sizes.rebuilt}),
+    ]
 
 
 async def memory_of_rebuild(lab: Lab) -> Sampled:

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import psycopg
 
+from benchmarks.patients import patient
 from benchmarks.trials import percentile
-from benchmarks.workload import note, patient, sealed
+from benchmarks.workload import note, sealed
 
 TABLE = """
 drop table if exists rows;
