@@ -265,9 +265,9 @@ def _otherwise(told: dict[str, Any], found: dict[str, Any]) -> list[str]:
     """Where services say of now what they did not tell last, in words; an answer says more than is told."""
     return [
         f"{name} {what} {found[name][what]}, told {before}"
-        for name in told.keys() & found.keys()
+        for name in told
         for what, before in told[name].items()
-        if found[name][what] != before
+        if name in found and found[name][what] != before
     ]
 
 
