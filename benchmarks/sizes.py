@@ -69,7 +69,7 @@ QUICK = Sizes(
 )
 
 TINY = Sizes(
-    trials=3,
+    trials=2,
     single=5,
     appends=64,
     commands=32,

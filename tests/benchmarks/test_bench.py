@@ -20,7 +20,7 @@ from benchmarks import dataset
 from benchmarks.__main__ import measure
 from benchmarks.keys import KEYS
 from benchmarks.lab import lab
-from benchmarks.sizes import TINY
+from benchmarks.sizes import FULL, QUICK, TINY
 from benchmarks.workload import BODY_BYTES, TELLER
 from chassis.runtime import Role
 from tests.homes import HOMES
@@ -52,7 +52,7 @@ def test_every_key_is_measured_or_says_why_not(results: dict[str, Any]) -> None:
         if figure["verdict"] == "missing":
             assert figure["reason"], name
         else:
-            assert len(figure["ours"]["trials"]) >= 3, name
+            assert len(figure["ours"]["trials"]) == TINY.trials, name
             assert figure["ours"]["min"] > 0, name
 
 
@@ -73,6 +73,10 @@ def test_versions_and_machine_are_told(results: dict[str, Any]) -> None:
     assert results["machine"]["fsync"] == "on"
     assert results["machine"]["processors"] >= 1
     assert all(results["versions"].values())
+
+
+def test_what_is_published_is_of_three_trials_at_least() -> None:
+    assert all(sizes.trials >= 3 for sizes in (FULL, QUICK))
 
 
 async def _stored(home: Path) -> Sequence[Record]:

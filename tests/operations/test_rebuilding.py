@@ -182,6 +182,7 @@ async def test_a_rebuild_while_the_feed_applies_a_steady_load(running: Run) -> N
             while not stop.is_set():
                 await refer(run, 10)
                 sent += 10
+                await asyncio.sleep(0.1)
             return sent
 
         loading = asyncio.create_task(load())
