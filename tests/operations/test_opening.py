@@ -34,7 +34,10 @@ from tests.running import Running, running_alone
 
 pytestmark = pytest.mark.servers
 
-LOCK_LOST = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'intake:restore'"
+LOCK_LOST = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where application_name = 'intake:restore' and datname = current_database()
+"""
 
 
 def promoted(settings: Settings) -> None:
@@ -286,7 +289,7 @@ async def test_who_loses_the_lock_stops_looking(
         first = asyncio.create_task(recover(INTAKE, settings))
         async with asyncio.timeout(20):
             await hangs.wait()
-        admin(settings, LOCK_LOST)
+        admin(settings, LOCK_LOST, database=f"{settings.database_prefix}_intake")
         async with asyncio.timeout(20):
             with pytest.raises(psycopg.OperationalError):
                 await first
