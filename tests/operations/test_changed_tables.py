@@ -248,12 +248,11 @@ async def test_a_new_table_is_not_made_empty_where_folding_begins_in_that_moment
             await starting
 
 
-WAITS_FOR_POSITIONS = "select from pg_locks where relation = 'positions'::regclass and not granted"
 WIDER_BY_LAST = {**Counts.tables[0].columns, "first_at": "timestamp with time zone"}
-WAITS_FOR_READERS = """
-select from pg_locks where relation = 'counts'::regclass and mode = 'AccessExclusiveLock' and not granted
+WAITS = """
+select from pg_locks
+where not granted and database = (select oid from pg_database where datname = current_database()) and
 """
-WAITS_FOR_A_LOCK = """
-select from pg_locks where locktype = 'advisory' and not granted
-    and database = (select oid from pg_database where datname = current_database())
-"""
+WAITS_FOR_POSITIONS = f"{WAITS} relation = 'positions'::regclass"
+WAITS_FOR_READERS = f"{WAITS} relation = 'counts'::regclass and mode = 'AccessExclusiveLock'"
+WAITS_FOR_A_LOCK = f"{WAITS} locktype = 'advisory'"

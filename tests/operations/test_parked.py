@@ -195,10 +195,10 @@ async def test_a_record_that_comes_while_its_key_is_freed_is_applied_and_waits_f
 
 async def waited_for(ground: Any, table: str) -> None:
     """Wait until somebody waits for a lock on a table."""
+    here = "database = (select oid from pg_database where datname = current_database())"
+    waits = f"select from pg_locks where not granted and relation = to_regclass(%s) and {here}"
     async with asyncio.timeout(10):
-        while not await ground.database.rows(
-            "select 1 from pg_locks where not granted and relation = to_regclass(%s)", table
-        ):
+        while not await ground.database.rows(waits, table):
             await asyncio.sleep(0.02)
 
 
