@@ -73,7 +73,8 @@ class TopicFeed(Part):
     name = "topic-feed"
 
     def __init__(self, ground: Ground, ownership: Ownership, topics: Sequence[str]) -> None:
-        every = (TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS))
+        # By number first, so that those who share them each have some of every topic.
+        every = (TopicPartition(topic, number) for number in range(PARTITIONS) for topic in topics)
         self._partitions = {f"{partition.topic}[{partition.partition}]": partition for partition in every}
         self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
         self._applier, self._positions = Applier(ground, archive=True, meanwhile=self._read_on), Positions()

@@ -41,7 +41,8 @@ def lock_number(name: str) -> int:
 class Ownership(Part):
     """The locks that a process holds, all on one connection, kept up by a task; run it with ``async with``.
 
-    Locks come in groups; the names of a group are shared fairly by the processes that claim it.
+    Locks come in groups; the names of a group are shared fairly by the processes that claim it. What one
+    gives back, and what another takes, follows each other in the order in which they are claimed.
     """
 
     name = "PostgreSQL"
@@ -120,7 +121,7 @@ class Ownership(Part):
         holders = {row["number"]: row["holders"] for row in rows}
         for group, names in self._groups.items():
             share = ceil(len(names) / holders[self._members[group]])
-            if over := sorted(self.held(group))[share:]:
+            if over := [name for name in names if name in self._held][share:]:
                 self._set(self._held.difference(over))
                 await connection.execute(GIVE, ([self._numbers[name] for name in over],))
                 await connection.execute(TELL)

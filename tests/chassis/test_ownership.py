@@ -71,6 +71,16 @@ async def test_who_comes_hands_over_or_stops_tells_the_others(
         await until(lambda: one.held("reader") == set(names), MOVED_MAX_S)
 
 
+async def test_names_are_given_back_and_taken_in_the_order_in_which_they_are_claimed(url: str) -> None:
+    names = ["b0", "a0", "b1", "a1"]
+    async with Ownership(url, "toy").claim("reader", names) as one:
+        await until(lambda: one.held("reader") == set(names))
+        async with Ownership(url, "toy").claim("reader", names) as other:
+            await until(lambda: len(other.held("reader")) == 2, MOVED_MAX_S)
+            assert one.held("reader") == {"b0", "a0"}
+            assert other.held("reader") == {"b1", "a1"}
+
+
 async def test_what_is_left_by_one_that_stops_goes_to_those_who_stay(url: str) -> None:
     names = [str(number) for number in range(7)]
     async with Ownership(url, "toy").claim("reader", names).claim("relay", ["r"]) as one:
