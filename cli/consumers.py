@@ -75,8 +75,12 @@ def pause(
     """Let a service read no more of a topic until it is resumed: within a second, through restarts."""
     asked = _which(topic, partition) | {"reason": reason}
     found = _told("pause", service, asked, actor, purpose, as_json)
-    if not as_json:
+    if as_json:
+        return
+    if found["partitions"]:
         typer.echo(f"{service} reads no more of {_where(found)}.")
+    else:
+        typer.echo(f"What was named of {found['topic']} is paused in {service} already, as `list` shows.")
 
 
 @app.command()

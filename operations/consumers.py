@@ -156,15 +156,20 @@ def _within(positions: Positions, part: TopicPartition, ends: Ends, told: dict[s
     return ends if start is None else Ends(min(max(start, ends.begin), ends.end), ends.end)
 
 
-async def pause(ground: Ground, part: list[tuple[str, int]], reason: str, person: Person) -> None:
-    """Let partitions be read no more, in whichever process, until they are resumed."""
+async def pause(ground: Ground, part: list[tuple[str, int]], reason: str, person: Person) -> list[int]:
+    """Let partitions be read no more, in whichever process, until they are resumed; gives those that were.
+
+    Of one that is paused already it stays on record since when, by whom and why.
+    """
     why = await sealed(ground, reason)
-    numbers = tuple(number for _, number in part)
-    event = ReadingPaused(topic=part[0][0], partitions=numbers, reason=why)
+    topic, numbers = part[0][0], [number for _, number in part]
     async with ground.database.transaction() as connection:
         values = (person.actor.id, person.actor.role, Jsonb(why.model_dump(mode="json")))
-        await connection.execute(PAUSE, (part[0][0], *values, list(numbers)))
-        await _noted(ground, connection, "paused", event, person)
+        rows = await fetch(connection, PAUSE, topic, *values, numbers)
+        if paused := sorted(row["partition"] for row in rows):
+            event = ReadingPaused(topic=topic, partitions=tuple(paused), reason=why)
+            await _noted(ground, connection, "paused", event, person)
+    return paused
 
 
 async def resume(ground: Ground, part: list[tuple[str, int]], person: Person) -> list[int]:
@@ -250,6 +255,8 @@ insert into readings as r (topic, partition, paused_at, actor_id, actor_role, re
 select %s, number, clock_timestamp(), %s, %s, %s from unnest(%s::smallint[]) as number
 on conflict (topic, partition) do update set paused_at = excluded.paused_at, actor_id = excluded.actor_id,
     actor_role = excluded.actor_role, reason = excluded.reason
+where r.paused_at is null
+returning partition
 """
 RESUME = b"""
 update readings set paused_at = null, actor_id = null, actor_role = null, reason = null

@@ -108,12 +108,12 @@ async def listed(request: Request) -> list[dict[str, Any]]:
 
 @router.post("/internal/consumers/pause")
 async def paused(request: Request, asked: Pause, caller: Calling) -> dict[str, Any]:
-    """Let partitions be read no more."""
+    """Let partitions be read no more; answers which of them were read until now."""
     ground = _ground(request)
     with _refusing():
         part = consumers.parts(ground, asked.topic, asked.partitions)
-        await consumers.pause(ground, part, asked.reason, _person(caller))
-    return {"topic": part[0][0], "partitions": [number for _, number in part]}
+        paused = await consumers.pause(ground, part, asked.reason, _person(caller))
+    return {"topic": part[0][0], "partitions": paused}
 
 
 @router.post("/internal/consumers/resume")

@@ -30,7 +30,7 @@ def billing(stack: Callable[..., None]) -> Iterator[Double]:
         if asked.method == "GET":
             return 200, [reader(0), reader(1, lag_s=7.0, paused=PAUSED)]
         told = asked.json()
-        if asked.path.endswith("/resume") and told["topic"] == "store":
+        if asked.path.endswith(("/pause", "/resume")) and told["topic"] == "store":
             return 200, {"topic": "store", "partitions": []}
         if asked.path.endswith("/reset"):
             return 200, {"topic": TOPIC, "reads_from": {str(number): 12 for number in told["partitions"]}}
@@ -112,6 +112,8 @@ def test_a_pause_names_who_and_why(run: Run, billing: Double) -> None:
     asked = billing.asked[-1]
     assert asked.json() == {"topic": "intake", "partitions": [3], "reason": "it is rebuilt"}
     assert asked.headers["caretrail-actor"] == "ana;coordinator"
+    said = run("consumers", "pause", "billing", "store", "--reason", "x").stdout
+    assert said == "What was named of store is paused in billing already, as `list` shows.\n"
     assert run("consumers", "pause", "billing", "intake").exit_code == 2
     assert run("consumers", "pause", "billing", "intake", "--reason", "x", user=False).exit_code == 2
 

@@ -74,6 +74,10 @@ async def test_a_paused_partition_waits_through_a_restart_and_others_flow(runnin
         topic, number = topic_of("intake", run.settings.topic_prefix), partition_of(one)
         told = await tell(run, "pause", topic="intake", partitions=[number], reason="the topic is rebuilt")
         assert told == {"topic": topic, "partitions": [number]}
+        before = (await state(run, "intake", number))["paused"]
+        again = await tell(run, "pause", topic="intake", partitions=[number], reason="another one's")
+        assert again == {"topic": topic, "partitions": []}
+        assert (await state(run, "intake", number))["paused"] == before, "since when and why stay on record"
         await noticed(run, f"{topic}[{number}]")
         await refer(run, one, "routine")
         await refer(run, other, "routine")
