@@ -45,7 +45,7 @@ def backup(keep: KeepOption = None, as_json: JsonOption = False) -> None:
 
     with told(as_json), _failing("Earlier backups are as they were."):
         found = backups.backups(Settings())
-        with found.alone():
+        with found.alone(), _interrupted("the backup", "Earlier backups are as they were.", as_json):
             base = backups.take(found)
             gone = backups.forget(found, keep) if keep else []
     if as_json:
@@ -86,7 +86,9 @@ def restore(service: ServiceArgument, to: ToOption, as_json: JsonOption = False)
             "kafka_bootstrap": stack_file.read(settings.home).kafka_bootstrap,
         }
         asked = Restore(settings.model_copy(update=known), found, service, at, say=_said(as_json))
-        with _interrupted(service, as_json):
+        left = f"If it had come to wait until {service} is ready, it is done; else nothing was changed."
+        see = f"`caretrail status` shows whether {service} runs."
+        with _interrupted(f"the restore of {service}", left, as_json, see):
             done = asyncio.run(asked.carry_out())
     if as_json:
         screen.print_json(asdict(done) | {"to": done.to.isoformat()})
@@ -101,16 +103,14 @@ def _said(quiet: bool) -> Any:
 
 
 @contextmanager
-def _interrupted(service: str, as_json: bool) -> Iterator[None]:
+def _interrupted(what: str, left: str, as_json: bool, advice: str = "") -> Iterator[None]:
     """Where who waits goes away, say what that leaves."""
     from cli.problem import Problem
 
     try:
         yield
     except KeyboardInterrupt:
-        done = f"If it had come to wait until {service} is ready, it is done; else nothing was changed."
-        see = f"`caretrail status` shows whether {service} runs."
-        Problem(f"the restore of {service} was interrupted", done, advice=see).tell(as_json)
+        Problem(f"{what} was interrupted", left, advice=advice).tell(as_json)
         raise
 
 

@@ -134,14 +134,23 @@ class Backups:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """While no other backup or restore works on the folder. Raises CannotBackUp."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.tools.give(self.folder)
-        with (self.folder / "lock").open("a") as lock:
+        with self._usable():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.tools.give(self.folder)
+            lock = (self.folder / "lock").open("a")
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CannotBackUp(f"another backup or restore works on {self.folder}") from None
             yield
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise CannotBackUp(f"the folder {self.folder} cannot be used: {error.strerror}") from None
 
     def see_room(self, size: int) -> None:
         """See that the disk has room for a copy. Raises CannotBackUp."""

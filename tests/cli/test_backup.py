@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -31,6 +33,20 @@ def test_without_a_running_stack_there_is_nothing_to_do(run: Run, home: Path, co
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert json.loads(answer.stderr)["title"] == f"no PostgreSQL is running under {home}"
     assert not home.exists()
+
+
+def test_a_backup_that_is_interrupted_says_what_that_leaves(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(found: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deploy.local.backup.backups", lambda _: SimpleNamespace(alone=nullcontext))
+    monkeypatch.setattr("deploy.local.backup.take", interrupt)
+    answer = run("backup")
+    assert (answer.exit_code, answer.stdout) == (130, "")
+    assert answer.stderr.startswith("the backup was interrupted\n")
+    assert "Earlier backups are as they were." in answer.stderr
 
 
 @pytest.mark.parametrize("command", [["backup"], ["restore", "intake", "--to", MOMENT]])

@@ -284,6 +284,14 @@ async def test_a_backup_that_fails_leaves_the_archive_of_the_earlier_ones_as_it_
     assert (await site.restored(datetime.now(UTC))).taken_in == 0, "each moment is reached by the earlier one"
 
 
+def test_a_folder_that_cannot_be_one_is_named(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "in_it"):
+        found, said = replace(site.backups, folder=folder), f"the folder {folder} cannot be used: "
+        with pytest.raises(CannotBackUp, match=said), found.alone():
+            pass
+
+
 def test_a_cluster_that_gets_other_settings_is_archived_as_before(site: Site) -> None:
     """As with a new version of the stack."""
     before = archive(site.backups)
