@@ -37,16 +37,8 @@ class Unfoldable(Exception):
     """A projection cannot fold an event; names it and the kind of error, never values."""
 
     def __init__(self, record: Record, error: Exception) -> None:
-        self.event, self.why = named(record), described(error)
+        self.event, self.why = named(record), describe(error)
         super().__init__(f"the event {self.event['id']} cannot be folded: {self.why}")
-
-
-def described(error: Exception) -> str:
-    """An error without values; of the database's its class, and the constraint and table that refused."""
-    if not isinstance(error, psycopg.Error):
-        return describe(error)
-    parts = {"constraint": error.diag.constraint_name, "table": error.diag.table_name}
-    return ", ".join([type(error).__name__, *(f"{what} {name}" for what, name in parts.items() if name)])
 
 
 def named(record: Record) -> dict[str, object]:

@@ -11,12 +11,13 @@ import threading
 
 import psycopg
 from caretrail_contracts.catalogue import all_events
+from caretrail_contracts.wording import describe
 
 from chassis.kafka import assert_fast
 from chassis.positions import Fenced
 from operations.away import away_of
 from operations.explaining import explain
-from operations.folding import Folder, Unfoldable, described
+from operations.folding import Folder, Unfoldable
 from operations.history import Incomplete
 from operations.job import Job, referred
 
@@ -49,7 +50,7 @@ def main() -> None:
         if away := away_of(error):
             _tell({"away": away.what, "error": away.error})
         elif isinstance(error, psycopg.Error):
-            _tell({"why": f"the database refuses it: {described(error)}"})
+            _tell({"why": f"the database refuses it: {describe(error)}"})
         else:
             raise
     else:

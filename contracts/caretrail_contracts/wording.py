@@ -14,11 +14,16 @@ WORDS = json.loads(files("caretrail_contracts").joinpath("words.json").read_byte
 
 
 def describe(error: Exception) -> str:
-    """An error without the values that it is about: its class, and places with what was expected there."""
+    """An error without the values that it is about: its class, and places with what was expected there.
+
+    Of a database's error the constraint and the table that refused.
+    """
     if isinstance(error, ValidationError):
         faults = [("/".join(map(str, known(item))), expected_of(item)) for item in error.errors()]
         return f"{error.title}: {'; '.join(f'/{at}: expected {words}' for at, words in faults)}"[:400]
-    return type(error).__name__
+    said = getattr(error, "diag", None)
+    parts = [(what, getattr(said, f"{what}_name", None)) for what in ("constraint", "table")]
+    return ", ".join([type(error).__name__, *(f"{what} {name}" for what, name in parts if name)])
 
 
 def known(item: Any) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """What an error says of its input: places and what was expected there, never what somebody wrote."""
 
+from types import SimpleNamespace
+
 import pytest
 from caretrail_contracts.examples import example
 from caretrail_contracts.intake import ReferralReceived
@@ -23,6 +25,13 @@ def test_what_was_expected_is_told_in_plain_words_and_no_value_is() -> None:
     assert describe(refused(patient="Zyxwvut", urgency="Zyxwvut")) == (
         "ReferralReceived: /patient: expected a UUID; /urgency: expected one of routine, urgent, asap, stat"
     )
+
+
+def test_of_what_a_database_refused_the_constraint_is_told_and_no_value() -> None:
+    class CheckViolation(Exception):
+        diag = SimpleNamespace(constraint_name="contacts_check", table_name="contacts", message_detail="Zyx")
+
+    assert describe(CheckViolation("Zyx")) == "CheckViolation, constraint contacts_check, table contacts"
 
 
 def test_another_error_is_told_by_its_class_alone() -> None:
