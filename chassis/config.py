@@ -45,11 +45,11 @@ class Settings(BaseSettings):
     sensitivity: Sensitivity = Sensitivity.PART2
     clock_file: Path | None = None
     host: str = "127.0.0.1"
-    port: int = 0
+    port: int = Field(0, ge=0, le=65_535)
     api_token: SecretStr | None = None
-    body_bytes_max: int = 8_388_608
-    unpublished_max: int = 1_000_000
-    queued_max: int = 10_000
+    body_bytes_max: int = Field(8_388_608, ge=1)
+    unpublished_max: int = Field(1_000_000, ge=1)
+    queued_max: int = Field(10_000, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
     @property

@@ -89,6 +89,8 @@ def redrive(
 
     if bool(record) == every:
         raise typer.BadParameter("expected either a RECORD or --all", param_hint="RECORD")
+    if record and (service or handler):
+        raise typer.BadParameter("--service and --handler go with --all", param_hint="RECORD")
     who = _who(actor, purpose)
     if record:
         _reference(record)

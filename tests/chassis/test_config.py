@@ -5,8 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from chassis.config import NotMigrated, Settings, database_url
+
+
+@pytest.mark.parametrize("bound", ["body_bytes_max", "unpublished_max", "queued_max"])
+def test_a_bound_lets_something_through(bound: str) -> None:
+    """Below 1 each command would be turned away, for ever."""
+    assert getattr(Settings.model_validate({bound: 1}), bound) == 1
+    for value in (0, -1):
+        with pytest.raises(ValidationError, match=bound):
+            Settings.model_validate({bound: value})
 
 
 def test_a_databases_address_may_stand_where_all_settings_may(

@@ -174,6 +174,12 @@ def test_what_is_no_record_is_said(run: Run, record: str) -> None:
     assert "SERVICE/NUMBER" in answer.stderr
 
 
+def test_what_chooses_among_all_does_not_go_with_one_record(run: Run) -> None:
+    answer = run("parked", "redrive", "billing/9", "--service", "intake")
+    assert answer.exit_code == 2
+    assert "--service and --handler go with --all" in answer.stderr
+
+
 def test_a_service_that_is_not_there_is_said_in_words(run: Run, stack: Any) -> None:
     stack(billing="http://127.0.0.1:1")
     answer = run("parked", "list")
