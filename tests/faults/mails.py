@@ -62,7 +62,7 @@ def _mails(evidence: Evidence) -> Iterator[str]:
 def _again(evidence: Evidence, came: dict[str, list[Row]], released: dict[str, set[int]]) -> Iterator[str]:
     """A mail may come again, under the same id, only where a fault struck between it and the note of it."""
     blamed: Counter[int] = Counter()
-    faults = [one for one in evidence.faults if _may_repeat(one)]
+    faults = [one for one in evidence.faults if may_repeat(one)]
     for subject, mails in came.items():
         for before, mail in list(pairwise(mails))[max(len(released.get(subject, ())), 1) - 1 :]:
             causes = (
@@ -79,10 +79,11 @@ def _again(evidence: Evidence, came: dict[str, list[Row]], released: dict[str, s
             blamed[cause] += 1
 
 
-def _may_repeat(fault: Row) -> bool:
+def may_repeat(fault: Row) -> bool:
     """Whether a fault concerns notifications, the mailbox, or what all stand on."""
-    others = (*(name for name in SERVICES if name != "notifications"), "payer")
-    return not str(fault["told"]).startswith(others) and " in " not in str(fault["told"])
+    told, others = str(fault["told"]), (*(name for name in SERVICES if name != "notifications"), "payer")
+    forged = any(f" in {name}" in told for name in SERVICES)  # a message on a topic
+    return not told.startswith(others) and not forged
 
 
 def _recipients(evidence: Evidence, came: dict[str, list[Row]]) -> Iterator[str]:

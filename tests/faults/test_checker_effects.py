@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults import lag
+from tests.faults import lag, mails
 from tests.faults.altering import ELSEWHERE, Bug, again, events, seeding, without
 from tests.faults.checker import RULES, check
 from tests.faults.evidence import Evidence
@@ -234,3 +234,17 @@ def test_a_lag_that_is_gone_late_is_told_with_what_was_behind_last() -> None:
     evidence = Evidence(lag_s=31.04, last_behind=["audit of billing [3]"])
     assert list(lag.soon(evidence)) == ["after 31.0 s, expected 30 s; last behind: audit of billing [3]"]
     assert not list(lag.gone(evidence))
+
+
+@pytest.mark.parametrize(
+    ("told", "may"),
+    [
+        ("SIGKILL, back in 0.9 s", True),
+        ("notifications, back in 2.1 s", True),
+        ("billing, back in 2.1 s", False),
+        ("payer, back in 1.0 s", False),
+        ("poison in notifications [3]@17", False),
+    ],
+)
+def test_what_strikes_the_mailer_or_the_servers_may_repeat_a_mail(told: str, may: bool) -> None:
+    assert mails.may_repeat({"told": told}) is may
