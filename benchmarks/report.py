@@ -18,7 +18,8 @@ from rich.table import Table
 
 from benchmarks.figures import Figure, as_json, reason, verdict
 from benchmarks.keys import KEYS
-from benchmarks.lab import Lab
+from benchmarks.lab import SIZED, STAMPED, Lab
+from benchmarks.revision import revision
 
 PACKAGES = ("eventsourcing", "psycopg", "aiokafka", "pydantic", "fastapi", "uvicorn", "uvloop", "aiohttp")
 TITLE = "Caretrail beside its references"
@@ -32,7 +33,9 @@ def surroundings(lab: Lab) -> dict[str, Any]:
     """Versions and machine."""
     with psycopg.connect(lab.postgres) as connection:
         [server] = connection.execute("show server_version").fetchone() or [""]
-        [fsync] = connection.execute("show fsync").fetchone() or [""]
+        settings: dict[str, str] = dict(
+            connection.execute(SETTINGS, (["fsync", *STAMPED, *SIZED],)).fetchall()
+        )
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
@@ -47,9 +50,14 @@ def surroundings(lab: Lab) -> dict[str, Any]:
             "processors": os.cpu_count(),
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
             "load_before": [round(load, 2) for load in os.getloadavg()],
-            "fsync": fsync,
+            "fsync": settings.pop("fsync"),
         },
+        "revision": revision(),
+        "postgresql_settings": settings,
     }
+
+
+SETTINGS = b"select name, current_setting(name) from pg_settings where name = any (%s)"
 
 
 def _processor() -> str:

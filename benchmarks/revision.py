@@ -1,4 +1,4 @@
-"""The revision of the code that a round was played on."""
+"""The revision of the code that something was measured on."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 
+import psycopg
 from caretrail_contracts.cloudevents import Record
 
 from benchmarks import dataset
@@ -70,10 +71,13 @@ async def project(lab: Lab) -> list[Figure]:
 
 
 async def library_rate(lab: Lab) -> float:
-    """Events a second of the library's runner over a fresh log."""
-    url, charts = lab.database("library_projected"), lab.sizes.library // 10
+    """Events a second of the library's runner over a fresh log; it waits for no disk, as ours does not."""
+    name, charts = "library_projected", lab.sizes.library // 10
+    url = lab.database(name)
     with library.charts(url) as app:
         await asyncio.to_thread(library.filled, app, charts)
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(f"alter database {name} set synchronous_commit = off".encode())
     return await asyncio.to_thread(library.projected, url, charts * 10)
 
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from benchmarks import dataset
 from benchmarks.__main__ import measure
 from benchmarks.keys import KEYS
-from benchmarks.lab import lab
+from benchmarks.lab import SIZED, STAMPED, lab
 from benchmarks.sizes import FULL, QUICK, TINY
 from benchmarks.workload import BODY_BYTES, TELLER
 from chassis.runtime import Role
@@ -73,6 +73,7 @@ def test_versions_and_machine_are_told(results: dict[str, Any]) -> None:
     assert results["machine"]["fsync"] == "on"
     assert results["machine"]["processors"] >= 1
     assert all(results["versions"].values())
+    assert results["postgresql_settings"].keys() == {*STAMPED, *SIZED}
 
 
 def test_what_is_published_is_of_three_trials_at_least() -> None:

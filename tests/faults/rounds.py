@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from benchmarks.revision import revision
 from tests.faults import partitions, stumbles
 from tests.faults.checker import READS, RULES, Finding, Rule, check
 from tests.faults.evidence import SERVICES, Evidence, gather
@@ -26,7 +27,6 @@ from tests.faults.forgeries import FORGERIES, Forgery, Press
 from tests.faults.history import History
 from tests.faults.load import Load
 from tests.faults.processes import PROCESSES
-from tests.faults.revision import revision
 from tests.faults.surroundings import SURROUNDINGS, DiskFull
 from tests.faults.theatre import BACK_MAX_S, Theatre, theatre
 
