@@ -74,8 +74,7 @@ class TopicFeed(Part):
 
     def __init__(self, ground: Ground, ownership: Ownership, topics: Sequence[str]) -> None:
         # By number first, so that those who share them each have some of every topic.
-        every = (TopicPartition(topic, number) for number in range(PARTITIONS) for topic in topics)
-        self._partitions = {f"{partition.topic}[{partition.partition}]": partition for partition in every}
+        self._partitions = {f"{of}[{n}]": TopicPartition(of, n) for n in range(PARTITIONS) for of in topics}
         self._ground, self._ownership = ground, ownership.claim(READER, self._partitions)
         self._applier, self._positions = Applier(ground, archive=True, meanwhile=self._read_on), Positions()
         self.readings = Readings(ground.database, own=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 import structlog
@@ -89,9 +89,12 @@ async def consumer(bootstrap: str) -> AIOKafkaConsumer:
 
 
 async def _started(client: Any) -> Any:
+    starting = asyncio.ensure_future(client.start())
     try:
-        await client.start()
+        await asyncio.shield(starting)
     except BaseException:
+        # Not cancelled halfway, if it can be helped: aiokafka would leave its first connection open.
+        await _within(starting)
         await stopped(client)
         raise
     return client
@@ -99,8 +102,7 @@ async def _started(client: Any) -> Any:
 
 async def dropped(found: AIOKafkaProducer) -> None:
     """Stop a producer without what it did not send yet: its own ``stop`` waits until that is sent."""
-    closing = asyncio.wait_for(asyncio.ensure_future(found._sender.close()), STOP_MAX_S)
-    await asyncio.gather(closing, return_exceptions=True)
+    await _within(found._sender.close())
     unsent = found._message_accumulator
     # One that was to be sent again is looked for there at its end: aiokafka would log an error.
     unsent._pending_batches.update(*unsent._batches.values())
@@ -117,7 +119,11 @@ async def stopped(client: Any) -> None:
 
     What it cancels within may come out of its stop as if its caller were cancelled: that is let go of, too.
     """
-    stopping = asyncio.wait_for(asyncio.ensure_future(client.stop()), STOP_MAX_S)
-    error: Any = (await asyncio.gather(stopping, return_exceptions=True))[0]
-    if error:
+    if error := await _within(client.stop()):
         log.info("client_let_go", client=type(client).__name__, error=type(error).__name__)
+
+
+async def _within(work: Awaitable[Any]) -> Any:
+    """What comes of it in the time that a client may take, or the error."""
+    done = asyncio.wait_for(asyncio.ensure_future(work), STOP_MAX_S)
+    return (await asyncio.gather(done, return_exceptions=True))[0]

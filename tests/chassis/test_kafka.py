@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from contextlib import suppress
 from typing import Any
 
+import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from chassis.kafka import dropped
+from chassis.kafka import consumer, dropped, stopped
 
 
 async def test_a_producer_is_let_go_of_without_a_word_whatever_it_was_about_to_send() -> None:
@@ -28,4 +30,20 @@ async def test_a_producer_is_let_go_of_without_a_word_whatever_it_was_about_to_s
     del producer, unsent, sent, batch
     gc.collect()
     await asyncio.sleep(0)
+    assert told == []
+
+
+@pytest.mark.servers
+async def test_a_client_whose_start_is_given_up_leaves_no_connection_open(servers: dict[str, str]) -> None:
+    """At whatever moment: aiokafka forgets the first one where it is cancelled between two answers on it."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+    for step in range(40):
+        starting = asyncio.create_task(consumer(servers["kafka"]))
+        await asyncio.sleep(step / 4_000)
+        starting.cancel()
+        with suppress(asyncio.CancelledError):
+            await stopped(await starting)
+        del starting
+        gc.collect()
     assert told == []
