@@ -129,7 +129,9 @@ def _row(one: Round) -> str:
     load = "not measured" if one.load is None else f"{one.load:.1f}"
     lag = ("never" if one.ended else "not measured") if one.lag_s is None else f"{one.lag_s:.1f}"
     killed, code = kills.Tally.of(one.faults).kills.total(), one.code or "not kept"
-    shown = (one.at, code, one.kind, one.seed, f"{one.seconds:.0f}", killed, load, lag, len(one.findings))
+    done = f"{one.outcomes.get('ok', 0):,}"
+    where = (one.at, code, one.kind, one.seed, f"{one.seconds:.0f}")
+    shown = (*where, killed, done, load, lag, len(one.findings))
     return f"| {' | '.join(map(str, shown))} |"
 
 
