@@ -134,23 +134,18 @@ class Backups:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """While no other backup or restore works on the folder. Raises CannotBackUp."""
-        with self._usable():
+        try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.tools.give(self.folder)
             lock = (self.folder / "lock").open("a")
+        except OSError as error:
+            raise CannotBackUp(f"the folder {self.folder} cannot be used: {error.strerror}") from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CannotBackUp(f"another backup or restore works on {self.folder}") from None
             yield
-
-    @contextmanager
-    def _usable(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise CannotBackUp(f"the folder {self.folder} cannot be used: {error.strerror}") from None
 
     def see_room(self, size: int) -> None:
         """See that the disk has room for a copy. Raises CannotBackUp."""
