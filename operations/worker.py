@@ -10,6 +10,7 @@ import sys
 import threading
 
 import psycopg
+import uvloop
 from caretrail_contracts.catalogue import all_events
 from caretrail_contracts.wording import describe
 
@@ -39,7 +40,8 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(GARBAGE)
     try:
-        told = asyncio.run(explain(job, projection) if job.against else Folder(job, projection).run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            told = runner.run(explain(job, projection) if job.against else Folder(job, projection).run())
     except Unfoldable as error:
         _tell({"why": str(error), "event": error.event})
     except Incomplete as error:
