@@ -42,6 +42,8 @@ def _names(names: Iterable[str]) -> Composed:
 
 @dataclass(slots=True)
 class _Row:
+    """What the changes of a row come to; their own values stay as they are."""
+
     put: dict[str, Any]
     add: dict[str, Any]
     removed: bool = False
@@ -50,13 +52,17 @@ class _Row:
         if kind == "remove":
             self.removed, self.put, self.add = True, {}, {}
         elif kind == "put":
-            self.put |= values
-            for name in self.add.keys() & values.keys() if self.add else ():
-                del self.add[name]
-        else:
+            self.put = {**self.put, **values} if self.put else values
+            if self.add:
+                self.add = {name: value for name, value in self.add.items() if name not in values}
+        elif self.put or self.add:
             for name, value in values.items():
-                counted = self.put if name in self.put else self.add
-                counted[name] = counted.get(name, 0) + value
+                if name in self.put:
+                    self.put = {**self.put, name: self.put[name] + value}
+                else:
+                    self.add = {**self.add, name: self.add.get(name, 0) + value}
+        else:
+            self.add = values
 
 
 class Buffer:
@@ -74,7 +80,8 @@ class Buffer:
                 self._inserts.setdefault(table.name, []).append(change)
                 continue
             _, rows = self._rows.get(table.name) or self._rows.setdefault(table.name, (table, {}))
-            rows.setdefault(key, _Row({}, {})).take(kind, values)
+            row = rows.get(key) or rows.setdefault(key, _Row({}, {}))
+            row.take(kind, values)
 
     async def flush(self, connection: Connection) -> set[str]:
         """Write every change; gives the names of the tables that were written."""
@@ -83,25 +90,28 @@ class Buffer:
             removed = [key for key, row in rows.items() if row.removed]
             if removed:
                 await connection.execute(_delete(table), arrays(removed))
-            for (put, add), same in _shapes(table, rows).items():
-                await connection.execute(_upsert(table, put, add), arrays(same))
+            for (put, add), same in _shapes(rows).items():
+                stored = _stored(table, (*table.key, *put, *add), same)
+                await connection.execute(_upsert(table, put, add), stored)
         inserts, self._inserts = self._inserts, {}
         for changes in inserts.values():
-            await connection.execute(_insert(changes[0].table), arrays(map(_row, changes)))
+            table = changes[0].table
+            rest = [*table.values, *table.counters]
+            whole = [(*change.key, *[change.values[name] for name in rest]) for change in changes]
+            await connection.execute(_insert(table), _stored(table, table.columns, whole))
         return tables.keys() | inserts.keys()
 
 
 _Names = tuple[str, ...]
 
 
-def _shapes(table: Table, rows: dict[Key, _Row]) -> dict[tuple[_Names, _Names], list[Key]]:
+def _shapes(rows: dict[Key, _Row]) -> dict[tuple[_Names, _Names], list[tuple[Any, ...]]]:
     """Keys and values by the columns that are put and added; rows only removed are left out."""
-    found: dict[tuple[_Names, _Names], list[Key]] = {}
+    found: dict[tuple[_Names, _Names], list[tuple[Any, ...]]] = {}
     for key, row in rows.items():
         if row.put or row.add or not row.removed:
-            put = [_stored(value, table.columns[name]) for name, value in row.put.items()]
-            shape = (tuple(row.put), tuple(row.add))
-            found.setdefault(shape, []).append((*key, *put, *row.add.values()))
+            values = (*key, *row.put.values(), *row.add.values())
+            found.setdefault((tuple(row.put), tuple(row.add)), []).append(values)
     return found
 
 
@@ -133,15 +143,13 @@ def _insert(table: Table) -> bytes:
     return form.format(Identifier(table.name), _names(names), _arrays(table, names)).as_bytes()
 
 
-def _row(change: Change) -> tuple[Any, ...]:
-    """The values of an inserted row in the order of its table's columns."""
-    table = change.table
-    row = dict(zip(table.key, change.key, strict=True)) | change.values
-    return tuple(_stored(row[name], kind) for name, kind in table.columns.items())
-
-
-def _stored(value: Any, kind: str) -> Any:
-    return value if kind != "jsonb" or value is None else Jsonb(plain(value))
+def _stored(table: Table, names: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows of these columns as arrays; what is to be JSON is made so."""
+    found, kinds = arrays(rows), table.columns
+    for number, name in enumerate(names):
+        if kinds[name] == "jsonb":
+            found[number] = [value if value is None else Jsonb(plain(value)) for value in found[number]]
+    return found
 
 
 def plain(value: Any) -> Any:

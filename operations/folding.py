@@ -17,7 +17,7 @@ from caretrail_contracts.wording import describe
 from psycopg.errors import DeadlockDetected
 
 from chassis.database import Connection, arrays, connect, fetch, is_lost
-from chassis.positions import Fenced, Place, Spot
+from chassis.positions import Fenced, Place
 from chassis.projection import Projection
 from chassis.tables import Buffer
 from operations.away import away_of
@@ -89,10 +89,10 @@ Named = tuple[UUID, int]
 
 @dataclass(slots=True)
 class Folded:
-    """What a chunk comes to: rows, events folded by spot, and those skipped since they are parked."""
+    """What a chunk comes to: rows, events folded by source and partition, and those skipped, being parked."""
 
     rows: Rows
-    counts: Counter[Spot] = field(default_factory=Counter)
+    counts: Counter[tuple[str, int]] = field(default_factory=Counter)
     skipped: list[Stored] = field(default_factory=list)
 
 
@@ -104,7 +104,6 @@ class Folder:
         self._kinds = {event.type(): event for event in projection.folds}
         self._parked: set[Named] = set()
         self._places: Vector = {}
-        self._topics = {spot[2]: spot[0] for spot in job.vector}
 
     async def run(self) -> None:
         """Fold to the end of the job. Raises Unfoldable, Incomplete, Fenced."""
@@ -146,26 +145,23 @@ class Folder:
             records = sorted(records, key=lambda record: record.envelope.key, reverse=True)
         for start in range(0, len(records), BREATH):
             for record in records[start : start + BREATH]:
-                if record.envelope.type in self._kinds:
-                    self._take(record, done)
+                self._take(record, done)
             await asyncio.sleep(0)
         return done
 
     def _take(self, record: Record, done: Folded) -> None:
-        about = record.envelope
+        about, body, _ = record
+        kind = self._kinds.get(about.type)
+        if kind is None:
+            return
         if self._parked and (about.id, about.position) in self._parked:
             done.skipped.append((about.source, about.epoch, about.position))
             return
         try:
-            event = self._kinds[about.type].from_bytes(record.body, about.version)
-            done.rows.take(self._projection.fold(event, about))
+            done.rows.take(self._projection.fold(kind.from_bytes(body, about.version), about))
         except Exception as error:
             raise Unfoldable(record, error) from error
-        done.counts[self._spot(record)] += 1
-
-    def _spot(self, record: Record) -> Spot:
-        about = record.envelope
-        return self._topics[about.source], about.partition, about.source
+        done.counts[about.source, about.partition] += 1
 
     async def _write(self, writer: Connection, chunk: Chunk, done: Folded) -> None:
         """Rows and places, all or nothing. Raises Fenced where another process goes on with this rebuild.
@@ -194,8 +190,7 @@ class Folder:
         async with writer.transaction(force_rollback=True):
             for record in chunk.records:
                 done = Folded(Rows(ordered=False))
-                if record.envelope.type in self._kinds:
-                    self._take(record, done)
+                self._take(record, done)
                 try:
                     await done.rows.flush(writer)
                 except psycopg.Error as error:
@@ -206,7 +201,8 @@ class Folder:
     async def _advance(self, writer: Connection, chunk: Chunk, done: Folded) -> None:
         moves = []
         for spot, place in chunk.to.items():
-            known, counts = self._places[spot], (chunk.passed.get(spot, 0), done.counts[spot])
+            _, partition, source = spot
+            known, counts = self._places[spot], (chunk.passed.get(spot, 0), done.counts[source, partition])
             moves.append(
                 (*spot, place.epoch, place.position, place.offset, *counts, known.epoch, known.position)
             )

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -82,15 +84,18 @@ async def _own(
             for part, at in after.items()
             if at.position < low
         }
-        counts = Counter(record.envelope.partition for record in records)
+        counts = Counter(map(PARTITION, rows))
         yield Chunk(records, to, {spot: counts[spot[1]] for spot in to})
 
 
 def _record(row: tuple[Any, ...], source: str) -> Record:
     """The record in a row of EVENTS, whose columns stand in the envelope's order; its times are UTC."""
-    actor, sensitivity = Actor(row[14], row[15]), SENSITIVITIES[row[20]]
+    actor, sensitivity = _actor(row[14], row[15]), SENSITIVITIES[row[20]]
     fields = (*row[:3], source, *row[3:14], actor, *row[16:20], sensitivity)
     return Record(Envelope._make(fields), row[21], None)
+
+
+_actor = lru_cache(maxsize=4_096)(Actor)
 
 
 async def _topic(job: Job, topic: str, places: Vector, until: Vector) -> AsyncGenerator[Chunk]:
@@ -246,6 +251,7 @@ def _readable(message: ConsumerRecord) -> Record | None:
         return None
 
 
+PARTITION = itemgetter(5)
 SENSITIVITIES = {each.value: each for each in Sensitivity}
 
 READ = """
