@@ -25,8 +25,9 @@ from operations.history import Chunk, history
 from operations.holding import in_transactions
 from operations.job import Job, Vector
 
-BREATH = 250
-"""Events folded at a stretch before the loop turns: it writes the chunk before and reads the next one."""
+BREATH = 25
+"""Events folded at a stretch before the loop turns: at each turn some 16 kB of the next chunk are read, and the
+chunk before is written. At 250 most of a chunk was read after the one before it was folded."""
 
 DEADLOCKS_MAX = 20
 
