@@ -176,5 +176,4 @@ def _chained(commits: Sequence[Commit]) -> list[Commit]:
     return chained
 
 
-SET_TIMER = query("set_timer")
-CANCEL_TIMER = b"delete from timers where key = %s"
+SET_TIMER, CANCEL_TIMER = query("set_timer"), b"delete from timers where key = %s"

@@ -35,8 +35,12 @@ READER = "reader"
 
 log = structlog.get_logger(__name__)
 
-Read = tuple[ConsumerRecord, Record | BrokenHeader]
-"""A message, and its record, or why there is none."""
+PORTION = 100
+"""Messages read at once: they are let go of, each with its two dozen headers, once their records are made."""
+
+
+Read = tuple[int, int, bytes, Record | BrokenHeader]
+"""A message: offset, when it was sent in ms of the epoch, body, and its record or why there is none."""
 
 
 class StoreFeed(Follower):
@@ -81,12 +85,10 @@ class TopicFeed(Part):
         self._gathered_s = 0 if ground.service.projections or ground.service.policies.all else GATHERED_S
         self._consumer: AIOKafkaConsumer | None = None
         self._ahead: asyncio.Task[dict[TopicPartition, list[Read]]] | None = None
-        self._full = False
-        self._held: frozenset[str] = frozenset()
+        self._full, self._held = False, frozenset[str]()
         self._missing, self._look_at = frozenset[str](), 0.0
-        self._unproven: set[TopicPartition] = set()
-        self._stopped = dict[tuple[TopicPartition, str], str]()
-        self._passed: dict[TopicPartition, tuple[int, int]] = {}
+        self._unproven, self._stopped = set[TopicPartition](), dict[tuple[TopicPartition, str], str]()
+        self._passed = dict[TopicPartition, tuple[int, int]]()
 
     async def turn(self) -> None:
         """Read and apply once."""
@@ -159,10 +161,14 @@ class TopicFeed(Part):
 
     async def _read(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, list[Read]]:
         """Messages that wait, a batch at most, read as records."""
-        most = self._applier.pace.most
-        found = await reader.getmany(timeout_ms=int(POLL_S * 1000), max_records=most)
-        self._full = sum(map(len, found.values())) >= most
-        return {part: [(message, _record(message)) for message in found[part]] for part in found}
+        found, left, wait_ms = dict[TopicPartition, list[Read]](), self._applier.pace.most, int(POLL_S * 1000)
+        while left and (some := await reader.getmany(timeout_ms=wait_ms, max_records=min(left, PORTION))):
+            for part, messages in some.items():
+                found.setdefault(part, []).extend(map(_read, messages))
+                left -= len(messages)
+            wait_ms = 0
+        self._full = not left
+        return found
 
     def _read_on(self) -> None:
         """Read what comes next while PostgreSQL writes; only where more waits, lest batches get small."""
@@ -181,21 +187,21 @@ class TopicFeed(Part):
         steps, new, begun = Steps(self._positions, topic), [], set[TopicPartition]()
         for partition, read in found.items():
             place, sent_ms = self._passed[partition]
-            self._passed[partition] = place, sent_ms or read[0][0].timestamp
+            self._passed[partition] = place, sent_ms or read[0][1]
             if partition in self._unproven and not await self._proven(partition, read):
                 begun.add(partition)
                 continue
-            for message, record in read:
+            for offset, _, body, record in read:
                 try:
                     if isinstance(record, BrokenHeader):
                         raise record
                     spot = partition, record.envelope.source
-                    if steps.take(record, message.offset):
+                    if steps.take(record, offset):
                         new.append(record)
                         if self._stopped:
                             self._tell(spot, None)
                 except BrokenHeader as error:  # no relay can have sent it: recorded once, and passed over
-                    await self._keep_broken(message, error)
+                    await self._keep_broken((*partition, offset), body, error)
                 except Gap as gap:
                     # Read on: a relay that goes back sends what is missing, and this again, behind it.
                     self._tell(spot, self._stopped.get(spot) or str(gap))
@@ -203,8 +209,8 @@ class TopicFeed(Part):
             await self._applier.apply(new, steps)
         await steps.find_again(self._ground.database)
         for part in found.keys() - begun - {spot[0] for spot in self._stopped}:
-            last = found[part][-1][0]
-            self._passed[part] = last.offset + 1, last.timestamp
+            offset, sent_ms, *_ = found[part][-1]
+            self._passed[part] = offset + 1, sent_ms
 
     def _tell(self, spot: tuple[TopicPartition, str], gap: str | None) -> None:
         """Say of a partition that a source's records stop there, and by what, or that they go on."""
@@ -214,23 +220,22 @@ class TopicFeed(Part):
         if gap:
             self._stopped[spot] = gap
 
-    async def _keep_broken(self, message: ConsumerRecord, error: BrokenHeader) -> None:
+    async def _keep_broken(self, where: tuple[str, int, int], body: bytes, error: BrokenHeader) -> None:
         """A message without readable headers: recorded once, its body kept sealed, then passed over."""
-        name, where = self._ground.service.name, (message.topic, message.partition, message.offset)
+        name, at = self._ground.service.name, "{}[{}]@{} {}".format(*where, error.header)[:120]
         cause = Cause.own(derive(name, "broken", *where), name, "consumer")
-        at = "{}[{}]@{} {}".format(*where, error.header)[:120]
-        about = (message.topic, "BrokenHeader", (Place(at=at, expected=error.expected),))
-        await self._ground.refuse_input(cause, *about, "application/octet-stream", message.value or b"")
+        about = (where[0], "BrokenHeader", (Place(at=at, expected=error.expected),))
+        await self._ground.refuse_input(cause, *about, "application/octet-stream", body)
 
     async def _proven(self, partition: TopicPartition, read: list[Read]) -> bool:
         """Whether the topic still holds at the stored offset what was applied; if not, begin anew."""
         last = self._positions.last(partition.topic, partition.partition)
         self._unproven.discard(partition)
-        message, record = read[0]
+        offset, _, _, record = read[0]
         if last and isinstance(record, Record):
             (source, place), about = last, record.envelope
             stored = (place.offset, source, place.epoch, place.position)
-            if (message.offset, about.source, about.epoch, about.position) == stored:
+            if (offset, about.source, about.epoch, about.position) == stored:
                 return True
         log.warning("topic_changed", topic=partition.topic, partition=partition.partition)
         assert self._consumer is not None
@@ -246,8 +251,9 @@ class TopicFeed(Part):
             await stopped(found)
 
 
-def _record(message: ConsumerRecord) -> Record | BrokenHeader:
+def _read(message: ConsumerRecord) -> Read:
     try:
-        return record_of(message)
+        record: Record | BrokenHeader = record_of(message)
     except BrokenHeader as error:
-        return error
+        record = error
+    return message.offset, message.timestamp, message.value or b"", record

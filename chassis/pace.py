@@ -27,8 +27,7 @@ class Pace:
     """How many things one transaction does, ``all`` at most, and the limit of its time, ``limit_s``."""
 
     def __init__(self, all: int) -> None:
-        self._all, self._longer = all, False
-        self.most = all
+        self._all, self.most, self._longer = all, all, False
 
     @property
     def limit_s(self) -> int:

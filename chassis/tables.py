@@ -15,6 +15,7 @@ from chassis.database import Connection, arrays
 from chassis.projection import Change, Table
 
 Key = tuple[Any, ...]
+Names = tuple[str, ...]
 
 
 def columns(table: Table) -> Composed:
@@ -53,61 +54,50 @@ class _Row:
             self.removed, self.put, self.add = True, {}, {}
         elif kind == "put":
             self.put = {**self.put, **values} if self.put else values
-            if self.add:
-                self.add = {name: value for name, value in self.add.items() if name not in values}
-        elif self.put or self.add:
-            for name, value in values.items():
-                if name in self.put:
-                    self.put = {**self.put, name: self.put[name] + value}
-                else:
-                    self.add = {**self.add, name: self.add.get(name, 0) + value}
+            self.add = {name: added for name, added in self.add.items() if name not in values}
         else:
-            self.add = values
+            put = {name: self.put[name] + value for name, value in values.items() if name in self.put}
+            add = {name: self.add.get(name, 0) + value for name, value in values.items() if name not in put}
+            self.put, self.add = {**self.put, **put}, {**self.add, **add}
 
 
 class Buffer:
     """Row changes that wait to be written: changes of one row are merged, rows of one shape go together."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Table, dict[Key, _Row]]] = {}
-        self._inserts: dict[str, list[Change]] = {}
+        self._rows, self._inserts = dict[Table, dict[Key, _Row]](), dict[Table, list[Change]]()
 
     def take(self, changes: Iterable[Change]) -> None:
         """Add changes, in order."""
         for change in changes:
             table, key, kind, values = change
             if kind == "insert":
-                self._inserts.setdefault(table.name, []).append(change)
+                self._inserts.setdefault(table, []).append(change)
                 continue
-            _, rows = self._rows.get(table.name) or self._rows.setdefault(table.name, (table, {}))
+            rows = self._rows.setdefault(table, {})
             row = rows.get(key) or rows.setdefault(key, _Row({}, {}))
             row.take(kind, values)
 
     async def flush(self, connection: Connection) -> set[str]:
         """Write every change; gives the names of the tables that were written."""
-        tables, self._rows = self._rows, {}
-        for table, rows in tables.values():
-            removed = [key for key, row in rows.items() if row.removed]
-            if removed:
+        tables, inserts = self._rows, self._inserts
+        self._rows, self._inserts = {}, {}
+        for table, rows in tables.items():
+            if removed := [key for key, row in rows.items() if row.removed]:
                 await connection.execute(_delete(table), arrays(removed))
             for (put, add), same in _shapes(rows).items():
-                stored = _stored(table, (*table.key, *put, *add), same)
-                await connection.execute(_upsert(table, put, add), stored)
-        inserts, self._inserts = self._inserts, {}
-        for changes in inserts.values():
-            table = changes[0].table
+                names = (*table.key, *put, *add)
+                await connection.execute(_upsert(table, put, add), _stored(table, names, same))
+        for table, changes in inserts.items():
             rest = [*table.values, *table.counters]
             whole = [(*change.key, *[change.values[name] for name in rest]) for change in changes]
             await connection.execute(_insert(table), _stored(table, table.columns, whole))
-        return tables.keys() | inserts.keys()
+        return {table.name for table in (*tables, *inserts)}
 
 
-_Names = tuple[str, ...]
-
-
-def _shapes(rows: dict[Key, _Row]) -> dict[tuple[_Names, _Names], list[tuple[Any, ...]]]:
+def _shapes(rows: dict[Key, _Row]) -> dict[tuple[Names, Names], list[tuple[Any, ...]]]:
     """Keys and values by the columns that are put and added; rows only removed are left out."""
-    found: dict[tuple[_Names, _Names], list[tuple[Any, ...]]] = {}
+    found: dict[tuple[Names, Names], list[tuple[Any, ...]]] = {}
     for key, row in rows.items():
         if row.put or row.add or not row.removed:
             values = (*key, *row.put.values(), *row.add.values())
@@ -122,7 +112,7 @@ def _delete(table: Table) -> bytes:
 
 
 @cache
-def _upsert(table: Table, put: _Names, add: _Names) -> bytes:
+def _upsert(table: Table, put: Names, add: Names) -> bytes:
     name, columns = Identifier(table.name), (*table.key, *put, *add)
     updates = [SQL("{0} = excluded.{0}").format(Identifier(column)) for column in put]
     updates += [SQL("{0} = {1}.{0} + excluded.{0}").format(Identifier(column), name) for column in add]
@@ -133,8 +123,7 @@ def _upsert(table: Table, put: _Names, add: _Names) -> bytes:
 
 
 def _arrays(table: Table, columns: Iterable[str]) -> Composed:
-    kinds = table.columns
-    return SQL(", ").join(SQL("%b::{}[]").format(SQL(kinds[column])) for column in columns)
+    return SQL(", ").join(SQL("%b::{}[]").format(SQL(table.columns[name])) for name in columns)
 
 
 @cache

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import TypeVar
 from uuid import UUID
 
@@ -26,8 +27,8 @@ from operations.holding import in_transactions
 from operations.job import Job, Vector
 
 BREATH = 25
-"""Events folded at a stretch before the loop turns: at each turn some 16 kB of the next chunk are read, and the
-chunk before is written. At 250 most of a chunk was read after the one before it was folded."""
+"""Events folded at a stretch before the loop turns: at each turn some 16 kB of the next chunk are read, and
+the chunk before is written. At 250 most of a chunk was read after the one before it was folded."""
 
 DEADLOCKS_MAX = 20
 
@@ -71,8 +72,8 @@ class Rows(Buffer):
         rows, inserts = self._rows, self._inserts
         if self._ordered:
             self._rows = {
-                name: (table, dict(sorted(changes.items(), key=lambda change: change[0])))
-                for name, (table, changes) in sorted(rows.items())
+                table: dict(sorted(rows[table].items(), key=itemgetter(0)))
+                for table in sorted(rows, key=attrgetter("name"))
             }
         try:
             return await super().flush(connection)
