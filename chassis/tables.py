@@ -43,22 +43,23 @@ def _names(names: Iterable[str]) -> Composed:
 
 @dataclass(slots=True)
 class _Row:
-    """What the changes of a row come to; their own values stay as they are."""
+    """What the changes of a row come to; ``put`` is None where it is gone, and values stay as they are."""
 
-    put: dict[str, Any]
+    put: dict[str, Any] | None
     add: dict[str, Any]
     removed: bool = False
 
     def take(self, kind: str, values: dict[str, Any]) -> None:
         if kind == "remove":
-            self.removed, self.put, self.add = True, {}, {}
+            self.removed, self.put, self.add = True, None, {}
         elif kind == "put":
             self.put = {**self.put, **values} if self.put else values
             self.add = {name: added for name, added in self.add.items() if name not in values}
         else:
-            put = {name: self.put[name] + value for name, value in values.items() if name in self.put}
+            known = self.put or {}
+            put = {name: known[name] + value for name, value in values.items() if name in known}
             add = {name: self.add.get(name, 0) + value for name, value in values.items() if name not in put}
-            self.put, self.add = {**self.put, **put}, {**self.add, **add}
+            self.put, self.add = {**known, **put}, {**self.add, **add}
 
 
 class Buffer:
@@ -80,8 +81,7 @@ class Buffer:
 
     async def flush(self, connection: Connection) -> set[str]:
         """Write every change; gives the names of the tables that were written."""
-        tables, inserts = self._rows, self._inserts
-        self._rows, self._inserts = {}, {}
+        tables, inserts, self._rows, self._inserts = self._rows, self._inserts, {}, {}
         for table, rows in tables.items():
             if removed := [key for key, row in rows.items() if row.removed]:
                 await connection.execute(_delete(table), arrays(removed))
@@ -96,10 +96,10 @@ class Buffer:
 
 
 def _shapes(rows: dict[Key, _Row]) -> dict[tuple[Names, Names], list[tuple[Any, ...]]]:
-    """Keys and values by the columns that are put and added; rows only removed are left out."""
+    """Keys and values by the columns that are put and added; rows that are gone are left out."""
     found: dict[tuple[Names, Names], list[tuple[Any, ...]]] = {}
     for key, row in rows.items():
-        if row.put or row.add or not row.removed:
+        if row.put is not None:
             values = (*key, *row.put.values(), *row.add.values())
             found.setdefault((tuple(row.put), tuple(row.add)), []).append(values)
     return found
