@@ -93,10 +93,9 @@ def _relay(stamps: Stamps) -> None:
 def _feed(stamps: Stamps) -> None:
     take, apply = feeds.TopicFeed._take, Applier.apply
 
-    async def has_taken(self: feeds.TopicFeed, topic: str, found: dict[Any, list[Any]]) -> None:
-        headers = [dict(message.headers) for read in found.values() for message, _ in read]
-        positions = [int(header["ce_position"]) for header in headers]
-        _note(stamps, "fetched", positions)
+    async def has_taken(self: feeds.TopicFeed, topic: str, found: dict[Any, list[feeds.Read]]) -> None:
+        records = [record for read in found.values() for *_, record in read]
+        _note(stamps, "fetched", [each.envelope.position for each in records if isinstance(each, Record)])
         await take(self, topic, found)
 
     async def has_applied(self: Applier, records: Sequence[Record], steps: Steps) -> None:

@@ -38,7 +38,6 @@ log = structlog.get_logger(__name__)
 PORTION = 100
 """Messages read at once: they are let go of, each with its two dozen headers, once their records are made."""
 
-
 Read = tuple[int, int, bytes, Record | BrokenHeader]
 """A message: offset, when it was sent in ms of the epoch, body, and its record or why there is none."""
 
