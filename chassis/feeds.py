@@ -84,8 +84,8 @@ class TopicFeed(Part):
         self._gathered_s = 0 if ground.service.projections or ground.service.policies.all else GATHERED_S
         self._consumer: AIOKafkaConsumer | None = None
         self._ahead: asyncio.Task[dict[TopicPartition, list[Read]]] | None = None
-        self._full, self._held = False, frozenset[str]()
-        self._missing, self._look_at = frozenset[str](), 0.0
+        self._held, self._missing = frozenset[str](), frozenset[str]()
+        self._full, self._look_at = False, 0.0
         self._unproven, self._stopped = set[TopicPartition](), dict[tuple[TopicPartition, str], str]()
         self._passed = dict[TopicPartition, tuple[int, int]]()
 
@@ -161,11 +161,17 @@ class TopicFeed(Part):
     async def _read(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, list[Read]]:
         """Messages that wait, a batch at most, read as records."""
         found, left, wait_ms = dict[TopicPartition, list[Read]](), self._applier.pace.most, int(POLL_S * 1000)
-        while left and (some := await reader.getmany(timeout_ms=wait_ms, max_records=min(left, PORTION))):
-            for part, messages in some.items():
-                found.setdefault(part, []).extend(map(_read, messages))
-                left -= len(messages)
-            wait_ms = 0
+        try:
+            while left and (some := await reader.getmany(timeout_ms=wait_ms, max_records=min(left, PORTION))):
+                for part, messages in some.items():
+                    found.setdefault(part, []).extend(map(_taken, messages))
+                    left -= len(messages)
+                wait_ms = 0
+        except Exception:
+            if not found:
+                raise
+            # A partition that fails keeps no others back: read again from what is stored, it fails first.
+            self._held = frozenset()
         self._full = not left
         return found
 
@@ -250,7 +256,7 @@ class TopicFeed(Part):
             await stopped(found)
 
 
-def _read(message: ConsumerRecord) -> Read:
+def _taken(message: ConsumerRecord) -> Read:
     try:
         record: Record | BrokenHeader = record_of(message)
     except BrokenHeader as error:

@@ -9,7 +9,7 @@ from tests.architecture.source import FOLDERS, functions, modules, name, source_
 FUNCTION_LINES_MAX = 60
 MODULE_LINES_MAX = 400
 LINE_CHARS_MAX = 110
-CHASSIS_LINES_MAX = 2_700
+CHASSIS_LINES_MAX = 2_710
 """Lines of code, docstrings apart: they are what one reads instead. So small it is read in an hour."""
 
 LARGER_FUNCTIONS: dict[str, str] = {}

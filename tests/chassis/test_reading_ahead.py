@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 
-from chassis import applying
+from chassis import applying, feeds
 from chassis.feeds import TopicFeed
 from chassis.readings import Readings
 from tests.chassis import toy
@@ -18,6 +21,8 @@ from tests.conftest import Run
 pytestmark = pytest.mark.servers
 
 PATIENTS = 40
+
+Found = dict[TopicPartition, list[Any]]
 
 
 @pytest.mark.parametrize("disturbed", ["by nothing", "by a database that is lost", "by what people tell it"])
@@ -55,3 +60,30 @@ async def test_what_is_read_ahead_is_applied_once(
         assert ahead
         assert not any(gaps)
         assert disturbed == "by nothing" or not left
+
+
+@pytest.mark.parametrize("portion", [1, 100])
+async def test_a_partition_that_cannot_be_read_keeps_no_others_back(
+    running: Run, monkeypatch: pytest.MonkeyPatch, portion: int
+) -> None:
+    """aiokafka hands on what others brought, and raises when it is asked for more."""
+    getmany, owed, raised = AIOKafkaConsumer.getmany, False, 0
+
+    async def fails_behind_others(reader: AIOKafkaConsumer, **asked: int) -> Found:
+        nonlocal owed, raised
+        if owed:
+            owed, raised = False, raised + 1
+            raise TopicAuthorizationFailedError
+        found: Found = await getmany(reader, **asked)
+        owed = bool(found)
+        return found
+
+    monkeypatch.setattr(feeds, "PORTION", portion)
+    async with running(toy.INTAKE, toy.SCHEDULING) as run:
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", fails_behind_others)
+        patients = [uuid4() for _ in range(3)]
+        await asyncio.gather(*(refer(run, patient) for patient in patients))
+        await run.settle()
+        rows = await run.runtime("scheduling").ground.database.rows("select patient, received from counts")
+        assert {row["patient"]: row["received"] for row in rows} == dict.fromkeys(patients, 1)
+        assert raised
