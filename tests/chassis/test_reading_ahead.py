@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from chassis import applying, feeds
+from chassis import applying
 from chassis.feeds import TopicFeed
 from chassis.readings import Readings
 from tests.chassis import toy
@@ -62,9 +62,8 @@ async def test_what_is_read_ahead_is_applied_once(
         assert disturbed == "by nothing" or not left
 
 
-@pytest.mark.parametrize("portion", [1, 100])
 async def test_a_partition_that_cannot_be_read_keeps_no_others_back(
-    running: Run, monkeypatch: pytest.MonkeyPatch, portion: int
+    running: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiokafka hands on what others brought, and raises when it is asked for more."""
     getmany, owed, raised = AIOKafkaConsumer.getmany, False, 0
@@ -78,7 +77,6 @@ async def test_a_partition_that_cannot_be_read_keeps_no_others_back(
         owed = bool(found)
         return found
 
-    monkeypatch.setattr(feeds, "PORTION", portion)
     async with running(toy.INTAKE, toy.SCHEDULING) as run:
         monkeypatch.setattr(AIOKafkaConsumer, "getmany", fails_behind_others)
         patients = [uuid4() for _ in range(3)]
