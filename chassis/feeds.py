@@ -170,7 +170,7 @@ class TopicFeed(Part):
         except Exception:
             if not found:
                 raise
-            # A partition that fails keeps no others back: read again from what is stored, it fails first.
+            # What others brought is applied first; then all is read again from what is stored.
             self._held = frozenset()
         self._full = not left
         return found

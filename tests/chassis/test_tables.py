@@ -83,6 +83,13 @@ def test_however_changes_are_batched_the_rows_are_the_same(both: Any, batches: l
     assert merged == one_by_one
 
 
+def test_rows_are_inserted_with_all_their_columns(both: Any) -> None:
+    first = {"track": "a", "week": 1, "room": "north", "held_by": ["x", "y"], "taken": 2, "free": 1}
+    other = {"track": "a", "week": 2, "room": None, "held_by": None, "taken": 0, "free": 0}
+    mixed = dict(reversed(other.items()))
+    assert both([[SEATS.insert(**first), SEATS.insert(**mixed)]]) == ([first, other], [first, other])
+
+
 def test_a_change_that_was_merged_is_as_it_was(both: Any) -> None:
     first, more = SEATS.add(track="a", week=1, taken=1), SEATS.add(track="a", week=1, taken=2)
     last = SEATS.put(track="a", week=1, room="north")
